@@ -1,0 +1,85 @@
+"""Image names: which packages, for which architecture.
+
+Input is the repository name of a pull, ``shell/git/htop``. Every component is a top-level
+attribute of the package set, dots descend into it. Two leading components are meta-packages:
+
+    shell   bashInteractive, coreutils, moreutils, nano
+    arm64   the image is made for aarch64-linux
+
+Packages are sorted, so that ``git/htop`` and ``htop/git`` are one image:
+
+    >>> parse("arm64/shell/git").packages
+    ('bashInteractive', 'cacert', 'coreutils', 'git', 'iana-etc', 'moreutils', 'nano')
+
+The grammar of names and tags is that of the distribution specification:
+https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pulling-manifests
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from nixery.errors import NameInvalid
+
+MAX_NAME = 255  # with the host it must fit the 255 characters that clients allow
+MAX_PACKAGES = 32
+
+SHELL_PACKAGES = ("bashInteractive", "coreutils", "moreutils", "nano")
+ALWAYS = ("cacert", "iana-etc")
+"""In every image, as in the Go server: TLS and getservbyname work without asking for them."""
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+class Architecture(Enum):
+    """The two that images are made for; ``oci`` names it in the image, ``system`` for Nix."""
+
+    AMD64 = ("amd64", "x86_64-linux")
+    ARM64 = ("arm64", "aarch64-linux")
+
+    def __init__(self, oci: str, system: str) -> None:
+        self.oci = oci
+        self.system = system
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """What an image name asks for. Equal names of one image give equal requests."""
+
+    packages: tuple[str, ...]
+    """Attribute names as the client spelled them, sorted, each once."""
+    architecture: Architecture
+
+    @property
+    def has_shell(self) -> bool:
+        return any(name.lower() == "bashinteractive" for name in self.packages)
+
+
+def parse(name: str) -> ImageRequest:
+    """Raises NameInvalid, with a message for whoever typed the name."""
+    if len(name) > MAX_NAME:
+        raise NameInvalid(f"image name of {len(name)} characters: at most {MAX_NAME} are allowed")
+    if not _NAME.fullmatch(name):
+        raise NameInvalid(f"{name!r} is not an image name: expected packages like shell/git/htop")
+    components = name.split("/")
+    if len(components) > MAX_PACKAGES:
+        raise NameInvalid(f"{len(components)} packages asked for: at most {MAX_PACKAGES} fit")
+
+    architecture = Architecture.AMD64
+    packages = set(ALWAYS)
+    while components and components[0] in ("shell", "arm64"):
+        if components.pop(0) == "shell":
+            packages.update(SHELL_PACKAGES)
+        else:
+            architecture = Architecture.ARM64
+    packages.update(components)
+    return ImageRequest(tuple(sorted(packages)), architecture)
+
+
+def parse_tag(text: str) -> str:
+    """Raises NameInvalid where no tag can look like this."""
+    if not _TAG.fullmatch(text):
+        raise NameInvalid(f"{text[:140]!r} is not a tag: expected letters, digits, '_', '.', '-'")
+    return text
