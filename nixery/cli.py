@@ -1,0 +1,4 @@
+"""The command line (being written)."""
+
+
+def main() -> None: ...

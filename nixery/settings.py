@@ -1,0 +1,174 @@
+"""The settings, read once from a mapping (the environment) and an optional TOML file.
+
+Every field's alias is the name that operators use; docs/configuration.md lists all of them, and
+a test holds the page and this file together. The environment wins over the file.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, ValidationError
+
+from nixery.errors import ConfigurationError, ErrorStatus
+
+
+def _words(value: object) -> object:
+    """Lists are written with spaces or commas between their items."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_words)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """What the operator decides; complete and validated."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    # where it listens
+    port: int = Field(8080, alias="PORT", ge=0, le=65535)
+    listen: str = Field("", alias="NIXERY_LISTEN")
+
+    # which packages: exactly one of the first three
+    channel: str = Field("", alias="NIXERY_CHANNEL")
+    pkgs_repo: str = Field("", alias="NIXERY_PKGS_REPO")
+    pkgs_path: str = Field("", alias="NIXERY_PKGS_PATH")
+    channel_url: str = Field("https://github.com/NixOS/nixpkgs", alias="NIXERY_CHANNEL_URL")
+    git_allowed_refs: Words = Field(
+        ("refs/heads/*", "refs/tags/*"), alias="NIXERY_GIT_ALLOWED_REFS", min_length=1
+    )
+    tags: Words = Field(("latest",), alias="NIXERY_TAGS", min_length=1)
+
+    # what evaluation may do
+    allowed_paths: Paths = Field((), alias="NIXERY_ALLOWED_PATHS")
+    allowed_uris: Words = Field((), alias="NIXERY_ALLOWED_URIS")
+    allow_ifd: bool = Field(default=False, alias="NIXERY_ALLOW_IFD")
+    nixpkgs_config: Json[dict[str, Any]] = Field({}, alias="NIXERY_NIXPKGS_CONFIG")
+    nixpkgs_allow_unfree: bool = Field(default=False, alias="NIXPKGS_ALLOW_UNFREE")
+    nixpkgs_allow_broken: bool = Field(default=False, alias="NIXPKGS_ALLOW_BROKEN")
+    nixpkgs_allow_insecure: bool = Field(default=False, alias="NIXPKGS_ALLOW_INSECURE")
+    nixpkgs_allow_unsupported_system: bool = Field(
+        default=False, alias="NIXPKGS_ALLOW_UNSUPPORTED_SYSTEM"
+    )
+
+    # how long it may take
+    nix_timeout: int = Field(60, alias="NIX_TIMEOUT", gt=0)
+    request_timeout: Seconds = Field(280, alias="NIXERY_REQUEST_TIMEOUT")
+
+    # where things are kept
+    storage_backend: Literal["filesystem"] = Field(alias="NIXERY_STORAGE_BACKEND")
+    storage_path: Path | None = Field(None, alias="STORAGE_PATH")
+    state_dir: Path = Field(alias="NIXERY_STATE_DIR")
+    nix_remote: str = Field("", alias="NIX_REMOTE")
+
+    # how images are made
+    max_builds: int = Field(alias="NIXERY_MAX_BUILDS", gt=0)
+    pack_workers: int = Field(alias="NIXERY_PACK_WORKERS", gt=0)
+    layer_budget: int = Field(94, alias="NIXERY_LAYER_BUDGET", ge=1, le=120)
+    compression_level: int = Field(4, alias="NIXERY_COMPRESSION_LEVEL", ge=1, le=12)
+
+    # what clients are told
+    error_status: ErrorStatus = Field("friendly", alias="NIXERY_ERROR_STATUS")
+
+    @property
+    def config_for_nixpkgs(self) -> dict[str, Any]:
+        """NIXERY_NIXPKGS_CONFIG with the NIXPKGS_ALLOW_* variables folded in.
+
+        Restricted evaluation shows an empty environment to the package set, so nixpkgs cannot
+        read these variables itself.
+        """
+        allowed = {
+            "allowUnfree": self.nixpkgs_allow_unfree,
+            "allowBroken": self.nixpkgs_allow_broken,
+            "allowInsecure": self.nixpkgs_allow_insecure,
+            "allowUnsupportedSystem": self.nixpkgs_allow_unsupported_system,
+        }
+        return self.nixpkgs_config | {name: True for name, on in allowed.items() if on}
+
+
+SOURCES = {
+    "NIXERY_CHANNEL": "channel",
+    "NIXERY_PKGS_REPO": "pkgs_repo",
+    "NIXERY_PKGS_PATH": "pkgs_path",
+}
+ACCEPTED_FROM_GO_SERVER = frozenset({"WEB_DIR", "NIX_POPULARITY_URL"})
+"""Names of the Go server that need no value here; setting them is no mistake."""
+
+
+def names() -> tuple[str, ...]:
+    """The name of every setting, as operators write it."""
+    return tuple(field.alias for field in Settings.model_fields.values() if field.alias)
+
+
+def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
+    """Raises ConfigurationError with one line that says what to change."""
+    given: dict[str, Any] = _read(file) if file else {}
+    # An empty NIXERY_GIT_ALLOWED_REFS is a mistake that must not read as "the default";
+    # an empty value of anything else means unset, as it did in the Go server.
+    given |= {
+        name: environ[name]
+        for name in names()
+        if name in environ and (environ[name] or name == "NIXERY_GIT_ALLOWED_REFS")
+    }
+    _require_one_source(given)
+    cores = os.cpu_count() or 1
+    defaults = {
+        "NIXERY_STATE_DIR": _state_directory(environ),
+        "NIXERY_MAX_BUILDS": cores,
+        "NIXERY_PACK_WORKERS": cores,
+    }
+    try:
+        settings = Settings.model_validate(defaults | given)
+    except ValidationError as error:
+        raise ConfigurationError(_one_line(error)) from None
+    if settings.storage_path is None:
+        raise ConfigurationError(
+            "STORAGE_PATH is not set: the filesystem backend needs a directory to keep images in"
+        )
+    return settings
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"cannot read {file}: {error}") from None
+    unknown = sorted(content.keys() - set(names()) - ACCEPTED_FROM_GO_SERVER)
+    if unknown:
+        raise ConfigurationError(f"{file} sets {unknown[0]}, which is no setting of this server")
+    return content
+
+
+def _require_one_source(given: Mapping[str, Any]) -> None:
+    chosen = [name for name in SOURCES if given.get(name)]
+    if len(chosen) != 1:
+        found = " and ".join(chosen) if chosen else "none"
+        raise ConfigurationError(
+            f"exactly one of {', '.join(SOURCES)} must be set to say where packages come from; "
+            f"set: {found}"
+        )
+
+
+def _state_directory(environ: Mapping[str, str]) -> Path:
+    """Systemd's StateDirectory, else the XDG state directory."""
+    if systemd := environ.get("STATE_DIRECTORY"):
+        return Path(systemd.split(":")[0])
+    state = environ.get("XDG_STATE_HOME") or os.path.join(  # noqa: PTH118 - HOME may be unset
+        environ.get("HOME", "/var/lib"), ".local/state"
+    )
+    return Path(state) / "nixery"
+
+
+def _one_line(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    name = problem["loc"][0]
+    if problem["type"] == "missing":
+        return f"{name} is not set"
+    if problem["type"] == "too_short":
+        return f"{name} is set but empty"
+    return f"{name}={problem['input']!r}: {problem['msg']}"

@@ -1,0 +1,9 @@
+"""What every test may ask for."""
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend():
+    """Uvicorn runs on asyncio, so tests do as well."""
+    return "asyncio"
