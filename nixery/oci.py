@@ -54,6 +54,18 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
+class PackedLayer:
+    """A layer as it is stored; it is the same blob in both manifest formats."""
+
+    digest: Digest
+    """Of the compressed blob, which is what a client fetches."""
+    diff_id: Digest
+    """Of the tar inside, which is what the config lists."""
+    size: int
+    """Bytes of the compressed blob."""
+
+
+@dataclass(frozen=True, slots=True)
 class MediaTypes:
     manifest: str
     config: str

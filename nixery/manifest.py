@@ -1,0 +1,60 @@
+"""Image config and manifest: a pure function of the packed layers and the request.
+
+Both depend on the image's content only: where packages came from, and when, stands in response
+headers, so that two sources that give the same store paths give the same digest.
+
+Sources: https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md and
+https://distribution.github.io/distribution/spec/manifest-v2-2/
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nixery.image import ImageRequest
+from nixery.oci import Descriptor, Digest, Format, PackedLayer, canonical_json, digest_of
+
+# The start of Unix time: a date of our own would change the digest of an unchanged image.
+CREATED = "1970-01-01T00:00:00Z"
+
+ENVIRONMENT = ("PATH=/bin:/usr/bin:/sbin", "SSL_CERT_FILE=/etc/ssl/certs/ca-bundle.crt")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What is served, byte for byte."""
+
+    media_type: str
+    data: bytes
+    digest: Digest
+
+
+def config(layers: Sequence[PackedLayer], request: ImageRequest) -> bytes:
+    """The image's config; the same bytes for both manifest formats."""
+    runtime: dict[str, object] = {"Env": list(ENVIRONMENT)}
+    if request.has_shell:
+        runtime["Cmd"] = ["bash"]
+    return canonical_json(
+        {
+            "architecture": request.architecture.oci,
+            "config": runtime,
+            "created": CREATED,
+            "os": "linux",
+            "rootfs": {"diff_ids": [layer.diff_id for layer in layers], "type": "layers"},
+        }
+    )
+
+
+def build(layers: Sequence[PackedLayer], config_data: bytes, form: Format) -> Manifest:
+    types = form.value
+    config_descriptor = Descriptor(types.config, digest_of(config_data), len(config_data))
+    data = canonical_json(
+        {
+            "schemaVersion": 2,
+            "mediaType": types.manifest,
+            "config": config_descriptor.as_json(),
+            "layers": [
+                Descriptor(types.layer, layer.digest, layer.size).as_json() for layer in layers
+            ],
+        }
+    )
+    return Manifest(types.manifest, data, digest_of(data))
