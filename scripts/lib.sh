@@ -1,0 +1,158 @@
+# shellcheck shell=bash
+# What the scripts share. Sourced, never run:  source "${BASH_SOURCE%/*}/lib.sh"
+#
+#   say, die, misuse, show_help   words for the person who called
+#   need COMMAND=PACKAGE…         Debian packages, only those whose command is missing
+#   use_venv runtime|test         .venv from the hash-locked requirements
+#   use_private_nix_conf          scripts/nix/nix.conf where the machine has no configuration
+#
+# The quick answer of each ("nothing to do") must stay cheap: scripts/run starts in seconds.
+
+set -euo pipefail
+
+ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+VENV=$ROOT/.venv
+CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nixery-tests
+
+say() { printf '==> %s\n' "$*" >&2; }
+
+die() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+misuse() {
+  printf '%s: %s\nSee: scripts/%s --help\n' "${0##*/}" "$*" "${0##*/}" >&2
+  exit 2
+}
+
+# Prints the comment that opens the calling script: the help and the comment are one text.
+show_help() {
+  sed -n '2,/^$/{s/^# \{0,1\}//;p}' "$0"
+  exit 0
+}
+
+# --- Debian packages -------------------------------------------------------------------------
+
+# need COMMAND=PACKAGE…: a command says more than a package: it may come from anywhere, and asking
+# bash for it starts no process. sbin is looked at too: an ordinary user's PATH lacks it.
+need() {
+  local pair missing=()
+  for pair; do
+    PATH=$PATH:/usr/sbin:/sbin type -P "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+  done
+  if ((${#missing[@]})); then install_packages "${missing[@]}"; fi
+}
+
+install_packages() {
+  type -P apt-get >/dev/null ||
+    die "missing here: $*. These are Debian's names; please install them by this system's means."
+  ((EUID == 0)) ||
+    die "missing here: $*. Only root may install them: apt-get install --no-install-recommends $*"
+  say "installing with apt: $*"
+  # The index may be absent (a fresh machine) or stale (its packages gone from the mirror).
+  # In both cases an update mends it; where it is good, the update would only cost time.
+  apt_index_exists && apt_get install --yes --no-install-recommends "$@" && return
+  apt_get update -o APT::Update::Error-Mode=any || mirror_fails
+  apt_get install --yes --no-install-recommends "$@" || mirror_fails
+}
+
+apt_index_exists() { compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; }
+
+# apt-get, quiet unless it fails, patient with the mirror and with another apt that is running.
+apt_get() {
+  APT_LOG=${APT_LOG:-$(mktemp)}
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 \
+    -o Dpkg::Use-Pty=0 "$@" </dev/null >"$APT_LOG" 2>&1
+}
+
+# Says whose fault it was. apt has one exit status for everything, so its words decide.
+mirror_fails() {
+  local words
+  words=$(grep -E '^(E|Err|W):' "$APT_LOG" | tail -n 3 || true)
+  cat "$APT_LOG" >&2
+  case $words in
+    *'Failed to fetch'* | *'Unable to fetch'* | *'Could not resolve'* | *'Unable to connect'* | \
+      *'Could not connect'* | *'Some index files failed'* | *'does not have a Release file'*)
+      die "the Debian mirror fails (tried several times); this is not the project's fault. Try later."
+      ;;
+  esac
+  die "apt-get fails, see above"
+}
+
+# --- Python ----------------------------------------------------------------------------------
+
+# Prints the newest-enough Python's path.
+find_python() {
+  local name
+  for name in python3 python3.11 python3.12 python3.13 python3.14; do
+    type -P "$name" >/dev/null &&
+      "$name" -ISc 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null &&
+      type -P "$name" && return
+  done
+  return 1
+}
+
+# What the venv must have been made from: itself (it is not relocatable), its own Python (an
+# upgrade of the system's replaces it), the locks, the project's dependencies and entry points.
+venv_key() {
+  "$VENV/bin/python" -ISc '
+import hashlib, sys
+key = hashlib.sha256((sys.version + sys.argv[1]).encode())
+for name in ("requirements/runtime.txt", "requirements/test.txt", "pyproject.toml"):
+    with open(f"{sys.argv[1]}/{name}", "rb") as file:
+        key.update(file.read())
+print(key.hexdigest())' "$ROOT" 2>/dev/null
+}
+
+# use_venv runtime|test: the test set holds the runtime set, so either stamp serves `runtime`.
+use_venv() {
+  local lock=$1 turn
+  venv_is_good "$lock" && return
+  find_python >/dev/null || install_packages python3 python3-venv
+  find_python >/dev/null || die "Python 3.11 or newer is needed, and no such python3 is on PATH"
+  # Two scripts may come here at once; the second finds the work done.
+  exec {turn}<"$ROOT/requirements/runtime.txt"
+  flock "$turn"
+  if ! venv_is_good "$lock"; then make_venv "$lock"; fi
+  exec {turn}<&-
+}
+
+venv_is_good() {
+  local key
+  [[ -x $VENV/bin/python && -r $VENV/stamp ]] && key=$(venv_key) &&
+    [[ $(<"$VENV/stamp") == "$1 $key" || $(<"$VENV/stamp") == "test $key" ]]
+}
+
+make_venv() {
+  local lock=$1 python version
+  python=$(find_python)
+  version=$("$python" -ISc 'import sys; print(sys.version)')
+  rm -f "$VENV/stamp"
+  # A venv of the same Python is mended in place: a server may be running from it.
+  if [[ $("$VENV/bin/python" -ISc 'import sys; print(sys.version)' 2>/dev/null) != "$version" ]]; then
+    say "making the Python environment .venv ($python, ${version%% *})"
+    # Debian packs ensurepip apart, and only its absence tells.
+    "$python" -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+    "$python" -m venv --clear "$VENV"
+  fi
+  say "installing the Python packages of requirements/$lock.txt (hash-locked)"
+  pip install --require-hashes --requirement "$ROOT/requirements/$lock.txt"
+  pip install --no-build-isolation --no-deps --editable "$ROOT"
+  printf '%s %s\n' "$lock" "$(venv_key)" >"$VENV/stamp"
+}
+
+pip() {
+  "$VENV/bin/python" -m pip --quiet --disable-pip-version-check --no-input "$@" ||
+    die "pip fails, see above: the package index may be unreachable"
+}
+
+# --- Nix -------------------------------------------------------------------------------------
+
+# Only where nobody has configured Nix: a fresh Debian has no nix.conf and no build users, and
+# Nix then refuses to build as root.
+use_private_nix_conf() {
+  [[ -z ${NIX_CONF_DIR:-} && ! -e /etc/nix/nix.conf ]] || return 0
+  [[ ${NIX_REMOTE:-} != daemon && ! -S /nix/var/nix/daemon-socket/socket ]] || return 0
+  export NIX_CONF_DIR=$ROOT/scripts/nix
+}
