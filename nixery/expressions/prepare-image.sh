@@ -1,0 +1,53 @@
+#!/bin/sh
+# nixery-prepare-image: all that Nixery asks of Nix, one Nix command a call.
+#
+#   nixery-prepare-image evaluate [NIX OPTION...]   request JSON on stdin (see packages.nix)
+#   nixery-prepare-image realise ROOT DRV!OUT,OUT...
+#   nixery-prepare-image closure PATH...
+#
+# `evaluate` and `closure` print JSON, `realise` the paths it made, which it keeps from the garbage
+# collector with links at ROOT, ROOT-2 and so on. What Nix says goes to stderr in its internal-json
+# format, and its exit status is passed on; 2 is wrong use. Builders may take NIX_TIMEOUT seconds.
+#
+# Evaluation can read only these expressions, and nothing may be built for it. Further options
+# widen that, for example: -I source=/srv/nixpkgs --option allowed-uris https://example.org/
+set -eu
+
+expressions=${NIXERY_EXPRESSIONS:-@expressions@}
+
+usage() {
+    sed -n 's/^#   //p' "$0" >&2
+    exit 2
+}
+
+[ $# -ge 1 ] || usage
+step=$1
+shift
+
+# What the operator's own channels hold is not the image's business.
+export NIX_PATH=
+
+case $step in
+evaluate)
+    request=$(cat)
+    # Derivations are written at once, so that realising needs no second evaluation.
+    exec nix-instantiate --eval --strict --json --read-write-mode --log-format internal-json \
+        --option restrict-eval true --option allow-import-from-derivation false \
+        -I "nixery=$expressions" "$@" "$expressions/packages.nix" --argstr request "$request"
+    ;;
+realise)
+    [ $# -ge 2 ] || usage
+    root=$1
+    shift
+    exec nix-store --realise "$@" --add-root "$root" \
+        --timeout "${NIX_TIMEOUT:-60}" --log-format internal-json
+    ;;
+closure)
+    [ $# -ge 1 ] || usage
+    exec nix --extra-experimental-features nix-command path-info --json --recursive \
+        --log-format internal-json "$@"
+    ;;
+*)
+    usage
+    ;;
+esac
