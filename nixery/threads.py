@@ -1,0 +1,33 @@
+"""Blocking work on many items at once."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+async def map_in_threads(
+    function: Callable[[Item], Result], items: Sequence[Item], limiter: anyio.CapacityLimiter
+) -> tuple[Result, ...]:
+    """``function`` of every item, in the items' order; the limiter says how many at once.
+
+    The first failure is raised as it is, after the calls under way have ended; a thread cannot
+    be interrupted, so cancellation waits for those as well and starts no others.
+    """
+    results: dict[int, Result] = {}
+
+    async def run(index: int) -> None:
+        results[index] = await anyio.to_thread.run_sync(function, items[index], limiter=limiter)
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            for index in range(len(items)):
+                tasks.start_soon(run, index)
+    except ExceptionGroup as group:
+        # The others failed because of the first, or for the same reason.
+        raise group.exceptions[0] from None
+    return tuple(results[index] for index in range(len(items)))

@@ -1,0 +1,147 @@
+"""What only the file system storage does: order of syncs, leftovers, full disks."""
+
+import errno
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nixery.errors import ConfigurationError, StorageFull
+from nixery.storage import layer_key, put
+from nixery.storage.filesystem import FilesystemStorage
+
+
+def test_nothing_stays_in_staging(tmp_path):
+    storage = FilesystemStorage(tmp_path)
+    put(storage, b"data")
+    with storage.stage() as staging:
+        staging.write(b"given up")
+    assert list((tmp_path / "staging").iterdir()) == []
+
+
+def test_a_torn_blob_is_replaced(tmp_path):
+    """The Go server could leave one; publishing the same content mends it."""
+    storage = FilesystemStorage(tmp_path)
+    blob = put(storage, b"whole")
+    (tmp_path / layer_key(blob.digest)).write_bytes(b"who")
+    put(storage, b"whole")
+    assert (tmp_path / layer_key(blob.digest)).read_bytes() == b"whole"
+
+
+def test_blobs_are_readable_for_a_web_server(tmp_path):
+    storage = FilesystemStorage(tmp_path)
+    before = os.umask(0o022)
+    try:
+        blob = put(storage, b"data")
+    finally:
+        os.umask(before)
+    assert (tmp_path / layer_key(blob.digest)).stat().st_mode & 0o777 == 0o644
+
+
+class Calls:
+    """Records the system calls that make a blob durable, in their order, and makes them."""
+
+    def __init__(self, monkeypatch):
+        self.made = []
+        fsync, rename = os.fsync, Path.rename
+
+        def recorded_fsync(descriptor):
+            self.made.append(("fsync", Path(f"/proc/self/fd/{descriptor}").resolve().name))
+            fsync(descriptor)
+
+        def recorded_rename(source, target):
+            self.made.append(("rename", target.name))
+            return rename(source, target)
+
+        monkeypatch.setattr(os, "fsync", recorded_fsync)
+        monkeypatch.setattr(Path, "rename", recorded_rename)
+
+
+def test_content_is_durable_before_its_name_and_the_name_before_the_answer(tmp_path, monkeypatch):
+    storage = FilesystemStorage(tmp_path)
+    storage.check()
+    with storage.stage() as staging:
+        staging.write(b"data")
+        calls = Calls(monkeypatch)
+        blob = staging.publish()
+    (first, staged), *rest = calls.made
+    assert first == "fsync"
+    assert len(staged) == 32  # the staged file, by its uuid
+    assert rest == [("rename", blob.digest.removeprefix("sha256:")), ("fsync", "layers")]
+
+
+def test_new_directories_are_durable_as_well(tmp_path, monkeypatch):
+    storage = FilesystemStorage(tmp_path / "new" / "storage")
+    calls = Calls(monkeypatch)
+    put(storage, b"data")
+    synced = [name for call, name in calls.made if call == "fsync"]
+    assert {tmp_path.name, "new", "storage"} <= set(synced)
+
+
+def test_a_removed_directory_comes_back(tmp_path):
+    storage = FilesystemStorage(tmp_path)
+    put(storage, b"one")
+    subprocess.run(["rm", "-r", tmp_path / "layers", tmp_path / "staging"], check=True)
+    put(storage, b"two")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_as_that(tmp_path, monkeypatch, code):
+    storage = FilesystemStorage(tmp_path)
+
+    def full(*_):
+        raise OSError(code, "no room")
+
+    with storage.stage() as staging:
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(StorageFull):
+            staging.write(b"data")
+
+
+def test_a_short_write_is_continued(tmp_path, monkeypatch):
+    storage = FilesystemStorage(tmp_path)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:3]))
+    blob = put(storage, b"0123456789")
+    assert (tmp_path / layer_key(blob.digest)).read_bytes() == b"0123456789"
+
+
+def test_a_failed_sync_publishes_nothing(tmp_path, monkeypatch):
+    storage = FilesystemStorage(tmp_path)
+    storage.check()
+
+    def broken(_):
+        raise OSError(errno.EIO, "broken disk")
+
+    with storage.stage() as staging:
+        staging.write(b"data")
+        monkeypatch.setattr(os, "fsync", broken)
+        with pytest.raises(OSError, match="broken disk"):
+            staging.publish()
+    assert list((tmp_path / "layers").iterdir()) == []
+
+
+def test_a_path_that_cannot_be_written_stops_the_start(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ConfigurationError, match="STORAGE_PATH="):
+        FilesystemStorage(tmp_path / "file").check()
+
+
+def test_a_really_full_file_system(tmp_path):
+    """A tmpfs of its own, filled up, then given room again."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", mount], check=True)
+    try:
+        storage = FilesystemStorage(mount)
+        storage.check()
+        filler = mount / "filler"
+        filler.write_bytes(bytes(1 << 19))
+        with pytest.raises(StorageFull):
+            put(storage, bytes(1 << 20))
+        assert list((mount / "staging").iterdir()) == []
+        filler.unlink()
+        put(storage, bytes(1 << 19))
+    finally:
+        subprocess.run(["umount", mount], check=True)

@@ -1,0 +1,92 @@
+"""One piece of work per key, however many ask."""
+
+import asyncio
+
+import pytest
+
+from nixery.flight import Flights
+
+pytestmark = pytest.mark.anyio
+
+
+class Work:
+    """Counts its runs, and ends when it is told to."""
+
+    def __init__(self, error=None):
+        self.runs = 0
+        self.started = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.cancelled = False
+        self.error = error
+
+    async def __call__(self):
+        self.runs += 1
+        self.started.set()
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        if self.error:
+            raise self.error
+        return "done"
+
+
+async def test_all_who_ask_get_the_one_result():
+    flights, work = Flights(), Work()
+    asking = [asyncio.create_task(flights.run("key", work)) for _ in range(10)]
+    await work.started.wait()
+    work.gate.set()
+    assert await asyncio.gather(*asking) == ["done"] * 10
+    assert work.runs == 1
+
+
+async def test_all_who_ask_get_the_one_failure():
+    flights, work = Flights(), Work(ValueError("no"))
+    asking = [asyncio.create_task(flights.run("key", work)) for _ in range(3)]
+    await work.started.wait()
+    work.gate.set()
+    results = await asyncio.gather(*asking, return_exceptions=True)
+    assert [str(error) for error in results] == ["no"] * 3
+
+
+async def test_other_keys_do_not_wait():
+    flights, stuck, free = Flights(), Work(), Work()
+    waiting = asyncio.create_task(flights.run("stuck", stuck))
+    await stuck.started.wait()
+    free.gate.set()
+    assert await flights.run("free", free) == "done"
+    stuck.gate.set()
+    await waiting
+
+
+async def test_what_has_ended_is_done_again():
+    """Results are the caches' business; a flight ends with its work."""
+    flights, work = Flights(), Work()
+    work.gate.set()
+    await flights.run("key", work)
+    await flights.run("key", work)
+    assert work.runs == 2
+
+
+async def test_a_client_that_leaves_does_not_end_the_work():
+    flights, work = Flights(), Work()
+    leaver = asyncio.create_task(flights.run("key", work))
+    await work.started.wait()
+    stayer = asyncio.create_task(flights.run("key", work))
+    leaver.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaver
+    work.gate.set()
+    assert await stayer == "done"
+    assert work.runs == 1
+
+
+async def test_closing_cancels_and_waits():
+    work = Work()
+    async with Flights() as flights:
+        asking = asyncio.create_task(flights.run("key", work))
+        await work.started.wait()
+    assert work.cancelled
+    with pytest.raises(asyncio.CancelledError):
+        await asking

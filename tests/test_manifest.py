@@ -1,0 +1,70 @@
+"""Config and manifest: what they say, and that they say nothing else."""
+
+import hashlib
+import json
+
+import pytest
+
+from nixery import image, manifest
+from nixery.oci import Digest, Format, PackedLayer
+
+LAYERS = (
+    PackedLayer(Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64), 10),
+    PackedLayer(Digest("sha256:" + "c" * 64), Digest("sha256:" + "d" * 64), 20),
+)
+
+
+def test_the_config_lists_the_tars_in_order():
+    config = json.loads(manifest.config(LAYERS, image.parse("git")))
+    assert config["rootfs"] == {
+        "type": "layers",
+        "diff_ids": ["sha256:" + "b" * 64, "sha256:" + "d" * 64],
+    }
+
+
+@pytest.mark.parametrize(("name", "architecture"), [("git", "amd64"), ("arm64/git", "arm64")])
+def test_the_config_names_the_architecture(name, architecture):
+    config = json.loads(manifest.config(LAYERS, image.parse(name)))
+    assert (config["architecture"], config["os"]) == (architecture, "linux")
+    assert config["created"].startswith("1970-01-01")
+
+
+def test_an_image_with_a_shell_starts_it():
+    assert json.loads(manifest.config(LAYERS, image.parse("shell")))["config"]["Cmd"] == ["bash"]
+    assert "Cmd" not in json.loads(manifest.config(LAYERS, image.parse("git")))["config"]
+
+
+def test_programs_and_certificates_are_found():
+    environment = json.loads(manifest.config(LAYERS, image.parse("git")))["config"]["Env"]
+    values = dict(entry.split("=", 1) for entry in environment)
+    assert "/bin" in values["PATH"].split(":")
+    assert values["SSL_CERT_FILE"] == "/etc/ssl/certs/ca-bundle.crt"
+
+
+@pytest.mark.parametrize("form", Format)
+def test_the_manifest_describes_config_and_layers(form):
+    config = manifest.config(LAYERS, image.parse("git"))
+    made = manifest.build(LAYERS, config, form)
+    content = json.loads(made.data)
+    assert content["schemaVersion"] == 2
+    assert content["mediaType"] == made.media_type == form.value.manifest
+    assert content["config"] == {
+        "mediaType": form.value.config,
+        "digest": "sha256:" + hashlib.sha256(config).hexdigest(),
+        "size": len(config),
+    }
+    assert [(entry["digest"], entry["size"]) for entry in content["layers"]] == [
+        (layer.digest, layer.size) for layer in LAYERS
+    ]
+    assert {entry["mediaType"] for entry in content["layers"]} == {form.value.layer}
+
+
+@pytest.mark.parametrize("form", Format)
+def test_the_digest_is_that_of_the_bytes_served(form):
+    made = manifest.build(LAYERS, b"{}", form)
+    assert made.digest == "sha256:" + hashlib.sha256(made.data).hexdigest()
+
+
+def test_one_digest_per_format():
+    digests = {manifest.build(LAYERS, b"{}", form).digest for form in Format}
+    assert len(digests) == len(Format)

@@ -1,0 +1,129 @@
+"""Settings: what is read, what wins, and what a mistake is answered with."""
+
+import json
+
+import pytest
+
+from nixery.errors import ConfigurationError
+from nixery.settings import SOURCES, load, names
+
+MINIMAL = {
+    "NIXERY_PKGS_PATH": "/pkgs",
+    "NIXERY_STORAGE_BACKEND": "filesystem",
+    "STORAGE_PATH": "/storage",
+    "HOME": "/home/someone",
+}
+
+
+def test_the_least_that_a_server_needs():
+    settings = load(MINIMAL)
+    assert (settings.port, settings.nix_timeout, settings.request_timeout) == (8080, 60, 280)
+    assert settings.git_allowed_refs == ("refs/heads/*", "refs/tags/*")
+    assert settings.tags == ("latest",)
+    assert settings.layer_budget == 94
+
+
+def test_no_source_is_refused_with_one_line_that_names_the_three():
+    with pytest.raises(ConfigurationError) as caught:
+        load({name: value for name, value in MINIMAL.items() if name != "NIXERY_PKGS_PATH"})
+    message = caught.value.message
+    assert all(name in message for name in SOURCES)
+    assert "\n" not in message
+
+
+def test_two_sources_are_refused_by_their_names():
+    with pytest.raises(ConfigurationError, match=r"set: NIXERY_CHANNEL and NIXERY_PKGS_PATH"):
+        load(MINIMAL | {"NIXERY_CHANNEL": "nixos-unstable"})
+
+
+def test_an_empty_source_is_no_source():
+    """Service managers write empty values for what nobody set."""
+    assert load(MINIMAL | {"NIXERY_CHANNEL": ""}).pkgs_path == "/pkgs"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        pytest.param("PORT", "http", "PORT", id="no number"),
+        pytest.param("PORT", "70000", "PORT", id="no port"),
+        pytest.param("NIX_TIMEOUT", "0", "NIX_TIMEOUT", id="no time"),
+        pytest.param("NIXERY_REQUEST_TIMEOUT", "-1", "NIXERY_REQUEST_TIMEOUT", id="negative"),
+        pytest.param("NIXERY_STORAGE_BACKEND", "tape", "NIXERY_STORAGE_BACKEND", id="backend"),
+        pytest.param("NIXERY_STORAGE_BACKEND", "", "NIXERY_STORAGE_BACKEND", id="no backend"),
+        pytest.param("STORAGE_PATH", "", "STORAGE_PATH", id="no storage path"),
+        pytest.param("NIXERY_GIT_ALLOWED_REFS", "", "set but empty", id="refs empty"),
+        pytest.param("NIXERY_NIXPKGS_CONFIG", "{", "NIXERY_NIXPKGS_CONFIG", id="no JSON"),
+        pytest.param("NIXERY_NIXPKGS_CONFIG", "[]", "NIXERY_NIXPKGS_CONFIG", id="no object"),
+        pytest.param("NIXERY_ERROR_STATUS", "loud", "NIXERY_ERROR_STATUS", id="error status"),
+        pytest.param("NIXERY_LAYER_BUDGET", "0", "NIXERY_LAYER_BUDGET", id="no layers"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line(name, value, said):
+    with pytest.raises(ConfigurationError) as caught:
+        load(MINIMAL | {name: value})
+    assert said in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_lists_take_commas_and_spaces():
+    settings = load(MINIMAL | {"NIXERY_TAGS": "latest, stable nightly"})
+    assert settings.tags == ("latest", "stable", "nightly")
+
+
+def test_nixpkgs_variables_reach_the_package_set():
+    settings = load(
+        MINIMAL
+        | {
+            "NIXERY_NIXPKGS_CONFIG": json.dumps({"allowBroken": False, "cudaSupport": True}),
+            "NIXPKGS_ALLOW_UNFREE": "1",
+        }
+    )
+    assert settings.config_for_nixpkgs == {
+        "allowBroken": False,
+        "allowUnfree": True,
+        "cudaSupport": True,
+    }
+
+
+def test_a_file_gives_what_the_environment_does_not(tmp_path):
+    file = tmp_path / "nixery.toml"
+    file.write_text('PORT = 9000\nNIX_TIMEOUT = 7\nNIXERY_TAGS = ["stable"]\n')
+    settings = load(MINIMAL | {"PORT": "9001"}, file)
+    assert (settings.port, settings.nix_timeout, settings.tags) == (9001, 7, ("stable",))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param("PORT = ", "cannot read", id="no TOML"),
+        pytest.param("PROT = 1", "PROT", id="misspelt"),
+    ],
+)
+def test_a_file_with_a_mistake(tmp_path, content, said):
+    file = tmp_path / "nixery.toml"
+    file.write_text(content)
+    with pytest.raises(ConfigurationError, match=said):
+        load(MINIMAL, file)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot read"):
+        load(MINIMAL, tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/nixery"}, "/var/lib/nixery"),
+        ({"XDG_STATE_HOME": "/state"}, "/state/nixery"),
+        ({}, "/home/someone/.local/state/nixery"),
+        ({"NIXERY_STATE_DIR": "/mine", "STATE_DIRECTORY": "/var/lib/nixery"}, "/mine"),
+    ],
+)
+def test_state_is_kept_where_the_service_manager_says(environ, expected):
+    assert str(load(MINIMAL | environ).state_dir) == expected
+
+
+def test_every_setting_has_a_name():
+    assert len(set(names())) == len(names())
+    assert all(name.isupper() for name in names())
