@@ -14,6 +14,7 @@
     ├── Denied                      403 DENIED
     ├── BlobUnknown                 404 BLOB_UNKNOWN
     ├── SourceUnavailable           503 UNAVAILABLE, with Retry-After
+    ├── StoreDamaged                500 UNKNOWN
     └── StorageFull                 507 UNKNOWN
 
 A message is one line for the person who typed ``docker pull``: docker, podman, skopeo and crane
@@ -136,6 +137,13 @@ class SourceUnavailable(NixeryError):
     status = 503
     code = "UNAVAILABLE"
     retry_after = 10
+
+
+class StoreDamaged(NixeryError):
+    """The Nix store lacks what Nix called valid, or a file changed while it was packed.
+
+    Read by the operator, who can run ``nix-store --verify --check-contents``.
+    """
 
 
 class StorageFull(NixeryError):
