@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts share. Sourced, never run:  source "${BASH_SOURCE%/*}/lib.sh"
+# What the scripts share. Sourced, never run:  source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 #
 #   say, die, misuse, show_help   words for the person who called
 #   need COMMAND=PACKAGE…         Debian packages, only those whose command is missing
@@ -12,6 +12,8 @@ set -euo pipefail
 
 ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 VENV=$ROOT/.venv
+# Expensive things that tests and benchmarks make; may be deleted at any time.
+# shellcheck disable=SC2034 # for the scripts that source this file
 CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nixery-tests
 
 say() { printf '==> %s\n' "$*" >&2; }

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest_plugins = ["proof"]
+
 
 @pytest.fixture
 def anyio_backend():
