@@ -1,0 +1,59 @@
+"""The application: routes, and around them the middleware that every request goes through."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nixery.errors import ErrorStatus, NixeryError
+from nixery.http import errors, registry
+from nixery.http.manifests import Images
+from nixery.http.pages import About, Pages, wants_html
+from nixery.http.requests import ErrorHandler, RequestContext, is_registry
+from nixery.storage import Storage
+
+log = structlog.get_logger()
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    *,
+    images: Images,
+    storage: Storage,
+    about: About,
+    error_status: ErrorStatus = "friendly",
+    lifespan: Lifespan | None = None,
+) -> Starlette:
+    """``lifespan`` opens what must be closed when the server ends, such as the builder."""
+    pages = Pages(about)
+    handler = _error_handler(pages, error_status)
+    app = Starlette(
+        routes=[*registry.routes(images, storage), *pages.routes()],
+        middleware=[Middleware(RequestContext, on_error=handler)],
+        # What Starlette would turn into plain text on its own; the middleware has the rest.
+        exception_handlers={HTTPException: handler, NixeryError: handler},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False  # a registry's client takes a redirect for an answer
+    return app
+
+
+def _error_handler(pages: Pages, mode: ErrorStatus) -> ErrorHandler:
+    def handle(request: Request, error: Exception) -> Response:
+        failure = errors.describe(error, mode, request.state.request_id)
+        if failure.is_ours:
+            log.error("request failed", status=failure.status, exc_info=error)
+        else:
+            log.info("request refused", code=failure.code, message=failure.message)
+        is_page = failure.status == 404 and not is_registry(request.url.path)
+        if is_page and wants_html(request.headers.getlist("accept")):
+            return pages.missing(request)
+        return errors.render(failure)
+
+    return handle

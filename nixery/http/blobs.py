@@ -1,0 +1,69 @@
+"""Blobs by digest: from the storage to the client, without a builder."""
+
+from collections.abc import Mapping
+
+import anyio.to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nixery import image
+from nixery.errors import BlobUnknown
+from nixery.http import conditional, ranges
+from nixery.http.files import FileResponse
+from nixery.http.headers import IMMUTABLE, content_headers
+from nixery.http.ranges import Part, Unsatisfiable
+from nixery.oci import Digest, parse_digest
+from nixery.storage import Content, LocalFile, Location, Redirect, Storage
+
+
+class Blobs:
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    async def serve(self, request: Request) -> Response:
+        """GET and HEAD of ``/v2/<name>/blobs/<digest>``."""
+        image.parse(request.path_params["name"])
+        digest = parse_digest(request.path_params["digest"])
+        location = await anyio.to_thread.run_sync(self._storage.locate, digest)
+        if location is None:
+            raise BlobUnknown(f"{digest} is no blob of this registry")
+
+        headers = content_headers(digest, "application/octet-stream", IMMUTABLE)
+        headers["Accept-Ranges"] = "bytes"
+        if conditional.is_known(request.headers.getlist("if-none-match"), digest):
+            return Response(status_code=304, headers=headers)
+        if request.method == "HEAD":
+            # Answered here also where GET is redirected; a Range has no meaning for HEAD.
+            return Response(headers={**headers, "Content-Length": str(location.size)})
+        return _body(location, _part(request, digest, location.size), headers)
+
+
+def _body(location: Location, part: Part | None, headers: Mapping[str, str]) -> Response:
+    status = 200
+    if part:
+        status = 206
+        content_range = f"bytes {part.start}-{part.stop - 1}/{location.size}"
+        headers = {**headers, "Content-Range": content_range}
+    match location:
+        case Redirect(url=url):
+            # The address may be signed and short-lived; the client repeats its Range there.
+            return Response(status_code=307, headers={"Location": url, "Cache-Control": "no-store"})
+        case Content(data=data):
+            piece = data[part.start : part.stop] if part else data
+            return Response(piece, status, headers)
+        case LocalFile(path=path, size=size):
+            return FileResponse(path, size, part, status, headers)
+
+
+def _part(request: Request, digest: Digest, size: int) -> Part | None:
+    """Raises HTTPException 416 where the range lies behind the end."""
+    lines = request.headers.getlist("range")
+    if len(lines) != 1 or not conditional.range_holds(request.headers.get("if-range"), digest):
+        return None
+    part = ranges.parse(lines[0], size)
+    if isinstance(part, Unsatisfiable):
+        raise HTTPException(
+            416, f"the blob has {size} bytes", headers={"Content-Range": f"bytes */{size}"}
+        )
+    return part

@@ -1,0 +1,99 @@
+"""How an error reaches the client: as the registry's JSON, whatever went wrong.
+
+    HTTP/1.1 404 Not Found
+    Content-Type: application/json
+    Cache-Control: no-store
+
+    {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "…", "detail": {…}}]}
+
+Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#error-codes
+"""
+
+import errno
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from nixery.errors import ErrorStatus, NixeryError, StorageFull
+
+ALLOWED = "GET, HEAD"
+
+_CODES = {
+    401: "UNAUTHORIZED",
+    403: "DENIED",
+    404: "UNSUPPORTED",
+    405: "UNSUPPORTED",
+    416: "RANGE_INVALID",
+    429: "TOOMANYREQUESTS",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What the client is told."""
+
+    status: int
+    code: str
+    message: str
+    detail: Mapping[str, object]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the operator should look at it."""
+        return self.status >= 500
+
+
+def describe(error: Exception, mode: ErrorStatus, request_id: str) -> Failure:
+    """``request_id`` finds the log lines, which say more than the client is told."""
+    match _known(error):
+        case HTTPException() as known:
+            headers = dict(known.headers or {})
+            if known.status_code == 405:
+                headers["Allow"] = ALLOWED  # all routes allow the same; Starlette's order varies
+            code = _CODES.get(known.status_code, "UNKNOWN")
+            return Failure(known.status_code, code, known.detail, {}, headers)
+        case NixeryError() as known if (status := known.http_status(mode)) != 500:
+            detail = known.detail() | ({"request_id": request_id} if status >= 500 else {})
+            headers = {} if known.retry_after is None else {"Retry-After": str(known.retry_after)}
+            return Failure(status, known.code, known.message, detail, headers)
+        case _:
+            message = f"internal error: the log of the registry has more under {request_id}"
+            return Failure(500, "UNKNOWN", message, {"request_id": request_id})
+
+
+def render(failure: Failure) -> Response:
+    error = {"code": failure.code, "message": failure.message, "detail": failure.detail}
+    # json.dumps escapes what is not ASCII: a lone surrogate in a build log cannot fail here.
+    return Response(
+        json.dumps({"errors": [error]}).encode(),
+        failure.status,
+        {
+            **failure.headers,
+            "Content-Type": "application/json",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+def _known(error: Exception) -> Exception:
+    """The one of our errors that ``error`` is or stands for, else ``error``."""
+    for leaf in _leaves(error):
+        if isinstance(leaf, NixeryError | HTTPException):
+            return leaf
+        if isinstance(leaf, OSError) and leaf.errno in (errno.ENOSPC, errno.EDQUOT):
+            return StorageFull("the registry's disk is full; stored images can still be pulled")
+    return error
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """A task group wraps what its tasks raise, even a single error."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

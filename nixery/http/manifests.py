@@ -1,0 +1,84 @@
+"""Manifests: by tag from the builder, by digest from the storage."""
+
+import json
+from functools import partial
+from typing import Protocol
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nixery import image
+from nixery.builder import Image
+from nixery.errors import ManifestUnknown
+from nixery.http import conditional
+from nixery.http.accept import negotiate
+from nixery.http.headers import IMMUTABLE, REVALIDATE, content_headers, header_value
+from nixery.manifest import Manifest
+from nixery.oci import Digest, Format, digest_of, parse_digest
+from nixery.source import ResolvedSource
+from nixery.storage import Storage, fetch
+
+MAX_MANIFEST = 4 * 1024 * 1024
+"""Bytes; the size that the distribution specification asks registries to handle."""
+
+_MEDIA_TYPES = frozenset(form.value.manifest for form in Format)
+
+
+class Images(Protocol):
+    """What the registry asks for images; ``nixery.builder.Builder`` is the real one."""
+
+    async def image(self, name: str, tag: str) -> Image:
+        """Raises the errors of nixery.errors, each with what the client is to be told."""
+
+
+class Manifests:
+    def __init__(self, images: Images, storage: Storage) -> None:
+        self._images = images
+        self._storage = storage
+
+    async def serve(self, request: Request) -> Response:
+        """GET and HEAD of ``/v2/<name>/manifests/<tag or digest>``."""
+        name, reference = request.path_params["name"], request.path_params["reference"]
+        if ":" in reference:
+            image.parse(name)
+            found = await self._find(parse_digest(reference))
+            headers = content_headers(found.digest, found.media_type, IMMUTABLE)
+        else:
+            made = await self._images.image(name, reference)
+            found = made.manifests[negotiate(request.headers.getlist("accept"))]
+            headers = content_headers(found.digest, found.media_type, REVALIDATE)
+            headers |= _origin(made.source) | {"Vary": "Accept"}
+        if conditional.is_known(request.headers.getlist("if-none-match"), found.digest):
+            return Response(status_code=304, headers=headers)
+        return Response(found.data, headers=headers)
+
+    async def _find(self, digest: Digest) -> Manifest:
+        """Raises ManifestUnknown, also where the digest is that of a layer or a config."""
+        read = partial(fetch, self._storage, digest, limit=MAX_MANIFEST)
+        data = await anyio.to_thread.run_sync(read)
+        media_type = _media_type(data) if data is not None else None
+        # Damaged bytes must not be served as what they were; small enough to look each time.
+        if data is None or media_type is None or digest_of(data) != digest:
+            raise ManifestUnknown(f"{digest} is no manifest of this registry")
+        return Manifest(media_type, data, digest)
+
+
+def _origin(source: ResolvedSource) -> dict[str, str]:
+    """Which packages went in; not part of the manifest, whose digest must not depend on it."""
+    origin = {"Nixery-Source": header_value(source.url)}
+    if source.revision is not None:
+        origin["Nixery-Revision"] = header_value(source.revision)
+    return origin
+
+
+def _media_type(data: bytes) -> str | None:
+    """What the manifest says it is; None for anything that is no image manifest."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):  # a blob of a million brackets is no manifest either
+        return None
+    match content:
+        case {"mediaType": str(media_type)} if media_type in _MEDIA_TYPES:
+            return media_type
+    return None

@@ -1,0 +1,52 @@
+"""The routes of the registry, read-only: what is not GET or HEAD answers 405.
+
+    /v2/                                  the client asks whether a registry is here
+    /v2/<name>/manifests/<tag or digest>  manifests.py
+    /v2/<name>/blobs/<digest>             blobs.py
+    /v2/<name>/referrers/<digest>         nothing ever refers to an image: an empty index
+
+Names hold slashes, and the longest name wins: in ``/v2/a/manifests/b/blobs/<digest>`` the image
+is ``a/manifests/b``.
+
+Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#endpoints
+"""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from nixery import image
+from nixery.http.blobs import Blobs
+from nixery.http.manifests import Images, Manifests
+from nixery.oci import OCI_INDEX, canonical_json, parse_digest
+from nixery.storage import Storage
+
+_NO_REFERRERS = canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
+
+
+def routes(images: Images, storage: Storage) -> list[Route]:
+    """Each answers GET and HEAD."""
+    return [
+        Route("/v2", base),
+        Route("/v2/", base),
+        Route("/v2/{name:path}/manifests/{reference}", Manifests(images, storage).serve),
+        Route("/v2/{name:path}/blobs/{digest}", Blobs(storage).serve),
+        Route("/v2/{name:path}/referrers/{digest}", referrers),
+        Route("/v2/{rest:path}", unknown),
+    ]
+
+
+async def base(_request: Request) -> Response:
+    return Response(b"{}", headers={"Content-Type": "application/json"})
+
+
+async def referrers(request: Request) -> Response:
+    """An unknown digest has none either: the specification asks for 200, not 404."""
+    image.parse(request.path_params["name"])
+    parse_digest(request.path_params["digest"])
+    return Response(_NO_REFERRERS, headers={"Content-Type": OCI_INDEX})
+
+
+async def unknown(_request: Request) -> Response:
+    raise HTTPException(404, "no such endpoint: images are pulled as HOST/<package>/<package>:TAG")

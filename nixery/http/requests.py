@@ -1,0 +1,109 @@
+"""Around every request: its id, its line in the log, and its error if nobody else had one."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+log = structlog.get_logger()
+
+ErrorHandler = Callable[[Request, Exception], Response]
+
+# What proxies make: UUIDs, ULIDs, trace ids. Anything else could forge lines of the log.
+_SANE_ID = re.compile(r"[A-Za-z0-9._:=+/-]{8,128}")
+_MAX_USER_AGENT = 200
+
+
+def is_registry(path: str) -> bool:
+    return path == "/v2" or path.startswith("/v2/")
+
+
+def request_id(given: str | None) -> str:
+    """The client's own X-Request-Id where it is sane, else a new one."""
+    return given if given and _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was answered; grows while the response is sent."""
+
+    status: int | None = None
+    body_bytes: int = 0
+    complete: bool = False
+
+
+class RequestContext:
+    """The outermost middleware; everything else runs inside its ``try``."""
+
+    def __init__(self, app: ASGIApp, on_error: ErrorHandler) -> None:
+        self._app = app
+        self._on_error = on_error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        identity = request_id(Headers(scope=scope).get("x-request-id"))
+        scope.setdefault("state", {})["request_id"] = identity
+        outcome = Outcome()
+        began = time.perf_counter()
+        with bound_contextvars(request_id=identity):
+            try:
+                await self._answer(scope, receive, _Recorder(scope, identity, outcome, send))
+            finally:
+                _log(scope, outcome, time.perf_counter() - began)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: "_Recorder") -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            if send.outcome.status is not None:
+                # The headers are gone: only a broken connection still says that this failed.
+                raise
+            response = self._on_error(Request(scope), error)
+            await response(scope, receive, send)
+
+
+class _Recorder:
+    """``send`` that adds the headers of every response and counts what goes out."""
+
+    def __init__(self, scope: Scope, identity: str, outcome: Outcome, send: Send) -> None:
+        self.outcome = outcome
+        self._head = scope["method"] == "HEAD"
+        self._headers = {"X-Request-Id": identity}
+        if is_registry(scope["path"]):
+            self._headers["Docker-Distribution-Api-Version"] = "registry/2.0"
+        self._send = send
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(self._headers)
+            self.outcome.status = message["status"]
+        await self._send(message)
+        if message["type"] == "http.response.body":
+            if not self._head:  # the server drops the body of a HEAD
+                self.outcome.body_bytes += len(message.get("body", b""))
+            self.outcome.complete = not message.get("more_body", False)
+
+
+def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:
+    log.info(
+        "request",
+        method=scope["method"],
+        # Quoted again, so that no decoded line break reaches a log that people read.
+        path=quote(scope["path"], errors="replace"),
+        status=outcome.status,
+        bytes=outcome.body_bytes,
+        ms=round(seconds * 1000, 2),
+        user_agent=Headers(scope=scope).get("user-agent", "")[:_MAX_USER_AGENT],
+        **({} if outcome.complete else {"aborted": True}),
+    )

@@ -1,0 +1,115 @@
+"""Uvicorn, set up for a registry.
+
+    with listen("127.0.0.1", 0) as listener:
+        Server(app, on_start=print).run(sockets=[listener])      http://127.0.0.1:41235
+
+The socket is bound before anything else is done: a port in use is told at once, and port 0 can be
+asked for its number. SIGTERM and SIGINT end the server in an orderly way: nothing new is
+accepted, downloads have ``GRACE`` seconds to end, then the lifespan is closed.
+"""
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from nixery.errors import ConfigurationError, NixeryError
+
+log = structlog.get_logger()
+
+GRACE = 30
+"""Seconds for what is under way when a signal comes; systemd kills after 90."""
+KEEP_ALIVE = 75
+"""Seconds. Longer than nginx keeps its side open (60), or it would meet closed connections."""
+BACKLOG = 2048
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. No host: all addresses, IPv4 and IPv6. Port 0: any free one.
+
+    Raises ConfigurationError where the address is in use or not this machine's.
+    """
+    try:
+        if host:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
+            )
+        return socket.create_server(("", port), backlog=BACKLOG)
+    except OSError as error:
+        where = f"{host or 'all addresses'}, port {port}"
+        raise ConfigurationError(f"cannot listen on {where}: {error.strerror or error}") from None
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a client on this machine reaches the listener."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """``on_start`` is called with the URL once requests are answered."""
+
+    def __init__(self, app: ASGIApp, on_start: Callable[[str], None] | None = None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                loop="asyncio",
+                lifespan="on",
+                ws="none",
+                log_config=None,  # nixery.logs has it all
+                access_log=False,  # nixery.http.requests writes ours
+                server_header=False,
+                proxy_headers=False,  # nobody asks for the client's address or scheme
+                timeout_keep_alive=KEEP_ALIVE,
+                timeout_graceful_shutdown=GRACE,
+                backlog=BACKLOG,
+            )
+        )
+        self._on_start = on_start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            url = url_of(listener)
+            log.info("listening", url=url)
+            if self._on_start is not None:
+                self._on_start(url)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Uvicorn raises the signal again at the end, which would make a clean stop a failure."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # Python gives signals to the main thread only: a test stops its server itself
+            return
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in signals}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def serve(
+    app: ASGIApp, host: str, port: int, on_start: Callable[[str], None] | None = None
+) -> None:
+    """Serve until a signal ends it.
+
+    Raises ConfigurationError where it cannot listen, NixeryError where the lifespan fails.
+    """
+    with listen(host, port) as listener:
+        try:
+            Server(app, on_start).run(sockets=[listener])
+        except SystemExit:  # uvicorn's way to say that the lifespan did not come up
+            raise NixeryError("the server did not start; the log says why") from None
