@@ -1,0 +1,21 @@
+"""The archive room: store paths become layers, byte for byte the same everywhere.
+
+    paths ── tree.walk ──► entries ── tar.header ──► Tape ── blocks of 1 MiB ──► Pipeline
+                              │                       ▲                            │
+                            twins: equal files        │          hashed (diff ID), compressed by
+                            become hard links         │          Workers, written in order
+                                                      │                            │
+    packages ── environment.merge ──► tree of links ──┘                            ▼
+                                                                                Staging
+
+Nothing of the machine reaches the bytes: not its users, clocks, file systems or threads.
+"""
+
+from nixery.archive.compress import Compression, Gzip
+from nixery.archive.pack import PackedLayer, pack
+from nixery.archive.workers import Workers
+
+FORMAT = 1
+"""Changes whenever the same store paths would give other bytes; part of every cache key."""
+
+__all__ = ["FORMAT", "Compression", "Gzip", "PackedLayer", "Workers", "pack"]

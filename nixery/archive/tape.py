@@ -1,0 +1,70 @@
+"""A tar stream, cut into blocks of equal size as it is written."""
+
+import os
+from typing import Protocol
+
+from nixery.archive import tar
+from nixery.archive.tree import fill, open_file
+
+BLOCK = 1 << 20
+"""Bytes of tar stream per block. Fixed: it decides where compressed members end, and so the digest.
+
+Larger blocks gain 0.3 % of size at most, and cost memory for every worker.
+"""
+
+
+class Blocks(Protocol):
+    """Where full blocks go."""
+
+    def exchange(self, block: memoryview, used: int) -> memoryview:
+        """Take the first ``used`` bytes of the block; give another block to write to."""
+
+
+class Tape:
+    """Headers and contents, coalesced; files are read straight into the block."""
+
+    def __init__(self, blocks: Blocks, block: memoryview) -> None:
+        self._blocks = blocks
+        self._block = block
+        self._used = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        rest = memoryview(data)
+        while rest:
+            piece = rest[: len(self._block) - self._used]
+            self._block[self._used : self._used + len(piece)] = piece
+            self._advance(len(piece))
+            rest = rest[len(piece) :]
+
+    def content(self, data: bytes | memoryview) -> None:
+        """A file's content that is at hand."""
+        self.write(data)
+        self.write(tar.padding(len(data)))
+
+    def copy(self, path: bytes, size: int) -> None:
+        """A file's content, ``size`` bytes. Raises StoreDamaged where the file has another size."""
+        descriptor = open_file(path)
+        try:
+            left = size
+            while left:
+                piece = min(left, len(self._block) - self._used)
+                target = self._block[self._used : self._used + piece]
+                fill(descriptor, target, path, last=piece == left)
+                self._advance(piece)
+                left -= piece
+        finally:
+            os.close(descriptor)
+        self.write(tar.padding(size))
+
+    def end(self) -> None:
+        """Close the archive and hand over what is left."""
+        self.write(tar.END)
+        if self._used:
+            self._block = self._blocks.exchange(self._block, self._used)
+            self._used = 0
+
+    def _advance(self, count: int) -> None:
+        self._used += count
+        if self._used == len(self._block):
+            self._block = self._blocks.exchange(self._block, self._used)
+            self._used = 0

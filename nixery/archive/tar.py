@@ -1,0 +1,103 @@
+"""Tar headers, every byte fixed: owner 0:0 without names, modification time 1.
+
+Input is what an entry is; output is its header of 512 bytes, preceded by a pax extended header
+where ustar's fields do not hold the name, the link target or the size:
+
+    >>> len(header(b"nix/store/", 0o755, Type.DIRECTORY))
+    512
+    >>> len(header(b"nix/store/" + 300 * b"x", 0o444, Type.FILE, 5))
+    2048
+
+Names are raw bytes. Those that are not UTF-8 are written as they are, in either place: Go's
+archive/tar, GNU tar and Python's tarfile give back the same bytes.
+
+Format: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_06
+"""
+
+from enum import Enum
+from struct import Struct
+
+RECORD = 512
+END = bytes(2 * RECORD)
+"""Two records of zeros end an archive."""
+
+
+class Type(Enum):
+    FILE = b"0"
+    HARD_LINK = b"1"
+    SYMLINK = b"2"
+    DIRECTORY = b"5"
+    PAX = b"x"
+
+
+# name, mode, uid, gid, size, mtime, checksum, type, link name, magic and version, user, group,
+# device major and minor, prefix
+_FIELDS = Struct("100s 8s 8s 8s 12s 12s 8s c 100s 8s 32s 32s 8s 8s 155s 12x")
+_CHECKSUM = slice(148, 156)
+_NO_CHECKSUM = 8 * b" "  # what the field counts as while it is computed
+_ID = b"0000000"
+_MTIME = b"00000000001"
+_MAGIC = b"ustar\x0000"
+_MAX_NAME = 100
+_MAX_PREFIX = 155
+_MAX_SIZE = 0o77777777777  # 8 GiB - 1
+
+
+def header(name: bytes, mode: int, kind: Type, size: int = 0, link: bytes = b"") -> bytes:
+    """What stands before an entry's content.
+
+    ``name`` is relative, and ends in a slash for a directory. ``size`` counts the content's
+    bytes. ``link`` is a symlink's target, or the name of the entry that a hard link repeats.
+    """
+    pax = b""
+    prefix, short = b"", name
+    if len(name) > _MAX_NAME:
+        prefix, short = _split(name)
+        if not short:
+            pax += _pax_record(b"path", name)
+            short = name[:_MAX_NAME]
+    if len(link) > _MAX_NAME:
+        pax += _pax_record(b"linkpath", link)
+        link = link[:_MAX_NAME]
+    if size > _MAX_SIZE:
+        pax += _pax_record(b"size", b"%d" % size)
+        size = 0
+    ustar = _ustar(short, mode, kind, size, prefix=prefix, link=link)
+    if not pax:
+        return ustar
+    extended = _ustar(b"././@PaxHeader", 0o644, Type.PAX, len(pax))
+    return extended + pax + padding(len(pax)) + ustar
+
+
+def padding(size: int) -> bytes:
+    """The zeros after ``size`` bytes of content."""
+    return bytes(-size % RECORD)
+
+
+def _split(name: bytes) -> tuple[bytes, bytes]:
+    """Prefix and name that ustar joins with a slash; both empty where no slash is suitable."""
+    slash = name.find(b"/", len(name) - _MAX_NAME - 1)
+    if not 0 < slash <= _MAX_PREFIX or slash == len(name) - 1:
+        return b"", b""
+    return name[:slash], name[slash + 1 :]
+
+
+def _pax_record(key: bytes, value: bytes) -> bytes:
+    """``<length> <key>=<value>`` and a line feed; the length counts its own digits as well."""
+    rest = len(key) + len(value) + 3
+    length = rest + len(str(rest))
+    length = rest + len(str(length))  # the digits may have carried into one more
+    return b"%d %s=%s\n" % (length, key, value)
+
+
+def _ustar(  # noqa: PLR0913 - the fields that differ between headers
+    name: bytes, mode: int, kind: Type, size: int, *, prefix: bytes = b"", link: bytes = b""
+) -> bytes:
+    block = bytearray(
+        _FIELDS.pack(
+            *(name, b"%07o" % mode, _ID, _ID, b"%011o" % size, _MTIME, _NO_CHECKSUM),
+            *(kind.value, link, _MAGIC, b"", b"", _ID, _ID, prefix),
+        )
+    )
+    block[_CHECKSUM] = b"%06o\0 " % sum(block)
+    return bytes(block)

@@ -1,0 +1,95 @@
+"""What lies below a store path, in an order that no file system can change."""
+
+import os
+import stat
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from nixery.errors import StoreDamaged
+
+# Tuples rather than dataclasses: a large path makes a hundred thousand of them.
+
+
+class Directory(NamedTuple):
+    path: bytes
+
+
+class Symlink(NamedTuple):
+    path: bytes
+    target: bytes
+
+
+class File(NamedTuple):
+    path: bytes
+    size: int
+    executable: bool
+    inode: int
+
+
+Entry = Directory | Symlink | File
+
+
+def walk(top: bytes) -> Iterator[Entry]:
+    """The path itself and everything below it, parents first, names sorted by their bytes.
+
+    Raises StoreDamaged where something is missing, or is of a kind that Nix never stores.
+    """
+    try:
+        pending = [_entry(top, os.lstat(top))]
+        while pending:
+            entry = pending.pop()
+            yield entry
+            if isinstance(entry, Directory):
+                pending += _children(entry.path)
+    except FileNotFoundError as error:
+        raise StoreDamaged(f"{os.fsdecode(error.filename)} is not in the store") from error
+
+
+def _children(path: bytes) -> list[Entry]:
+    """Last name first: the caller takes them from the end."""
+    with os.scandir(path) as found:
+        ordered = sorted(found, key=lambda child: child.name, reverse=True)
+    # What is a directory is known from its parent; only the others need a system call.
+    return [
+        Directory(child.path)
+        if child.is_dir(follow_symlinks=False)
+        else _entry(child.path, child.stat(follow_symlinks=False))
+        for child in ordered
+    ]
+
+
+def _entry(path: bytes, status: os.stat_result) -> Entry:
+    mode = status.st_mode
+    if stat.S_ISREG(mode):
+        # The owner's bit alone decides, as in a NAR.
+        return File(path, status.st_size, bool(mode & stat.S_IXUSR), status.st_ino)
+    if stat.S_ISLNK(mode):
+        return Symlink(path, os.readlink(path))  # noqa: PTH115 - a path of bytes
+    if stat.S_ISDIR(mode):
+        return Directory(path)
+    raise StoreDamaged(f"{os.fsdecode(path)} is neither a file, a directory nor a symlink")
+
+
+def fill(descriptor: int, view: memoryview, path: bytes, *, last: bool) -> None:
+    """Read exactly as much as the view holds; ``last``: the file must end there.
+
+    Raises StoreDamaged where the file is shorter, or longer, than it was said to be: headers
+    are written before the content, so a file that changes would make a corrupt archive.
+    """
+    beyond = bytearray(1)
+    done = os.readv(descriptor, (view, beyond) if last else (view,))
+    while done < len(view):
+        more = os.readv(descriptor, (view[done:], beyond) if last else (view[done:],))
+        if not more:
+            raise StoreDamaged(f"{os.fsdecode(path)} shrank while it was read")
+        done += more
+    if done > len(view):
+        raise StoreDamaged(f"{os.fsdecode(path)} grew while it was read")
+
+
+def open_file(path: bytes) -> int:
+    """A descriptor to read from; raises StoreDamaged where the file is gone."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError as error:
+        raise StoreDamaged(f"{os.fsdecode(path)} is not in the store") from error

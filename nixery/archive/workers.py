@@ -1,0 +1,56 @@
+"""Threads that compress blocks, shared by all layers that are being packed.
+
+    reading thread (one per layer)                     workers (shared)
+    fill a block, hash it ── submit ─────────────────► compress it
+    write what is done, in order ◄─────────────────────┘
+
+Memory is bounded by the number of workers and of layers, not by sizes: a layer owns one block,
+and borrows more while there are any; else it waits for its own oldest. So every layer advances.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from nixery.archive.tape import BLOCK
+from nixery.storage import Buffer
+
+
+class Workers:
+    """``count`` threads; at least one. Close it when nothing is being packed any more."""
+
+    def __init__(self, count: int) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="compress")
+        self._blocks: SimpleQueue[memoryview] = SimpleQueue()
+        # Two for each: while it compresses one, the next is filled and waits.
+        for _ in range(2 * count):
+            self.give_back(memoryview(bytearray(BLOCK)))
+
+    def submit(self, compress: Callable[[memoryview], Buffer], block: memoryview) -> Future[Buffer]:
+        return self._pool.submit(compress, block)
+
+    def borrow(self) -> memoryview | None:
+        """A block, if there is one now."""
+        try:
+            return self._blocks.get_nowait()
+        except Empty:
+            return None
+
+    def give_back(self, block: memoryview) -> None:
+        self._blocks.put(block)
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
