@@ -32,6 +32,7 @@ evaluate)
     request=$(cat)
     # Derivations are written at once, so that realising needs no second evaluation.
     exec nix-instantiate --eval --strict --json --read-write-mode --log-format internal-json \
+        --timeout "${NIX_TIMEOUT:-60}" \
         --option restrict-eval true --option allow-import-from-derivation false \
         -I "nixery=$expressions" "$@" "$expressions/packages.nix" --argstr request "$request"
     ;;

@@ -1,0 +1,139 @@
+"""One Nix command, from start to end.
+
+Policies
+- stdout and stderr are read together: Nix blocks when either pipe is full (64 KiB).
+- Memory is bounded whatever is printed: lines.py cuts long lines, KEPT_LINES are kept,
+  and more than MAX_OUTPUT on stdout is an error.
+- Every line is logged when it comes.
+- The command leads a process group of its own. When the caller is cancelled or its deadline
+  passes, the group gets SIGTERM, on which Nix ends its builders and the daemon those of its
+  client, and after GRACE seconds SIGKILL. Nothing returns before the process is gone.
+"""
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+from anyio import CancelScope, create_task_group, move_on_after
+
+from nixery.errors import NixeryError
+from nixery.nix.events import Line, Reader
+from nixery.nix.lines import LineSplitter
+
+KEPT_LINES = 20  # enough for the end of a compiler's complaint
+MAX_OUTPUT = 256 * 1024 * 1024  # the closure of 100,000 paths prints about 60 MiB
+GRACE = 5.0  # seconds; Nix needs far less, but evaluation may not look at signals for long
+_CHUNK = 16 * 1024  # about 100 lines: logging them holds the event loop for some milliseconds
+
+_log = structlog.stdlib.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a command ended."""
+
+    status: int
+    stdout: bytes
+    errors: tuple[str, ...]
+    """Nix's own error messages, the first ones, oldest first; each may have several lines."""
+    log: tuple[Line, ...]
+    """The last lines of builders and messages, oldest first."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What stderr has told so far."""
+
+    reader: Reader
+    errors: list[str] = field(default_factory=list)
+    log: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+
+    def note(self, raw: str) -> None:
+        line = self.reader.read(raw)
+        if line is None:
+            return
+        log = _log.error if line.kind == "error" else _log.info
+        about = {"derivation": line.derivation} if line.derivation else {}
+        log("nix", phase=line.phase, kind=line.kind, line=line.text, **about)
+        if line.kind == "error":
+            if len(self.errors) < KEPT_LINES:
+                self.errors.append(line.text)
+        elif line.kind != "activity":
+            self.log.append(line)
+
+
+async def run(
+    command: Sequence[str], *, phase: str, environment: Mapping[str, str], stdin: bytes = b""
+) -> Finished:
+    """Raises NixeryError where the command is not there; that it failed is a status."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=environment,
+            cwd="/",  # a directory that vanishes would break Nix
+            start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        raise NixeryError(
+            f"{command[0]} cannot be run ({error.strerror}): it must be on the server's PATH",
+            cause="no_command",
+        ) from None
+    try:
+        return await _drain(process, _Told(Reader(phase)), stdin)
+    finally:
+        with CancelScope(shield=True):
+            await _end(process)
+
+
+async def _drain(process: Process, told: _Told, stdin: bytes) -> Finished:
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
+    # Written in the background; a command that ends without reading has a status to say why.
+    process.stdin.write(stdin)
+    process.stdin.close()
+
+    output = bytearray()
+    async with create_task_group() as tasks:
+        tasks.start_soon(_collect, process.stdout, output)
+        splitter = LineSplitter()
+        while chunk := await process.stderr.read(_CHUNK):
+            for line in splitter.feed(chunk):
+                told.note(line)
+        for line in splitter.end():
+            told.note(line)
+    status = await process.wait()
+    if len(output) > MAX_OUTPUT:
+        raise NixeryError(f"Nix printed more than {MAX_OUTPUT} bytes", cause="too_much_output")
+    return Finished(status, bytes(output), tuple(told.errors), tuple(told.log))
+
+
+async def _collect(stream: asyncio.StreamReader, output: bytearray) -> None:
+    while chunk := await stream.read(_CHUNK):
+        if len(output) <= MAX_OUTPUT:
+            output += chunk
+
+
+async def _end(process: Process) -> None:
+    """End the whole group, and wait for it."""
+    if process.returncode is None:
+        _signal(process, signal.SIGTERM)
+        with move_on_after(GRACE):
+            await process.wait()
+    # Also after a good end: what the command left behind in its group goes with it.
+    _signal(process, signal.SIGKILL)
+    await process.wait()
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
