@@ -29,8 +29,8 @@ class LayerCache:
         self._storage = storage
 
     def find(self, key: str) -> PackedLayer | None:
-        data = self._storage.read(key)
-        layer = _parse(data) if data is not None else None
+        found = self._storage.read(key)
+        layer = _parse(found.data) if found else None
         if layer is None:
             return None
         blob = self._storage.locate(layer.digest)

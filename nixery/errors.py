@@ -14,6 +14,7 @@
     ├── Denied                      403 DENIED
     ├── BlobUnknown                 404 BLOB_UNKNOWN
     ├── SourceUnavailable           503 UNAVAILABLE, with Retry-After
+    ├── StorageUnavailable          503 UNAVAILABLE, with Retry-After
     ├── StoreDamaged                500 UNKNOWN
     └── StorageFull                 507 UNKNOWN
 
@@ -144,6 +145,14 @@ class StoreDamaged(NixeryError):
 
     Read by the operator, who can run ``nix-store --verify --check-contents``.
     """
+
+
+class StorageUnavailable(NixeryError):
+    """The bucket does not answer, also after retries; what is cached locally is still served."""
+
+    status = 503
+    code = "UNAVAILABLE"
+    retry_after = 10
 
 
 class StorageFull(NixeryError):

@@ -1,15 +1,24 @@
 """Where blobs and small objects are kept.
 
-    layers/<sha256>      every blob and manifest that can be asked for by digest
-    builds/<key>         what packing this set of store paths gave
-    staging/<uuid>       being written, never read
+    layers/<sha256>          every blob and manifest that can be asked for by digest
+    builds/<key>             what packing this set of store paths gave
+    manifests/<key>          a cached manifest
+    plans/<key>              how that manifest was planned
+    tables/<kind>/<version>  popularity and units that plans refer to
+    leases/<key>             who is building what, until when
+    pulled/<digest>          when a manifest was last pulled, to the day
+    quarantine/<sha256>      what did not hash to its name
+    staging/<uuid>           being written, never read
 
 One Protocol, implemented by siblings of this file. All calls block, and are made from worker
-threads: packing, hashing and the bucket libraries are synchronous as well.
+threads: packing, hashing and the bucket libraries are synchronous as well. Every call may raise
+StorageFull, and StorageUnavailable where a bucket does not answer in time.
 """
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +31,28 @@ Buffer = bytes | bytearray | memoryview
 class Blob:
     digest: Digest
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What the store says of an object without reading it."""
+
+    key: str
+    size: int
+    version: str
+    """Another one whenever the content may be another: inode and times, or a generation."""
+    modified: float
+    """When it was written or touched; seconds since 1970 by the store's clock (see ``now``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    data: bytes
+    stat: Stat
+
+
+class Condition(Enum):
+    ABSENT = "write only where nothing is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +82,34 @@ class Content:
         return len(self.data)
 
 
-Location = LocalFile | Redirect | Content
+class Reader(Protocol):
+    """Reads ``length`` bytes from ``start``, in pieces; blocks."""
+
+    def __call__(self, start: int, length: int, /) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Serve what ``read`` gives: a bucket's object that clients cannot be sent to."""
+
+    read: Reader
+    size: int
+
+
+Location = LocalFile | Redirect | Content | Remote
 
 
 class Staging(Protocol):
     """A blob being written; nobody can see it before ``publish``."""
 
     def write(self, data: Buffer, /) -> None:
-        """Raises StorageFull when there is no room, OSError for other failures."""
+        """The buffer may be used again afterwards."""
 
     def publish(self) -> Blob:
         """Make it durable under its digest, then visible; whole or not at all.
 
-        The digest is that of the bytes written. Publishing what exists already is no error.
+        The digest is that of the bytes written. Publishing what exists already is no error: its
+        time is renewed, and where it is not what it should be, it is replaced.
         """
 
 
@@ -74,14 +120,37 @@ class Storage(Protocol):
     def locate(self, digest: Digest) -> Location | None:
         """Where to get a blob from, or None if there is none."""
 
-    def read(self, key: str) -> bytes | None:
-        """A small object by its key in the layout, or None."""
+    def stat(self, key: str) -> Stat | None: ...
 
-    def write(self, key: str, data: bytes) -> None:
-        """Replace a small object, durably and whole."""
+    def read(self, key: str) -> Object | None:
+        """A small object, whole, or None."""
+
+    def write(
+        self, key: str, data: bytes, condition: Condition | Stat | None = None
+    ) -> Stat | None:
+        """Replace a small object, durably and whole.
+
+        With a condition, only where nothing is there, or what is there is still that Stat's
+        version; None says that the condition did not hold and nothing was written.
+        """
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        """Every object whose key begins with ``prefix``, which ends in a slash; in no order."""
+
+    def delete(self, stat: Stat) -> bool:
+        """Remove an object if it is still that version; False where it is not."""
+
+    def touch(self, stat: Stat) -> Stat | None:
+        """Renew an object's time, so that it counts as used now; None where it is gone."""
+
+    def quarantine(self, digest: Digest) -> None:
+        """Take a blob that does not hash to its name out of service; no error if it is gone."""
+
+    def now(self) -> float:
+        """The store's clock, in seconds since 1970: all who share a bucket agree on it."""
 
     def check(self) -> None:
-        """Raises ConfigurationError where this storage cannot be written to."""
+        """Raises ConfigurationError where this storage cannot be used as configured."""
 
 
 def layer_key(digest: Digest) -> str:
@@ -100,4 +169,5 @@ def fetch(storage: Storage, digest: Digest, *, limit: int) -> bytes | None:
     location = storage.locate(digest)
     if location is None or location.size > limit:
         return None
-    return storage.read(layer_key(digest))
+    found = storage.read(layer_key(digest))
+    return found.data if found else None

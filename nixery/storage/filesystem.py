@@ -5,20 +5,39 @@ written, synced, renamed to its name, and then the directory that holds the name
 acknowledged blobs a power cut lost none in this order, one without the last step, and all of
 them with a plain write (measured on ext4 and XFS).
 
-``staging/`` lies beside ``layers/``, so that a rename never crosses a file system.
+``staging/`` lies beside ``layers/``, so that a rename never crosses a file system. Processes that
+share the directory agree through a lock on ``.lock``: whoever removes or replaces on a condition
+holds it alone, whoever adds holds it together with others.
+
+Disks rot: a blob is hashed again the first time this process serves it, and is put into
+``quarantine/`` if its content is not what its name says.
 """
 
-import errno
+import fcntl
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from nixery.errors import ConfigurationError, StorageFull
-from nixery.oci import Digest
-from nixery.storage import Blob, Buffer, LocalFile, Location, layer_key
+import structlog
+
+from nixery.errors import ConfigurationError
+from nixery.oci import Digest, hexdigits
+from nixery.storage import Blob, Buffer, Condition, LocalFile, Location, Object, Stat, layer_key
+from nixery.storage.durable import (
+    full_disk_is_told,
+    locked,
+    make_directory,
+    sync_directory,
+    write_all,
+)
+
+log = structlog.get_logger()
+
+PIECE = 1 << 20
 
 
 class FilesystemStorage:
@@ -26,14 +45,12 @@ class FilesystemStorage:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._durable: set[Path] = set()
+        self._verified: dict[Digest, str] = {}
 
     @contextmanager
     def stage(self) -> Iterator["_Staging"]:
-        with _full_disk_is_told():
-            staging = self._directory / "staging"
-            self._make(staging)
-            path = staging / uuid.uuid4().hex
+        with full_disk_is_told():
+            path = self._made("staging") / uuid.uuid4().hex
             # 0o644: a web server in front (X-Accel-Redirect) may run as another user.
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
@@ -44,101 +61,154 @@ class FilesystemStorage:
                 path.unlink()
 
     def locate(self, digest: Digest) -> Location | None:
-        path = self._directory / layer_key(digest)
+        found = self.stat(layer_key(digest))
+        if found is None:
+            return None
+        path = self._directory / found.key
+        if self._verified.get(digest) != found.version:
+            if not _hashes_to(path, digest):
+                log.error("blob is not what its name says", digest=digest, size=found.size)
+                self.quarantine(digest)
+                return None
+            self._verified[digest] = found.version
+        return LocalFile(path, found.size)
+
+    def stat(self, key: str) -> Stat | None:
         try:
-            size = path.stat().st_size
+            return _stat(key, (self._directory / key).stat())
         except FileNotFoundError:
             return None
-        return LocalFile(path, size)
 
-    def read(self, key: str) -> bytes | None:
+    def read(self, key: str) -> Object | None:
         try:
-            return (self._directory / key).read_bytes()
+            with (self._directory / key).open("rb") as file:
+                return Object(file.read(), _stat(key, os.fstat(file.fileno())))
         except FileNotFoundError:
             return None
 
-    def write(self, key: str, data: bytes) -> None:
+    def write(
+        self, key: str, data: bytes, condition: Condition | Stat | None = None
+    ) -> Stat | None:
         with self.stage() as staging:
             staging.write(data)
-            staging.move_to(key)
+            staging.sync()
+            with self._locked(fcntl.LOCK_EX if condition else fcntl.LOCK_SH):
+                if condition and not self._holds(key, condition):
+                    return None
+                return self.place(staging, key)
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        with suppress(FileNotFoundError):
+            for entry in os.scandir(self._directory / prefix):
+                if entry.is_dir(follow_symlinks=False):
+                    yield from self.list(f"{prefix}{entry.name}/")
+                elif found := self.stat(prefix + entry.name):
+                    yield found
+
+    def delete(self, stat: Stat) -> bool:
+        with self._locked(fcntl.LOCK_EX):
+            if not self._holds(stat.key, stat):
+                return False
+            path = self._directory / stat.key
+            path.unlink()
+            sync_directory(path.parent)
+            return True
+
+    def touch(self, stat: Stat) -> Stat | None:
+        try:
+            with self._locked(fcntl.LOCK_SH):
+                os.utime(self._directory / stat.key)
+        except FileNotFoundError:
+            return None
+        touched = self.stat(stat.key)
+        digest = Digest("sha256:" + stat.key.removeprefix("layers/"))
+        if touched and self._verified.get(digest) == stat.version:
+            self._verified[digest] = touched.version
+        return touched
+
+    def quarantine(self, digest: Digest) -> None:
+        self._verified.pop(digest, None)
+        target = self._made("quarantine") / hexdigits(digest)
+        with suppress(FileNotFoundError), self._locked(fcntl.LOCK_EX):
+            (self._directory / layer_key(digest)).rename(target)
+
+    def now(self) -> float:
+        return time.time()
 
     def check(self) -> None:
         try:
-            for name in ("layers", "builds", "staging"):
-                self._make(self._directory / name)
-            with self.stage() as staging:
+            for name in ("layers", "builds", "manifests", "staging"):
+                self._made(name)
+            with self.stage() as staging, self._locked(fcntl.LOCK_SH):
                 staging.write(b"")
         except OSError as error:
             raise ConfigurationError(
                 f"STORAGE_PATH={self._directory} cannot be written to: {error.strerror}"
             ) from None
 
-    def place(self, staged: Path, key: str) -> None:
+    def publish(self, staging: "_Staging", digest: Digest) -> None:
+        with self._locked(fcntl.LOCK_SH):
+            self._verified[digest] = self.place(staging, layer_key(digest)).version
+
+    def place(self, staging: "_Staging", key: str) -> Stat:
         """Rename a synced file to its place, durably."""
         target = self._directory / key
-        self._make(target.parent)
-        staged.rename(target)
-        _sync_directory(target.parent)
+        self._made(str(Path(key).parent))
+        staging.path.rename(target)
+        sync_directory(target.parent)
+        return _stat(key, os.fstat(staging.descriptor))
 
-    def _make(self, directory: Path) -> None:
-        """Create a directory with its parents; durable, once per process."""
-        if directory in self._durable and directory.is_dir():
-            return
-        missing = [directory, *directory.parents]
-        existing = next(index for index, path in enumerate(missing) if path.is_dir())
-        directory.mkdir(parents=True, exist_ok=True)
-        for parent in missing[1 : existing + 1]:
-            _sync_directory(parent)
-        self._durable.add(directory)
+    def _holds(self, key: str, condition: Condition | Stat) -> bool:
+        found = self.stat(key)
+        if isinstance(condition, Condition):
+            return found is None
+        return found is not None and found.version == condition.version
+
+    def _made(self, name: str) -> Path:
+        """Not remembered: a directory that somebody removes comes back."""
+        directory = self._directory / name
+        if not directory.is_dir():
+            make_directory(directory)
+        return directory
+
+    def _locked(self, mode: int) -> AbstractContextManager[None]:
+        return locked(self._directory / ".lock", mode)
 
 
 class _Staging:
     def __init__(self, storage: FilesystemStorage, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
         self._storage = storage
-        self._path = path
-        self._descriptor = descriptor
         self._sha256 = hashlib.sha256()
         self._size = 0
 
     def write(self, data: Buffer, /) -> None:
-        with _full_disk_is_told():
-            _write_all(self._descriptor, data)
+        with full_disk_is_told():
+            write_all(self.descriptor, data)
         self._sha256.update(data)
         self._size += len(data)
 
+    def sync(self) -> None:
+        with full_disk_is_told():
+            os.fsync(self.descriptor)
+
     def publish(self) -> Blob:
         digest = Digest("sha256:" + self._sha256.hexdigest())
-        self.move_to(layer_key(digest))
+        self.sync()
+        with full_disk_is_told():
+            self._storage.publish(self, digest)
         return Blob(digest, self._size)
 
-    def move_to(self, key: str) -> None:
-        with _full_disk_is_told():
-            os.fsync(self._descriptor)
-            self._storage.place(self._path, key)
+
+def _stat(key: str, status: os.stat_result) -> Stat:
+    version = f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}.{status.st_ctime_ns}"
+    return Stat(key, status.st_size, version, status.st_mtime)
 
 
-def _write_all(descriptor: int, data: Buffer) -> None:
-    """``write`` may take less than it is given, for example when the disk fills up."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _hashes_to(path: Path, digest: Digest) -> bool:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _full_disk_is_told() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(
-                "the registry's disk is full; images that are stored can still be pulled"
-            ) from error
-        raise
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == hexdigits(digest)
+    except FileNotFoundError:
+        return False

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from nixery.oci import digest_of
-from nixery.storage import Content, LocalFile, fetch, layer_key, put
+from nixery.storage import Condition, Content, LocalFile, Remote, fetch, layer_key, put
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.storage.memory import MemoryStorage
 
@@ -23,6 +23,8 @@ def content(location):
             return data
         case LocalFile(path):
             return path.read_bytes()
+        case Remote(read, size):
+            return b"".join(read(0, size))
 
 
 def test_a_published_blob_is_found_by_its_digest(storage):
@@ -88,14 +90,14 @@ def test_small_objects_are_replaced_whole(storage):
     assert storage.read("builds/key") is None
     storage.write("builds/key", b"a long first value")
     storage.write("builds/key", b"second")
-    assert storage.read("builds/key") == b"second"
+    assert storage.read("builds/key").data == b"second"
 
 
 def test_a_blob_is_an_object_of_the_layout(storage):
     """The Go server's name: its layers stay readable, and ours are to it."""
     blob = put(storage, b"data")
     assert layer_key(blob.digest) == "layers/" + blob.digest.removeprefix("sha256:")
-    assert storage.read(layer_key(blob.digest)) == b"data"
+    assert storage.read(layer_key(blob.digest)).data == b"data"
 
 
 def test_fetching_has_a_limit(storage):
@@ -107,3 +109,103 @@ def test_fetching_has_a_limit(storage):
 
 def test_a_usable_storage_passes_its_check(storage):
     storage.check()
+
+
+def keys(found):
+    return sorted(stat.key for stat in found)
+
+
+def test_what_the_store_says_of_an_object(storage):
+    before = storage.now()
+    written = storage.write("builds/key", b"value")
+    assert storage.stat("builds/key") == written
+    assert storage.read("builds/key").stat == written
+    assert (written.key, written.size) == ("builds/key", 5)
+    # Clocks of file systems tick coarsely, and those of buckets in milliseconds.
+    assert before - 2 <= written.modified <= storage.now() + 2
+    assert storage.stat("builds/none") is None
+
+
+def test_other_content_is_another_version(storage):
+    first = storage.write("builds/key", b"value")
+    second = storage.write("builds/key", b"other")
+    assert first.version != second.version
+
+
+def test_writing_only_where_nothing_is(storage):
+    """Of all who try, one succeeds: this is how leases are taken."""
+    assert storage.write("leases/key", b"mine", Condition.ABSENT)
+    assert storage.write("leases/key", b"yours", Condition.ABSENT) is None
+    assert storage.read("leases/key").data == b"mine"
+
+
+def test_writing_only_over_what_was_seen(storage):
+    seen = storage.write("leases/key", b"mine")
+    taken = storage.write("leases/key", b"yours", seen)
+    assert taken is not None
+    assert storage.write("leases/key", b"mine again", seen) is None
+    assert storage.read("leases/key").data == b"yours"
+
+
+def test_nothing_is_written_over_what_is_gone(storage):
+    seen = storage.write("leases/key", b"mine")
+    assert storage.delete(seen)
+    assert storage.write("leases/key", b"mine", seen) is None
+    assert storage.stat("leases/key") is None
+
+
+def test_listing_what_is_there(storage):
+    storage.write("builds/a", b"1")
+    storage.write("tables/units/b", b"2")
+    storage.write("tables/popularity/c", b"3")
+    assert keys(storage.list("builds/")) == ["builds/a"]
+    assert keys(storage.list("tables/")) == ["tables/popularity/c", "tables/units/b"]
+    assert keys(storage.list("plans/")) == []
+
+
+def test_what_was_written_meanwhile_is_not_deleted(storage):
+    """The garbage collector must not remove what somebody just wrote again."""
+    seen = storage.write("builds/key", b"old")
+    storage.write("builds/key", b"new")
+    assert not storage.delete(seen)
+    assert storage.read("builds/key").data == b"new"
+    assert storage.delete(storage.stat("builds/key"))
+    assert storage.stat("builds/key") is None
+
+
+def test_what_was_touched_meanwhile_is_not_deleted(storage):
+    blob = put(storage, b"data")
+    seen = storage.stat(layer_key(blob.digest))
+    touched = storage.touch(seen)
+    assert not storage.delete(seen)
+    assert touched.modified >= seen.modified
+    assert content(storage.locate(blob.digest)) == b"data"
+
+
+def test_touching_what_is_gone(storage):
+    seen = storage.write("builds/key", b"value")
+    storage.delete(seen)
+    assert storage.touch(seen) is None
+    assert storage.stat("builds/key") is None
+
+
+def test_publishing_again_renews(storage):
+    """Whoever packs the same layer again counts on it: it must not be deleted as it was seen."""
+    blob = put(storage, b"data")
+    seen = storage.stat(layer_key(blob.digest))
+    put(storage, b"data")
+    assert not storage.delete(seen)
+
+
+def test_a_blob_in_quarantine_is_not_served(storage):
+    blob = put(storage, b"data")
+    storage.quarantine(blob.digest)
+    assert storage.locate(blob.digest) is None
+    assert keys(storage.list("quarantine/")) == ["quarantine/" + blob.digest.split(":")[1]]
+    storage.quarantine(blob.digest)  # gone already: no error
+    put(storage, b"data")
+    assert content(storage.locate(blob.digest)) == b"data"
+
+
+def test_the_clock_goes_on(storage):
+    assert storage.now() <= storage.now()

@@ -3,6 +3,7 @@
 import errno
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,68 @@ def test_a_really_full_file_system(tmp_path):
         put(storage, bytes(1 << 19))
     finally:
         subprocess.run(["umount", mount], check=True)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda data: data[:-1], id="truncated"),
+        pytest.param(lambda data: bytes(len(data)), id="zeroed"),
+        pytest.param(lambda data: data[:-1] + b"!", id="flipped"),
+        pytest.param(lambda data: data + b"!", id="longer"),
+    ],
+)
+def test_a_damaged_blob_is_not_served(tmp_path, damage):
+    """By a process that sees it for the first time; it lies in quarantine then."""
+    blob = put(FilesystemStorage(tmp_path), b"what was written")
+    path = tmp_path / layer_key(blob.digest)
+    path.write_bytes(damage(b"what was written"))
+    assert FilesystemStorage(tmp_path).locate(blob.digest) is None
+    assert not path.exists()
+    assert (tmp_path / "quarantine" / path.name).read_bytes() == damage(b"what was written")
+
+
+def test_a_blob_that_changes_after_it_was_served_is_seen(tmp_path):
+    storage = FilesystemStorage(tmp_path)
+    blob = put(storage, b"what was written")
+    assert storage.locate(blob.digest)
+    (tmp_path / layer_key(blob.digest)).write_bytes(b"what was WRITTEN")
+    assert storage.locate(blob.digest) is None
+
+
+def test_a_verified_blob_is_not_read_again(tmp_path, monkeypatch):
+    """Hashing at every pull would cost more than sending; touching must not start it either."""
+    storage = FilesystemStorage(tmp_path)
+    blob = put(storage, b"data")
+    storage.touch(storage.stat(layer_key(blob.digest)))
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("read again"))
+    assert storage.locate(blob.digest)
+
+
+def test_two_processes_agree_on_conditions(tmp_path):
+    """Eight of them try to take one lease at once; one gets it."""
+    script = (
+        "import sys, pathlib\n"
+        "from nixery.storage import Condition\n"
+        "from nixery.storage.filesystem import FilesystemStorage\n"
+        "storage = FilesystemStorage(pathlib.Path(sys.argv[1]))\n"
+        "sys.stdin.read()\n"
+        "print(bool(storage.write('leases/key', b'x', Condition.ABSENT)))\n"
+    )
+    FilesystemStorage(tmp_path).check()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(8)
+    ]
+    for process in processes:
+        process.stdin.close()
+    answers = [process.stdout.read().strip() for process in processes]
+    assert [process.wait() for process in processes] == [0] * 8
+    assert sorted(answers) == ["False"] * 7 + ["True"]
+    for process in processes:
+        process.stdout.close()

@@ -1,0 +1,59 @@
+"""System calls that make files durable, with the failures that this takes seriously."""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nixery.errors import StorageFull
+
+
+def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
+    """``write`` may take less than it is given, for example when the disk fills up."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_directory(directory: Path) -> None:
+    """A name is durable only when its directory is."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(directory: Path) -> None:
+    """Create it with its parents, each durable in the directory above it."""
+    chain = [directory, *directory.parents]
+    existing = next(index for index, path in enumerate(chain) if path.is_dir())
+    directory.mkdir(parents=True, exist_ok=True)
+    for parent in chain[1 : existing + 1]:
+        sync_directory(parent)
+
+
+@contextmanager
+def locked(file: Path, mode: int) -> Iterator[None]:
+    """``mode``: fcntl.LOCK_SH or LOCK_EX, among all processes of this machine."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, mode)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def full_disk_is_told() -> Iterator[None]:
+    """A full disk or an exhausted quota becomes StorageFull; other failures stay OSError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(
+                "the registry's disk is full; images that are stored can still be pulled"
+            ) from error
+        raise
