@@ -12,10 +12,18 @@ Nothing of the machine reaches the bytes: not its users, clocks, file systems or
 """
 
 from nixery.archive.compress import Compression, Gzip
-from nixery.archive.pack import PackedLayer, pack
+from nixery.archive.layer import pack, pack_environment
+from nixery.archive.packer import Content, Environment, Packer, StorePaths
 from nixery.archive.workers import Workers
 
-FORMAT = 1
-"""Changes whenever the same store paths would give other bytes; part of every cache key."""
-
-__all__ = ["FORMAT", "Compression", "Gzip", "PackedLayer", "Workers", "pack"]
+__all__ = [
+    "Compression",
+    "Content",
+    "Environment",
+    "Gzip",
+    "Packer",
+    "StorePaths",
+    "Workers",
+    "pack",
+    "pack_environment",
+]

@@ -3,29 +3,20 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
+from nixery.archive import tree
 from nixery.archive.compress import Compression
+from nixery.archive.environment import Directory, Link, Node, Text, merge
+from nixery.archive.listing import looking_below
 from nixery.archive.pipeline import Pipeline
 from nixery.archive.tape import BLOCK, Tape
 from nixery.archive.tar import Type, header
-from nixery.archive.tree import Directory, File, Symlink, walk
 from nixery.archive.twins import Twins
 from nixery.archive.workers import Workers
 from nixery.closure import StorePath
-from nixery.oci import Digest
+from nixery.oci import PackedLayer
 from nixery.storage import Storage
-
-
-@dataclass(frozen=True, slots=True)
-class PackedLayer:
-    digest: Digest
-    """Of the compressed blob, which is stored."""
-    diff_id: Digest
-    """Of the tar stream in it; goes into the image's config."""
-    size: int
-    """Bytes of the blob."""
 
 
 def pack(
@@ -52,10 +43,32 @@ def pack(
         for path in sorted({os.fsencode(path) for path in paths}):
             _write_store_path(tape, root, path, scratch)
 
-    return store(write, storage, compression, workers)
+    return _store(write, storage, compression, workers)
 
 
-def store(
+def pack_environment(
+    packages: Sequence[Sequence[StorePath]],
+    store_root: Path,
+    storage: Storage,
+    compression: Compression,
+    workers: Workers | None = None,
+) -> PackedLayer:
+    """The layer that makes a root of these packages, stored; see environment.
+
+    ``packages`` are the output paths of each, and the first one wins. The rest is as in ``pack``.
+    """
+    root = os.fsencode(store_root).rstrip(b"/")
+    outputs = [os.fsencode(path) for package in packages for path in package]
+    found = merge(outputs, looking_below(root))
+
+    def write(tape: Tape) -> None:
+        for name, node in found.items():
+            _write_node(tape, name, node)
+
+    return _store(write, storage, compression, workers)
+
+
+def _store(
     write: Callable[[Tape], None],
     storage: Storage,
     compression: Compression,
@@ -77,19 +90,19 @@ def store(
 def _write_store_path(tape: Tape, root: bytes, path: bytes, scratch: memoryview) -> None:
     """Modes are those that Nix gives: write permission for nobody, executable for all or none."""
     top = root + path
-    twins = Twins(walk(top), scratch)
-    for entry in walk(top):
+    twins = Twins(tree.walk(top), scratch)
+    for entry in tree.walk(top):
         name = entry.path[len(root) + 1 :]
         match entry:
-            case Directory():
+            case tree.Directory():
                 tape.write(header(name + b"/", 0o555, Type.DIRECTORY))
-            case Symlink(target=target):
+            case tree.Symlink(target=target):
                 tape.write(header(name, 0o777, Type.SYMLINK, link=target))
-            case File():
+            case tree.File():
                 _write_file(tape, name, entry, twins)
 
 
-def _write_file(tape: Tape, name: bytes, file: File, twins: Twins) -> None:
+def _write_file(tape: Tape, name: bytes, file: tree.File, twins: Twins) -> None:
     mode = 0o555 if file.executable else 0o444
     first, content = twins.first(file, name) if twins.possible(file) else (None, None)
     if first is not None:
@@ -100,3 +113,14 @@ def _write_file(tape: Tape, name: bytes, file: File, twins: Twins) -> None:
         tape.content(content)
     else:
         tape.copy(file.path, file.size)
+
+
+def _write_node(tape: Tape, name: bytes, node: Node) -> None:
+    match node:
+        case Directory(mode):
+            tape.write(header(name + b"/", mode, Type.DIRECTORY))
+        case Link(target):
+            tape.write(header(name, 0o777, Type.SYMLINK, link=target))
+        case Text(content):
+            tape.write(header(name, 0o644, Type.FILE, len(content)))
+            tape.content(content)

@@ -1,0 +1,130 @@
+"""The image's root: links into the requested packages, and what programs expect of a system.
+
+Input: the output paths of the packages, in order, and a way to look into them. Output: the tree,
+as a mapping from name to node. Directories at the root are real. Below them,
+
+    a/share/man/man1/x.1               share/               real: everything at the root is
+    a/share/doc/x            merge     share/doc            one has it: a link to a/share/doc
+    b/share/man/man1/y.1     ────►     share/man/           both have it: real
+                                       share/man/man1/      both have it: real
+                                       share/man/man1/x.1   a link to a/share/man/man1/x.1
+                                       share/man/man1/y.1   a link to b/share/man/man1/y.1
+
+Where two packages provide the same name the first wins, unless both have a directory there, or a
+link to one.
+
+Nothing here reads a file: ``look`` does (see listing), and the same answers give the same tree.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A name in a package's directory."""
+
+    name: bytes
+    directory: bytes | None
+    """The logical path of the directory that it is or leads to; None for everything else."""
+
+
+Look = Callable[[bytes], Sequence[Child]]
+"""The children of a directory by its logical path, ``/nix/store/…``; none where it is no
+directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    target: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    content: bytes
+
+
+Node = Directory | Link | Text
+Tree = dict[bytes, Node]
+"""By name, without slashes at its ends; parents before children, names sorted by their bytes."""
+
+_NEVER_TAKEN = frozenset({b"nix-support", b"nix", b"tmp", b"proc", b"sys", b"dev"})
+"""At the root: Nix's notes to itself, the store, and what belongs to the container's runtime."""
+
+_DIRECTORIES: Tree = {
+    b"etc": Directory(0o755),
+    b"root": Directory(0o700),
+    b"tmp": Directory(0o1777),
+    b"var": Directory(0o755),
+    b"var/empty": Directory(0o555),
+}
+"""In every image. /var/empty is a home that nobody can write to."""
+
+_ALWAYS_REAL = frozenset({*_DIRECTORIES, b"usr", b"usr/bin"})
+"""Where something of ours may have to lie beside what packages provide."""
+
+_FILES: Tree = {
+    b"etc/passwd": Text(
+        b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/var/empty:/bin/false\n"
+    ),
+    b"etc/group": Text(b"root:x:0:\nnobody:x:65534:\n"),
+    b"etc/nsswitch.conf": Text(
+        b"passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n"
+        b"protocols: files\nservices: files\n"
+    ),
+}
+"""In every image whose packages bring none of their own."""
+
+
+def merge(outputs: Sequence[bytes], look: Look) -> Tree:
+    """The tree for these store paths, of which the first wins."""
+    found: Tree = {}
+    _merge(b"", tuple(dict.fromkeys(outputs)), look, found, ())
+    found |= _DIRECTORIES
+    tree = _FILES | found
+    env = tree.get(b"bin/env")
+    if isinstance(env, Link):
+        # Scripts that begin with #!/usr/bin/env are why.
+        usr = Directory(0o755)
+        tree = {b"usr": usr, b"usr/bin": usr, b"usr/bin/env": env, **tree}
+    return dict(sorted(tree.items(), key=lambda item: item[0].split(b"/")))
+
+
+_Directories = tuple[bytes, ...]
+"""What provides a name, without repetition, first one first."""
+
+
+def _merge(
+    prefix: bytes,
+    directories: _Directories,
+    look: Look,
+    tree: Tree,
+    above: tuple[_Directories, ...],
+) -> None:
+    """Add what the directories hold to the tree.
+
+    ``above`` are those being merged already: links that lead back up would have no end.
+    """
+    offers: dict[bytes, list[tuple[bytes, Child]]] = {}
+    for directory in directories:
+        for child in look(directory):
+            offers.setdefault(child.name, []).append((directory, child))
+    above = (*above, directories)
+    for name, offered in offers.items():
+        if not prefix and name in _NEVER_TAKEN:
+            continue
+        path = prefix + name
+        inner = tuple(dict.fromkeys(c.directory for _, c in offered if c.directory is not None))
+        first_directory, first = offered[0]
+        several = len(inner) > 1 or not prefix
+        if path in _ALWAYS_REAL or (first.directory is not None and several and inner not in above):
+            if inner:
+                tree[path] = Directory(0o755)
+                _merge(path + b"/", inner, look, tree, above)
+        else:
+            tree[path] = Link(first_directory + b"/" + name)

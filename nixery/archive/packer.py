@@ -1,0 +1,62 @@
+"""What the builder holds: how layers are packed, decided once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nixery.archive.compress import Compression
+from nixery.archive.layer import pack, pack_environment
+from nixery.archive.workers import Workers
+from nixery.closure import StorePath
+from nixery.oci import PackedLayer
+from nixery.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class StorePaths:
+    """A layer of these store paths; order and repetition do not matter."""
+
+    paths: tuple[StorePath, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The layer that links the requested packages into the image's root."""
+
+    packages: tuple[tuple[StorePath, ...], ...]
+    """The output paths of each package; of two that provide the same name, the first wins."""
+
+
+Content = StorePaths | Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Packer:
+    """Used by several threads at once."""
+
+    store_root: Path
+    """Where the store's files physically lie: ``/``, or the directory of a chroot store."""
+    compression: Compression
+    workers: Workers | None = None
+    """Compress for every layer being packed; without, the calling thread does it alone."""
+
+    def pack(self, content: Content, storage: Storage) -> PackedLayer:
+        """The stored layer. Blocks.
+
+        Raises StoreDamaged where a path is missing or changes, StorageFull where there is no room.
+        """
+        match content:
+            case StorePaths(paths):
+                return pack(paths, self.store_root, storage, self.compression, self.workers)
+            case Environment(packages):
+                return pack_environment(
+                    packages, self.store_root, storage, self.compression, self.workers
+                )
+
+    def describe(self, content: Content) -> dict[str, object]:
+        """JSON values that decide the layer's bytes, together with the version of this code."""
+        match content:
+            case StorePaths(paths):
+                what: dict[str, object] = {"paths": sorted(set(paths))}
+            case Environment(packages):
+                what = {"environment": [path for outputs in packages for path in outputs]}
+        return what | {"compression": self.compression.key}
