@@ -1,0 +1,144 @@
+"""Second step: programs and libraries find their loader, libraries and interpreters in the store."""
+
+import os
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from fromdeb import elf
+from fromdeb.spec import Spec
+
+LOADER = "ld-linux-x86-64.so.2"
+_INTERPRETERS = {"sh": "dash", "bash": "bash", "dash": "dash", "perl": "perl", "python3": "python3"}
+_BATCH = 100  # files per call of patchelf
+
+
+def files(spec: Spec) -> Iterator[Path]:
+    """Regular files of all outputs but the manual pages, in a fixed order."""
+    for output, root in spec.outputs.items():
+        if output == "man":
+            continue
+        for directory, directories, names in os.walk(root):
+            directories.sort()
+            for name in sorted(names):
+                path = Path(directory, name)
+                if not path.is_symlink():
+                    yield path
+
+
+def patch_elf(spec: Spec) -> int:
+    """Sets run path and loader; returns how many files were changed."""
+    libraries = _libraries(spec)
+    glibc = spec.dep("libc6") or spec.main
+    groups: dict[tuple[str, bool], list[Path]] = defaultdict(list)
+    for path in files(spec):
+        if path.name in (LOADER, "libc.so.6") or path.suffix == ".o":
+            continue
+        with path.open("rb") as file:
+            if not elf.is_elf(file.read(16)):
+                continue
+        found = elf.read(path.read_bytes())
+        if found is None:
+            continue
+        # A dictionary keeps order and says each once. glibc's own directory is always among them:
+        # it loads libgcc_s and the name services by name.
+        wanted = dict.fromkeys(
+            str(libraries[name]) for name in found.needed if name in libraries and name != LOADER
+        )
+        wanted[str(glibc / "lib")] = None
+        for name in found.needed:
+            if name not in libraries:
+                print(f"{path}: nothing provides {name}")
+        groups[":".join(wanted), found.interpreter is not None].append(path)
+    for (run_path, has_loader), paths in groups.items():
+        arguments = ["--set-rpath", run_path]
+        if has_loader:
+            arguments += ["--set-interpreter", str(glibc / "lib" / LOADER)]
+        for start in range(0, len(paths), _BATCH):
+            _patchelf(spec, arguments, paths[start : start + _BATCH])
+    return sum(map(len, groups.values()))
+
+
+def _libraries(spec: Spec) -> dict[str, Path]:
+    """Directory of each shared library: this package's own win, then those directly in lib."""
+    found: dict[str, Path] = {}
+    own = [path for output, path in spec.outputs.items() if output != "man"]
+    for root in [*spec.deps.values(), *own]:
+        for directory, directories, names in os.walk(root / "lib"):
+            directories.sort()
+            for name in sorted(names):
+                direct = Path(directory) == root / "lib"
+                if ".so" in name and (direct or root in own or name not in found):
+                    found[name] = Path(directory)
+    return found
+
+
+def _patchelf(spec: Spec, arguments: list[str], paths: list[Path]) -> None:
+    library_path = f"{spec.boot}/lib/x86_64-linux-gnu:{spec.boot}/usr/lib/x86_64-linux-gnu"
+    loader = f"{spec.boot}/lib/x86_64-linux-gnu/{LOADER}"
+    modes = {path: path.stat().st_mode for path in paths}
+    for path in paths:
+        path.chmod(0o755)
+    subprocess.run(
+        [loader, "--library-path", library_path, f"{spec.boot}/usr/bin/patchelf", *arguments]
+        + [str(path) for path in paths],
+        check=True,
+    )
+    for path, mode in modes.items():
+        path.chmod(mode)
+
+
+def patch_scripts(spec: Spec) -> int:
+    """Replaces ``#!/usr/bin/perl`` and its like; returns how many files were changed."""
+    perl_path = [f"{path}/{d}" for path in perl_paths(spec) for d in ("lib/perl5", "share/perl5")]
+    perl_path = [path for path in perl_path if Path(path).is_dir()]
+    changed = 0
+    for path in files(spec):
+        with path.open("rb") as file:
+            if file.read(2) != b"#!":
+                continue
+        if not path.stat().st_mode & 0o111:
+            continue
+        line, end, body = path.read_bytes().partition(b"\n")
+        words = line[2:].decode("latin-1").split()
+        if words and os.path.basename(words[0]) == "env":
+            words = [word for word in words[1:] if word != "-S"]
+        if not words:
+            continue
+        name = os.path.basename(words[0])
+        program = find_program(spec, name)
+        if program is None:
+            print(f"{path}: nothing provides the interpreter {name}")
+            continue
+        if name == "perl" and perl_path and spec.node != "perl":
+            body = f"use lib qw({' '.join(perl_path)});\n".encode() + body
+        mode = path.stat().st_mode
+        path.chmod(0o755)
+        path.write_bytes(b"#!" + " ".join([str(program), *words[1:]]).encode() + end + body)
+        path.chmod(mode)
+        changed += 1
+    return changed
+
+
+def find_program(spec: Spec, name: str) -> Path | None:
+    for place in spec.places:
+        if os.path.lexists(place / "bin" / name):
+            return place / "bin" / name
+    provider = spec.dep(_INTERPRETERS.get(name, ""))
+    return provider / "bin" / name if provider else None
+
+
+def perl_paths(spec: Spec) -> list[Path]:
+    """This package and every one below it that holds Perl modules."""
+    return [spec.main, *inherited(spec, "perl-path")]
+
+
+def inherited(spec: Spec, name: str) -> list[Path]:
+    """What the dependencies wrote down as ``nix-support/<name>``, each path once."""
+    found: dict[Path, None] = {}
+    for path in spec.deps.values():
+        listed = path / "nix-support" / name
+        if listed.exists():
+            found |= dict.fromkeys(map(Path, listed.read_text().split()))
+    return list(found)

@@ -1,0 +1,7 @@
+"""``python3 -m debset``."""
+
+import sys
+
+from debset.cli import main
+
+sys.exit(main())

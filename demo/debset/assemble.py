@@ -1,0 +1,110 @@
+"""Puts together what default.nix reads: ``set.json``."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from debset.apt import Deb
+from debset.graph import Edge, find_edges, reachable, to_graph, without_cycles
+from debset.scan import Contents
+from debset.table import Attribute, Table
+
+SYSTEM, TRIPLET = "x86_64-linux", "x86_64-linux-gnu"
+
+# nixpkgs' usual order: what runs, what others build with, libraries, what is read.
+_ORDER = ("bin", "dev", "out", "man")
+
+
+def assemble(
+    table: Table,
+    attributes: tuple[Attribute, ...],
+    debs: Mapping[str, Deb],
+    contents: Mapping[str, Contents],
+    boot: list[str],
+) -> dict[str, Any]:
+    """``debs`` and ``contents`` by package name; ``boot`` are the packages that run the builds."""
+    edges = find_edges(debs, contents, table)
+    graph = without_cycles(to_graph(debs, edges, table))
+    wanted = {a.name: table.node(a.deb) for a in attributes}
+    members: dict[str, list[str]] = {}
+    for name in sorted(debs):
+        members.setdefault(table.node(name), []).append(name)
+    programs = {table.node(a.deb): a.program for a in reversed(attributes) if a.program}
+    nodes = {
+        node: _node(node, members[node], edges, set(graph[node]), table, debs, contents)
+        | {"mainProgram": programs.get(node)}
+        for node in sorted(reachable(graph, wanted.values()))
+    }
+    python = next(name for name in boot if re.fullmatch(r"python3\.\d+-minimal", name))
+    return {
+        "system": SYSTEM,
+        "triplet": TRIPLET,
+        "attrs": {name: node for name, node in wanted.items() if "." not in name},
+        "nested": {name: node for name, node in wanted.items() if "." in name},
+        "nodes": nodes,
+        "boot": {
+            "debs": [_file(debs[name]) for name in boot],
+            "python": python.removesuffix("-minimal"),
+        },
+    }
+
+
+def _node(
+    node: str,
+    members: list[str],
+    edges: list[Edge],
+    targets: set[str],
+    table: Table,
+    debs: Mapping[str, Deb],
+    contents: Mapping[str, Contents],
+) -> dict[str, Any]:
+    main = debs[node] if node in debs else debs[members[0]]
+    own = set(members)
+    used = {table.output(name) for name in members} | {"out"}
+    if any(contents[name].has_man for name in members):
+        used.add("man")
+    depends: dict[str, set[str]] = {}
+    deps: set[str] = set()
+    for edge in edges:
+        target = table.node(edge.target)
+        if edge.source not in own or target not in targets:
+            continue
+        output = "out" if edge.kind in ("elf", "wrap") else table.output(edge.target)
+        name = f"{target}.{output}"
+        deps.add(name)
+        if edge.kind == "depends":
+            depends.setdefault(table.output(edge.source), set()).add(name)
+    return {
+        "pname": store_name(table.names.get(node, node)),
+        "version": upstream_version(main.version),
+        "description": main.description[:120],
+        "homepage": main.homepage,
+        "outputs": [output for output in _ORDER if output in used],
+        "debs": [_file(debs[name]) | {"output": table.output(name)} for name in members],
+        "deps": sorted(deps),
+        "depends": {output: sorted(names) for output, names in sorted(depends.items())},
+        "links": [list(link) for name in members for link in contents[name].links],
+        "wrap": table.wrap.get(node, {}),
+    }
+
+
+def _file(deb: Deb) -> dict[str, str]:
+    return {"file": deb.file, "name": store_name(deb.file), "sha256": deb.sha256}
+
+
+def store_name(text: str) -> str:
+    """What Nix allows in the name of a store path.
+
+    >>> store_name("git_1%3a2.39.5_amd64.deb")
+    'git_1-3a2.39.5_amd64.deb'
+    """
+    return re.sub(r"[^0-9A-Za-z+._?=-]", "-", text)
+
+
+def upstream_version(version: str) -> str:
+    """A version as Nix shows it: without Debian's epoch; the revision stays, it tells builds apart.
+
+    >>> upstream_version("1:2.39.5-0+deb12u3")
+    '2.39.5-0+deb12u3'
+    """
+    return store_name(version.split(":", 1)[-1])

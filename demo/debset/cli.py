@@ -1,0 +1,129 @@
+"""The command: decides whether there is anything to do, and does it under a lock."""
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+CODE = Path(__file__).resolve().parent.parent
+PROJECT = CODE.parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    output: Path = options.output.absolute()
+    output.mkdir(parents=True, exist_ok=True)
+    stamp = _stamp()
+    with _locked(output / "lock"):
+        if not _is_made(output, stamp, whole=options.whole):
+            # Imported here: finding that nothing is to be done must be quick.
+            from debset.apt import AptFailed  # noqa: PLC0415
+            from debset.make import make  # noqa: PLC0415
+
+            try:
+                make(CODE, output, stamp, whole=options.whole)
+            except AptFailed as failure:
+                print(f"demo: no package set: {failure}", file=sys.stderr)
+                return 1
+        if options.build:
+            return _build(output, options.attributes)
+    print(output)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo",
+        description=(
+            "Makes a Nix package set out of the Debian packages that apt offers, and prints the"
+            ' directory it is in: import it with (import DIR { system = "x86_64-linux"; }).'
+            " Does nothing where that was done before."
+        ),
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        default=PROJECT / ".nixery/demo",
+        help="where the set is made (default: .nixery/demo in the project)",
+    )
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="all packages, about 1 GB, as the benchmarks use; by default some 40 of them",
+    )
+    parser.add_argument(
+        "--build",
+        action="store_true",
+        help="also build the packages with Nix, so that the first image need not",
+    )
+    parser.add_argument(
+        "attributes",
+        nargs="*",
+        metavar="PACKAGE",
+        help="with --build: only these (default: all of the selection)",
+    )
+    return parser
+
+
+def _stamp() -> str:
+    """Changes with every file of the maker, of the builder, and with the table."""
+    digest = hashlib.sha256()
+    for path in sorted(CODE.rglob("*")):
+        if path.suffix in (".py", ".nix", ".json"):
+            digest.update(f"{path.relative_to(CODE)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _is_made(output: Path, stamp: str, *, whole: bool) -> bool:
+    """Whether the directory holds this selection, or more, made by this code, with all files."""
+    try:
+        told = json.loads((output / "stamp").read_text())
+        if told["code"] != stamp or (whole and not told["whole"]):
+            return False
+        made = json.loads((output / "set.json").read_text())
+    except (FileNotFoundError, ValueError, KeyError):
+        return False
+    return all((output / "debs" / name).exists() for name in files_of(made))
+
+
+def files_of(made: dict[str, Any]) -> set[str]:
+    """The Debian packages that a set is made of."""
+    nodes = [deb["file"] for node in made["nodes"].values() for deb in node["debs"]]
+    return {*nodes, *(deb["file"] for deb in made["boot"]["debs"])}
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One maker at a time; the lock goes with the process."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"demo: another run makes {path.parent}; waiting for it", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(output: Path, attributes: list[str]) -> int:
+    """Builds with the caller's Nix; its log goes to stderr, the store paths to stdout."""
+    nix = shutil.which("nix-build")
+    if nix is None:
+        print("demo: --build needs Nix (nix-build is not on PATH)", file=sys.stderr)
+        return 1
+    made = json.loads((output / "set.json").read_text())
+    names = attributes or [*made["attrs"], *made["nested"]]
+    print(f"demo: building {len(names)} packages with Nix", file=sys.stderr)
+    chosen = [word for name in names for word in ("-A", name)]
+    return subprocess.run(
+        [nix, str(output), "--no-out-link", "-j", str(os.cpu_count() or 1), *chosen], check=False
+    ).returncode

@@ -1,0 +1,141 @@
+"""Looks into Debian packages: what they provide and need beyond what their records say."""
+
+import os
+import re
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from debset.progress import Progress
+from fromdeb import elf
+from fromdeb.deb import open_part, read_files
+from fromdeb.layout import is_dropped, is_man, mapped
+
+FORMAT = 1  # of what is kept in scan.json
+
+# Libraries that others link to lie in lib itself or in a few directories below it.
+_LIBRARY = re.compile(r"lib(?:/[a-z]+|/(?:sasl2|pulseaudio|systemd))?")
+_ALTERNATIVE = re.compile(r"(?:--install|--slave)\s+(/\S+)\s+\S+\s+(/[^\s;]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    provides: tuple[str, ...]
+    """Libraries, by file and by soname."""
+    needs: tuple[str, ...]
+    """Libraries that its ELF files ask for."""
+    interpreters: tuple[str, ...]
+    """Programs that its scripts begin with: ``perl``, ``sh``."""
+    links: tuple[tuple[str, str], ...]
+    """Debian's alternatives: path, target."""
+    has_man: bool
+
+    @property
+    def as_json(self) -> dict[str, object]:
+        return {
+            "provides": self.provides,
+            "needs": self.needs,
+            "interpreters": self.interpreters,
+            "links": self.links,
+            "has_man": self.has_man,
+        }
+
+
+def from_json(told: dict[str, object]) -> Contents:
+    def words(key: str) -> tuple[str, ...]:
+        found = told[key]
+        assert isinstance(found, list), key
+        return tuple(found)
+
+    links = told["links"]
+    assert isinstance(links, list), "links"
+    return Contents(
+        provides=words("provides"),
+        needs=words("needs"),
+        interpreters=words("interpreters"),
+        links=tuple((path, target) for path, target in links),
+        has_man=bool(told["has_man"]),
+    )
+
+
+def scan(deb: Path) -> Contents:
+    """Raises NotADeb."""
+    provides: set[str] = set()
+    needs: set[str] = set()
+    interpreters: set[str] = set()
+    has_man = False
+    for path, entry, archive in read_files(deb):
+        has_man = has_man or is_man(path)
+        if not entry.isfile() or is_dropped(path):
+            continue
+        file = archive.extractfile(entry)
+        assert file is not None, "a regular file has content"
+        head = file.read(256)
+        if elf.is_elf(head):
+            found = elf.read(head + file.read())
+            if found is None:
+                continue
+            needs.update(found.needed)
+            if found.interpreter:
+                needs.add(os.path.basename(found.interpreter))
+            directory, name = os.path.split(mapped(path))
+            if found.soname or _LIBRARY.fullmatch(directory):
+                provides |= {name, found.soname or name}
+        elif entry.mode & 0o111 and (program := interpreter(head)):
+            interpreters.add(program)
+    return Contents(
+        provides=tuple(sorted(provides)),
+        needs=tuple(sorted(needs)),
+        interpreters=tuple(sorted(interpreters)),
+        links=tuple(alternatives(_postinst(deb))),
+        has_man=has_man,
+    )
+
+
+def interpreter(head: bytes) -> str | None:
+    """
+    >>> interpreter(b"#!/usr/bin/env python3\\n")
+    'python3'
+    """
+    if not head.startswith(b"#!"):
+        return None
+    words = head[2:].split(b"\n")[0].decode("latin-1").split()
+    if words and os.path.basename(words[0]) == "env":
+        words = [word for word in words[1:] if word != "-S"]
+    return os.path.basename(words[0]) if words else None
+
+
+def alternatives(script: str) -> list[tuple[str, str]]:
+    """The links that a maintainer script registers; those with variables are left out.
+
+    >>> alternatives("update-alternatives --install /usr/bin/vi vi /usr/bin/vim.basic 30")
+    [('/usr/bin/vi', '/usr/bin/vim.basic')]
+    """
+    found = _ALTERNATIVE.findall(script.replace("\\\n", " "))
+    return [(path, target) for path, target in found if "$" not in path + target]
+
+
+def _postinst(deb: Path) -> str:
+    with open_part(deb, "control") as archive:
+        for entry in archive:
+            if os.path.basename(entry.name) == "postinst":
+                file = archive.extractfile(entry)
+                return file.read().decode(errors="replace") if file else ""
+    return ""
+
+
+def scan_all(debs: dict[str, Path], progress: Progress) -> dict[str, Contents]:
+    """Scans by hash, on all cores; says how far it is."""
+    found: dict[str, Contents] = {}
+    if not debs:
+        return found
+    progress.say(f"looking into {len(debs)} packages")
+    # The largest first: none of them is left to the end alone.
+    order = sorted(debs, key=lambda digest: -debs[digest].stat().st_size)
+    with (
+        progress.watch(lambda: f"looked into {len(found)} of {len(debs)} packages"),
+        ProcessPoolExecutor() as pool,
+    ):
+        for digest, contents in zip(order, pool.map(scan, map(debs.get, order)), strict=True):
+            found[digest] = contents
+    return found
