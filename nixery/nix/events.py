@@ -23,6 +23,7 @@ _BUILD = 105
 _LOG_RESULTS = (101, 107)  # of a builder, of a post-build hook
 _MARK = "@nix "
 _ERROR_LEVEL = 0
+_PLAIN_ERROR = "error: "  # a stack overflow of 2.8 is told without the format
 _SHOW_TRACE = "(use '--show-trace'"
 
 _CONTROL = re.compile(
@@ -30,6 +31,8 @@ _CONTROL = re.compile(
 )
 # A line that was cut is no JSON any more; the log line in it still tells something.
 _CUT_LOG = re.compile(r'^\{"action":"result","fields":\["(?P<text>.*)', re.DOTALL)
+
+MAX_TEXT = 4096  # characters of a line that are logged, kept, and sent to clients
 
 Kind = Literal["log", "message", "activity", "error"]
 
@@ -46,8 +49,8 @@ class Line:
 
 
 def clean(text: str) -> str:
-    """Without colours and other control characters; line ends stay."""
-    return _CONTROL.sub("", text.replace("\t", " ")).rstrip()
+    """Without colours and other control characters, and not too long; line ends stay."""
+    return _CONTROL.sub("", text[: 2 * MAX_TEXT].replace("\t", " ")).rstrip()[:MAX_TEXT]
 
 
 @dataclass(slots=True)
@@ -60,6 +63,8 @@ class Reader:
     def read(self, line: str) -> Line | None:
         if not line.startswith(_MARK):
             text = clean(line)
+            if text.startswith(_PLAIN_ERROR):
+                return Line("error", text.removeprefix(_PLAIN_ERROR), self.phase)
             return Line("message", text, self.phase) if text else None
         payload = line.removeprefix(_MARK)
         try:

@@ -12,6 +12,8 @@ from nixery.closure import Package, StorePath
 from nixery.errors import BuildFailed, Denied, EvaluationFailed, NixeryError, StorageFull, TimedOut
 from nixery.nix.process import Finished
 
+MAX_REASON = 300  # characters; terminals wrap, but a message should stay one
+
 _DERIVATION = re.compile(r"/nix/store/[0-9a-z]{32}-(?P<name>[^'!^\s]+?)\.drv")
 
 _DAEMON = re.compile(
@@ -29,6 +31,8 @@ _DOWNLOAD = re.compile(
     r"unable to download '|unable to access '|[Ff]ailed to fetch git|program 'git' failed"
     r"|[Cc]annot find Git revision"
 )
+_FETCHING = re.compile(r"error: unable to download '")  # builtin:fetchurl fails as a builder does
+_PHYSICAL = re.compile(r" at '[^']*'")
 _RECURSION = re.compile(r"stack overflow|max-call-depth|infinite recursion")
 _MEMORY = re.compile(r"out of memory|bad_alloc|Out of memory|failed to allocate", re.IGNORECASE)
 
@@ -50,7 +54,12 @@ _EXIT = {101: "builder_timeout", 102: "hash_mismatch"}
 
 def first_line(text: str) -> str:
     """What fits the one line of a message."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return shorten(next((line for line in text.splitlines() if line.strip()), ""))
+
+
+def shorten(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_REASON else f"{text[: MAX_REASON - 1]}…"
 
 
 def lines_of(texts: Sequence[str]) -> list[str]:
@@ -170,8 +179,12 @@ def _build_failed(
     finished: Finished, packages: Sequence[Package], error: str, cause: str, verdict: str
 ) -> BuildFailed:
     log = _log_of(finished, _derivation(error))
-    # A failed build is explained by what it printed, the others by Nix.
-    reason = log[-1] if log and cause == "build_failed" else " ".join(error.split())
+    if cause == "build_failed" and (download := next(filter(_FETCHING.match, log), None)):
+        cause, verdict, reason = "download_failed", "cannot be downloaded", shorten(download)
+    elif cause == "build_failed" and log:
+        reason = shorten(log[-1])
+    else:
+        reason = shorten(_PHYSICAL.sub("", error))
     subject = _subject(error, packages)
     return BuildFailed(
         f"{subject} {verdict}: {reason}", cause=cause, log=[*log, *lines_of(finished.errors)]

@@ -1,0 +1,40 @@
+"""Real Nix: the tiny package set, and a store of the tests' own (``/nix`` is left alone).
+
+The store is shared by all tests and runs, so what they build stays built. A test that needs
+something unbuilt gives the set a salt (``Nix(nixpkgs_config={"salt": uuid4().hex})``); one that
+collects garbage or breaks the store makes another with ``tiny_set.nix_environment(tmp_path, …)``.
+"""
+
+import pytest
+from tiny_set import make_store, make_tiny_set, nix_environment
+
+from nixery.nix import Nix
+from nixery.source import ResolvedSource
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The directory of the tiny package set."""
+    return make_tiny_set()
+
+
+@pytest.fixture(scope="session")
+def tiny_source(tiny):
+    return ResolvedSource(path=tiny, root=tiny, url=str(tiny), revision=None)
+
+
+@pytest.fixture(scope="session")
+def nix_store():
+    """A chroot store: files under ``nix_store / "nix/store"``."""
+    return make_store()
+
+
+@pytest.fixture(scope="session", name="nix_environment")
+def _nix_environment(nix_store, tmp_path_factory):
+    """The environment of commands that work on that store, ``nixery-prepare-image`` on PATH."""
+    return nix_environment(nix_store, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def nix(nix_environment):
+    return Nix(environment=nix_environment)
