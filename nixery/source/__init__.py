@@ -1,4 +1,21 @@
-"""Where packages come from: a channel, a git repository, or a local path."""
+"""Where packages come from: a channel, a git repository, or a local path.
+
+    path.py     a package set on this machine
+    git.py      a git repository; the client's tag names a branch, a tag or a commit
+    channel.py  a git repository at the branch or commit that the operator chose
+    factory.py  which of them, by the settings' plain values
+
+Git is resolved here and never by Nix: ``builtins.fetchGit`` takes any commit that the server
+hands out, which on a public forge includes everybody's pull requests. Finding out what a tag
+names now (``commit_of``) and having that commit's files at hand (``trees.py``) are two steps:
+
+    address.py  what may be fetched from, and what of it may be shown      (pure)
+    refs.py     which refs a client may name                               (pure)
+    command.py  running git: no prompts, no hooks, a deadline, a group that is ended
+    remote.py   asking the other side: refs, HEAD
+    history.py  the mirror of commits, to know what an allowed ref contains
+    trees.py    the files of one commit, kept for a while
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

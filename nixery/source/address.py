@@ -1,0 +1,121 @@
+"""Addresses of git repositories: what may be fetched from, and what of it may be shown.
+
+Accepted are ``https://``, ``ssh://``, ``user@host:path`` (ssh as well), ``file:///path`` and
+``/path``. Everything else is refused, above all git's ``ext::`` that runs a command, and
+``http://`` and ``git://``, which let anybody on the way choose the packages.
+
+>>> parse_address("https://robot:secret@git.example.org/set.git").public
+'https://git.example.org/set.git'
+>>> parse_address("git@git.example.org:team/set.git").public
+'ssh://git.example.org/team/set.git'
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from nixery.errors import ConfigurationError
+
+Scheme = Literal["https", "ssh", "file"]
+
+_ACCEPTED = "https://host/path, ssh://host/path, user@host:path, file:///path or /path"
+_HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]"
+_USER = r"[A-Za-z0-9_][A-Za-z0-9._+~-]*"
+# A path that began with "-" could be read as an option by the other side's command, and one that
+# begins with ":" is git's "helper::address".
+_SCP = re.compile(rf"(?P<user>{_USER})@(?P<host>{_HOST}):(?P<path>[^:-].*)")
+_FILE = re.compile(r"file://(?:localhost)?(?P<path>/.*)")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+_SAFE = "/%:@!$&'()*+,;=~-._"
+"""Left as they are in a shown path; the rest is percent-encoded, for it goes into a header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A repository that git may fetch from."""
+
+    scheme: Scheme
+    url: str = field(repr=False)
+    """What git is given; holds no password, and a user name only where git needs it."""
+    public: str
+    """The same without user name and password: for headers, messages and logs. ASCII."""
+    site: str
+    """``host[:port]``, or empty for a path."""
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    """User name and password, decoded; https only."""
+
+
+def parse_address(text: str) -> Address:
+    """Raises ConfigurationError; its message repeats nothing that could hold a password."""
+    if _UNPRINTABLE.search(text):
+        raise ConfigurationError("the address of the git repository holds control characters")
+    if text.startswith("/"):
+        return _file(text)
+    if found := _FILE.fullmatch(text):
+        return _file(unquote(found["path"], errors="surrogateescape"))
+    if found := _SCP.fullmatch(text):
+        public = f"ssh://{found['host']}/{quote(found['path'].lstrip('/'), safe=_SAFE)}"
+        return Address("ssh", url=text, public=public, site=found["host"])
+    try:
+        parts = urlsplit(text)
+        site = _site(parts)
+    except ValueError:
+        raise _refused() from None
+    # A query may hold a token, and no forge needs one to serve git.
+    if parts.query or parts.fragment or not parts.path.strip("/"):
+        raise _refused()
+    match parts.scheme:
+        case "https":
+            return _https(parts, site)
+        case "ssh":
+            return _ssh(parts, site)
+        case _:
+            raise _refused()
+
+
+def _site(parts: SplitResult) -> str:
+    """Raises ValueError."""
+    host = parts.netloc.rpartition("@")[2]
+    port = parts.port
+    name = host if port is None else host.rpartition(":")[0]
+    if not re.fullmatch(_HOST, name):
+        raise ValueError("no host")
+    return name if port is None else f"{name}:{port}"
+
+
+def _file(path: str) -> Address:
+    url = "file://" + quote(path, safe="/", errors="surrogateescape")
+    return Address("file", url=url, public=url, site="")
+
+
+def _https(parts: SplitResult, site: str) -> Address:
+    path = quote(parts.path, safe=_SAFE)
+    public = f"https://{site}{path}"
+    if parts.username is None:
+        return Address("https", url=public, public=public, site=site)
+    user = unquote(parts.username)
+    if parts.password is None:
+        # Git finds the password for this user in netrc, or asks GIT_ASKPASS.
+        url = f"https://{parts.username}@{site}{path}"
+        return Address("https", url=url, public=public, site=site)
+    login = (user, unquote(parts.password))
+    if _UNPRINTABLE.search("".join(login)):
+        raise ConfigurationError("user name or password of the git repository is not printable")
+    return Address("https", url=public, public=public, site=site, login=login)
+
+
+def _ssh(parts: SplitResult, site: str) -> Address:
+    if parts.password is not None:
+        raise ConfigurationError("ssh takes no password from an address: use a key")
+    path = quote(parts.path, safe=_SAFE)
+    public = f"ssh://{site}{path}"
+    if parts.username is None:
+        return Address("ssh", url=public, public=public, site=site)
+    if not re.fullmatch(_USER, parts.username):
+        raise _refused()
+    return Address("ssh", url=f"ssh://{parts.username}@{site}{path}", public=public, site=site)
+
+
+def _refused() -> ConfigurationError:
+    return ConfigurationError(f"the address of a git repository must look like {_ACCEPTED}")

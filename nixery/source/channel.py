@@ -1,0 +1,59 @@
+"""A channel: a branch or a commit of a repository, chosen by the operator."""
+
+from collections.abc import Iterable
+
+from nixery.errors import ConfigurationError, SourceUnavailable
+from nixery.source import ResolvedSource
+from nixery.source.git import read
+from nixery.source.refs import COMMIT, Commit, is_branch_name
+from nixery.source.remote import Remote
+from nixery.source.tags import AllowedTags, unknown
+from nixery.source.trees import NoSuchCommitError, Trees
+
+
+class ChannelSource:
+    """Clients may use the tags of NIXERY_TAGS, and the revision that the channel has now.
+
+    Whether a ref leads to a commit is not asked: nobody but the operator named it.
+    """
+
+    def __init__(self, channel: str, remote: Remote, tags: Iterable[str], trees: Trees) -> None:
+        """Raises ConfigurationError where no branch can have this name."""
+        if not is_branch_name(channel):
+            raise ConfigurationError(
+                f"NIXERY_CHANNEL={channel!r} is neither a branch nor a commit; "
+                "expected a name like nixos-unstable, or 40 hex digits"
+            )
+        self._channel = channel
+        self._remote = remote
+        self._tags = AllowedTags(tags)
+        self._trees = trees
+
+    async def resolve(self, tag: str) -> ResolvedSource:
+        public = self._remote.address.public
+        allowed = self._tags.allows(tag)
+        if not allowed and not COMMIT.fullmatch(tag):
+            raise unknown(tag, public)
+        commit = await self.commit()
+        if not allowed and tag != commit:
+            raise unknown(tag, public)
+        try:
+            return await read(commit, self._trees, public)
+        except NoSuchCommitError:
+            raise self._missing() from None
+
+    async def commit(self) -> Commit:
+        """What the channel is at this moment. Raises SourceUnavailable."""
+        if COMMIT.fullmatch(self._channel):
+            return self._channel
+        name = f"refs/heads/{self._channel}"
+        listing = await self._remote.listing(("--heads",), name)
+        if name not in listing:
+            raise self._missing()
+        return listing[name].commit
+
+    def _missing(self) -> SourceUnavailable:
+        return SourceUnavailable(
+            f"the package source {self._remote.address.public} has no {self._channel}",
+            cause="missing",
+        )

@@ -1,0 +1,48 @@
+"""The package source that the settings ask for."""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from nixery.errors import ConfigurationError
+from nixery.source import PackageSource
+from nixery.source.address import parse_address
+from nixery.source.channel import ChannelSource
+from nixery.source.git import GitSource
+from nixery.source.path import PathSource
+from nixery.source.refs import AllowedRefs
+from nixery.source.remote import Remote
+from nixery.source.trees import SPARE_SECONDS, Limits, Trees
+
+
+def make_source(  # noqa: PLR0913 - one for each setting, all by name
+    *,
+    channel: str = "",
+    channel_url: str = "",
+    repo: str = "",
+    path: str = "",
+    allowed_refs: Iterable[str] = ("refs/heads/*", "refs/tags/*"),
+    tags: Iterable[str] = ("latest",),
+    state_dir: Path,
+    request_timeout: float,
+    environ: Mapping[str, str] = os.environ,
+) -> PackageSource:
+    """Exactly one of ``channel``, ``repo`` and ``path`` is not empty; ``environ`` is for git.
+
+    ``request_timeout``: seconds for which a request may go on reading what it resolved.
+
+    Raises ConfigurationError.
+    """
+    if path:
+        return PathSource(Path(path), tags)
+    address = parse_address(repo or channel_url)
+    allowed = AllowedRefs.parse(allowed_refs)
+    if shutil.which("git", path=environ.get("PATH")) is None:
+        raise ConfigurationError("packages come from a git repository, and git is not on PATH")
+    remote = Remote(address, state_dir / "git", environ)
+    limits = Limits(in_use_for=request_timeout + SPARE_SECONDS)
+    trees = Trees(remote, state_dir / "sources", limits)
+    if repo:
+        return GitSource(remote, allowed, trees)
+    return ChannelSource(channel, remote, tags, trees)

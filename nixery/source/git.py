@@ -1,0 +1,82 @@
+"""A git repository as package source: the client's tag chooses the revision.
+
+    latest            HEAD of the repository
+    40 hex digits     this commit, if an allowed ref contains it (or the patterns say ``*``)
+    any other tag     the branch of this name, else the tag of this name, if allowed
+
+So a branch called ``latest``, or one whose name is 40 hex digits, cannot be named; nor can a
+branch with a ``/``, which no image tag may hold. HEAD counts as named by its commit.
+"""
+
+import re
+
+from nixery.errors import EvaluationFailed
+from nixery.source import ResolvedSource
+from nixery.source.history import History
+from nixery.source.refs import COMMIT, AllowedRefs, Commit
+from nixery.source.remote import Remote
+from nixery.source.tags import unknown
+from nixery.source.trees import NoSuchCommitError, Trees
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+"""What may reach git: letters, digits, and nothing that is an option, a path or a pattern."""
+
+
+class GitSource:
+    def __init__(self, remote: Remote, allowed: AllowedRefs, trees: Trees) -> None:
+        self._remote = remote
+        self._allowed = allowed
+        self._history = History(remote, allowed)
+        self._trees = trees
+
+    async def resolve(self, tag: str) -> ResolvedSource:
+        commit = await self.commit_of(tag)
+        try:
+            return await read(commit, self._trees, self._remote.address.public)
+        except NoSuchCommitError:
+            raise unknown(tag, self._remote.address.public) from None
+
+    async def commit_of(self, tag: str) -> Commit:
+        """What the tag names at this moment; asks the other side every time.
+
+        Raises TagUnknown and SourceUnavailable.
+        """
+        if COMMIT.fullmatch(tag):
+            commit = tag if await self._may_be_named(tag) else None
+        elif tag == "latest":
+            head = await self._remote.head()
+            commit = head if head and await self._may_be_named(head) else None
+        elif _NAME.fullmatch(tag):
+            commit = await self._named(tag)
+        else:
+            commit = None
+        if commit is None:
+            raise unknown(tag, self._remote.address.public)
+        return commit
+
+    async def _named(self, tag: str) -> Commit | None:
+        names = (f"refs/heads/{tag}", f"refs/tags/{tag}")
+        listing = await self._remote.listing(("--heads", "--tags"), *names)
+        found = (listing[name].commit for name in names if name in self._allowed.of(listing))
+        return next(found, None)
+
+    async def _may_be_named(self, commit: Commit) -> bool:
+        if self._allowed.everything:
+            return True
+        listing = self._allowed.of(await self._remote.listing(self._allowed.kinds()))
+        # What a ref points to needs no history.
+        if any(commit == ref.commit for ref in listing.values()):
+            return True
+        return await self._history.contains(commit, listing)
+
+
+async def read(commit: Commit, trees: Trees, public: str) -> ResolvedSource:
+    """The package set in the commit's files.
+
+    Raises NoSuchCommitError, SourceUnavailable, StorageFull, and EvaluationFailed where the
+    commit holds no package set.
+    """
+    tree = await trees.read(commit)
+    if not (tree / "default.nix").is_file():
+        raise EvaluationFailed(f"revision {commit} of {public} has no default.nix")
+    return ResolvedSource(path=tree, root=tree, url=public, revision=commit)

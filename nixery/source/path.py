@@ -1,0 +1,55 @@
+"""A package set on this machine, which may lie inside a larger tree."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from nixery.errors import ConfigurationError, SourceUnavailable
+from nixery.source import ResolvedSource
+from nixery.source.tags import AllowedTags, unknown
+
+
+class PathSource:
+    """``path``: a file, or a directory with a default.nix.
+
+    Symbolic links in it are followed with every request, so that it can be switched from one
+    package set to the next. Evaluation may read the nearest directory at or above it that holds
+    a ``.git``, since sets that lie in a repository read files beside them; without one it may
+    read the path itself and what is below.
+    """
+
+    def __init__(self, path: Path, tags: Iterable[str]) -> None:
+        """Raises ConfigurationError where there is no package set."""
+        self._path = path
+        self._tags = AllowedTags(tags)
+        if problem := _problem(path):
+            raise ConfigurationError(f"NIXERY_PKGS_PATH={path}: {problem}")
+
+    async def resolve(self, tag: str) -> ResolvedSource:
+        if not self._tags.allows(tag):
+            raise unknown(tag, self._path.as_uri())
+        if _problem(self._path):
+            raise SourceUnavailable("the package set is not in its place: try again later")
+        path = self._path.resolve()
+        return ResolvedSource(
+            path=path, root=readable_root(path), url=self._path.as_uri(), revision=None
+        )
+
+
+def readable_root(path: Path) -> Path:
+    """The nearest of the path and its parents that holds a ``.git``, else the path."""
+    return next((place for place in (path, *path.parents) if (place / ".git").exists()), path)
+
+
+def _problem(path: Path) -> str | None:
+    if not path.is_absolute():
+        return "give an absolute path; this one depends on where the server was started"
+    try:
+        if path.is_dir():
+            if not (path / "default.nix").is_file():
+                return "the directory has no default.nix; name the file that holds the package set"
+        elif not path.exists():
+            return "there is no such file or directory; name a package set"
+    except OSError as error:
+        return f"the server may not read it ({error.strerror})"
+    return None if os.access(path, os.R_OK) else "the server may not read it"

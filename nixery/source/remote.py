@@ -1,0 +1,112 @@
+"""Asking the other side which refs it has, and what its failures mean."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from nixery.errors import SourceUnavailable, StorageFull
+from nixery.source.address import Address
+from nixery.source.command import LISTING_SECONDS, TREE_SECONDS, Git, GitFailed, GitTimedOut
+from nixery.source.files import staged, sweep
+from nixery.source.refs import COMMIT, Commit, Ref, parse_listing
+
+log = structlog.get_logger(__name__)
+
+# Nothing of a template (hooks, attributes) gets into a repository of ours.
+INIT = ("init", "--quiet", "--bare", "--template=")
+FETCH = (
+    "fetch",
+    "--quiet",
+    "--force",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-auto-maintenance",
+    "--no-recurse-submodules",
+)
+COMMITS_ONLY = "--filter=tree:0"
+
+
+class Remote:
+    """One repository elsewhere, with the directory that is kept for it."""
+
+    def __init__(self, address: Address, state: Path, environ: Mapping[str, str]) -> None:
+        """``state``: where the directories of all repositories are."""
+        self.address = address
+        self.directory = state / hashlib.sha256(address.url.encode()).hexdigest()[:20]
+        self.git = Git(address, self.directory, environ)
+        self._filters = True
+        sweep(self.directory)
+
+    async def listing(self, kinds: tuple[str, ...], *names: str) -> dict[str, Ref]:
+        """The refs of these names, or all; ``kinds``: ``--heads``, ``--tags``, none for any.
+
+        Raises SourceUnavailable.
+        """
+        # Git matches the end of a name; callers look the whole name up.
+        patterns = [pattern for name in names for pattern in (name, f"{name}^{{}}")]
+        try:
+            output = await self.git.run(
+                "ls-remote", *kinds, "--", "origin", *patterns,
+                directory=self.directory, deadline=LISTING_SECONDS, network=True,
+            )  # fmt: skip
+        except GitFailed as error:
+            raise self.unavailable(error) from error
+        return parse_listing(output.stdout)
+
+    async def head(self) -> Commit | None:
+        """The commit of HEAD, or None where the repository is empty.
+
+        ``git ls-remote HEAD`` makes the other side list every ref it has, which for nixpkgs is
+        50 MB of pull requests. A fetch asks for HEAD alone; of the commit it brings one object.
+
+        Raises SourceUnavailable.
+        """
+        if not self._filters:
+            listing = await self.listing((), "HEAD")
+            return listing["HEAD"].commit if "HEAD" in listing else None
+        async with staged(self.directory) as repository:
+            git = self.git
+            try:
+                await git.run(*INIT, directory=repository, deadline=LISTING_SECONDS)
+                fetched = await git.run(
+                    *FETCH, "--depth=1", COMMITS_ONLY, "--", "origin", "+HEAD:refs/kept/head",
+                    directory=repository, deadline=TREE_SECONDS, network=True,
+                )  # fmt: skip
+                found = await git.run(
+                    "rev-parse", "--verify", "refs/kept/head",
+                    directory=repository, deadline=LISTING_SECONDS,
+                )  # fmt: skip
+            except GitFailed as error:
+                if "couldn't find remote ref HEAD" in error.messages:
+                    return None
+                if refuses_filters(error.messages):
+                    self._filters = False
+                    return await self.head()
+                raise self.unavailable(error) from error
+            self._filters = not refuses_filters(fetched.messages)
+        commit = found.stdout.decode().strip()
+        return commit if COMMIT.fullmatch(commit) else None
+
+    def unavailable(self, error: GitFailed) -> SourceUnavailable | StorageFull:
+        """What the client is told; the operator finds git's own words in the log."""
+        log.warning(
+            "git failed",
+            source=self.address.public,
+            verb=error.verb,
+            status=error.status,
+            messages=error.messages.splitlines(),
+        )
+        if "No space left on device" in error.messages:
+            return StorageFull("no room left for the package source")
+        late = " in time" if isinstance(error, GitTimedOut) else ""
+        return SourceUnavailable(
+            f"the package source {self.address.public} does not answer{late}: try again later",
+            cause="timeout" if late else "unreachable",
+        )
+
+
+def refuses_filters(messages: str) -> bool:
+    """Git goes on without, or the server's configuration forbids this one."""
+    return "filtering not recognized" in messages or "filter 'tree' not supported" in messages

@@ -1,0 +1,171 @@
+"""The files of single commits, extracted once and kept for a while.
+
+    <state>/sources/<40 hex digits>/source   a commit's files; its time is that of the last use
+    <state>/sources/.staged-*                being fetched and written; locked while its owner lives
+
+The last component is always ``source``: it is part of the store paths of what Nix copies from
+the tree, which must be the same on every machine.
+
+The files are the commit's own: no attribute in it leaves files out or changes their bytes
+(``git archive`` would follow export-ignore and export-subst), no filter runs (Git LFS files
+stay pointers), submodules are empty directories.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from anyio import to_thread
+
+from nixery.errors import SourceUnavailable, StorageFull
+from nixery.source.command import LOCAL_SECONDS, TREE_SECONDS, GitFailed, GitTimedOut
+from nixery.source.files import flush, is_full, locked, remove, staged, sweep
+from nixery.source.flight import Flights
+from nixery.source.refs import COMMIT, Commit
+from nixery.source.remote import FETCH, INIT, Remote
+
+SPARE_SECONDS = 60.0
+"""On top of the longest request, for what happens between resolving and reading."""
+AT_ONCE = 4
+"""Each extraction is a download and a core's work; more at once would only be slower each."""
+
+# Above every .gitattributes in the tree. working-tree-encoding takes no "-": it would be an error.
+_NO_CONVERSION = "* -text -ident -filter !eol !working-tree-encoding\n"
+
+
+class NoSuchCommitError(Exception):
+    """The other side does not have the commit, or it is no commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    in_use_for: float
+    """For how many seconds after it was handed out a tree is never removed."""
+    kept: int = 8
+    """nixpkgs is 300-400 MB a revision. Clients stay on few revisions at a time, and what they
+    built is served without its tree."""
+    most: int = 32
+    """As many may be in use together; clients that ask for ever new ones must not fill the disk."""
+
+
+class Trees:
+    def __init__(
+        self,
+        remote: Remote,
+        directory: Path,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._remote = remote
+        self._directory = directory
+        self._limits = limits
+        self._clock = clock
+        self._extractions: Flights[None] = Flights()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        directory.mkdir(parents=True, exist_ok=True)
+        sweep(directory)
+
+    async def read(self, commit: Commit) -> Path:
+        """The directory with the commit's files, for at least ``Limits.in_use_for``.
+
+        Raises NoSuchCommitError, SourceUnavailable, StorageFull.
+        """
+        while (tree := self._hand_out(commit)) is None:
+            await self._extractions.join(commit, lambda: self._extract(commit))
+        return tree
+
+    def _hand_out(self, commit: Commit) -> Path | None:
+        tree = self._directory / commit
+        with locked(self._directory):
+            if not tree.exists():
+                return None
+            self._touch(tree)
+        return tree / "source"
+
+    def _touch(self, tree: Path) -> None:
+        now = self._clock()
+        os.utime(tree, (now, now))
+
+    async def _extract(self, commit: Commit) -> None:
+        try:
+            await to_thread.run_sync(sweep, self._directory)
+            async with self._slots, staged(self._directory) as place:
+                await self._make_room(place)
+                await self._fetch(commit, place / "repository")
+                tree = place / "tree"
+                await self._write(commit, place / "repository", tree / "source")
+                # A tree is trusted because it has its name: a power cut must not leave the name
+                # without the files.
+                await to_thread.run_sync(flush, tree)
+                with locked(self._directory):
+                    self._touch(tree)
+                    if not (self._directory / commit).exists():
+                        tree.rename(self._directory / commit)
+        except OSError as error:
+            if is_full(error):
+                raise StorageFull("no room left for the package source") from error
+            raise
+        except GitFailed as error:
+            raise self._remote.unavailable(error) from error
+
+    async def _fetch(self, commit: Commit, repository: Path) -> None:
+        git = self._remote.git
+        await git.run(*INIT, directory=repository, deadline=LOCAL_SECONDS)
+        try:
+            await git.run(
+                *FETCH, "--depth=1", "--", "origin", f"{commit}:refs/kept/tree",
+                directory=repository, deadline=TREE_SECONDS, network=True,
+            )  # fmt: skip
+            # Trees, files and annotated tags have names of 40 digits as well.
+            kind = await git.run(
+                "cat-file", "-t", commit, directory=repository, deadline=LOCAL_SECONDS
+            )
+        except GitTimedOut:
+            raise
+        except GitFailed as error:
+            if "not our ref" in error.messages or "unadvertised object" in error.messages:
+                raise NoSuchCommitError(commit) from error
+            raise
+        if kind.stdout != b"commit\n":
+            raise NoSuchCommitError(commit)
+
+    async def _write(self, commit: Commit, repository: Path, target: Path) -> None:
+        await to_thread.run_sync(_prepare, repository, target)
+        for arguments in (("read-tree", commit), ("checkout-index", "--all", "--quiet")):
+            await self._remote.git.run(
+                f"--work-tree={target}", *arguments, directory=repository, deadline=LOCAL_SECONDS
+            )
+
+    async def _make_room(self, place: Path) -> None:
+        """Remove the trees that were not used for longest, beyond those that are kept."""
+        with locked(self._directory):
+            trees = sorted(
+                (path for path in self._directory.iterdir() if COMMIT.fullmatch(path.name)),
+                key=lambda path: path.stat().st_mtime,
+                reverse=True,
+            )
+            idle_since = self._clock() - self._limits.in_use_for
+            # One more is about to come.
+            idle = [
+                path for path in trees[self._limits.kept - 1 :] if path.stat().st_mtime < idle_since
+            ]
+            if len(trees) - len(idle) >= self._limits.most:
+                raise SourceUnavailable(
+                    f"{len(trees)} revisions of the package source are in use: try again later",
+                    cause="busy",
+                )
+            for path in idle:
+                path.rename(place / path.name)
+        for path in idle:
+            await to_thread.run_sync(remove, place / path.name)
+
+
+def _prepare(repository: Path, target: Path) -> None:
+    attributes = repository / "info" / "attributes"
+    attributes.parent.mkdir(exist_ok=True)
+    attributes.write_text(_NO_CONVERSION)
+    target.mkdir(parents=True)
