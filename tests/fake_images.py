@@ -1,0 +1,53 @@
+"""Images for tests of what lies above the builder: made from a few bytes, without Nix."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from nixery import manifest
+from nixery.builder import Image
+from nixery.errors import PackageNotFound
+from nixery.image import ImageRequest, parse, parse_tag
+from nixery.oci import Format, PackedLayer, digest_of
+from nixery.source import ResolvedSource
+from nixery.storage import Storage, put
+
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+SOURCE = ResolvedSource(
+    path=Path("/set"), root=Path("/set"), url="https://packages.test/set", revision=REVISION
+)
+
+
+def stored_image(
+    storage: Storage, *layers: bytes, source: ResolvedSource = SOURCE, name: str = "hello"
+) -> Image:
+    """An image of these layers, whose blobs and manifests are in the storage."""
+    request: ImageRequest = parse(name)
+    packed = [PackedLayer(put(storage, data).digest, digest_of(data), len(data)) for data in layers]
+    config = manifest.config(packed, request)
+    put(storage, config)
+    manifests = {form: manifest.build(packed, config, form) for form in Format}
+    for made in manifests.values():
+        put(storage, made.data)
+    return Image(source, manifests)
+
+
+class FakeImages:
+    """Answers from a dictionary by image name, for every tag; an error as a value is raised.
+
+    ``asked`` lists the name and tag of every request that got past the grammar, in order.
+    """
+
+    def __init__(self, answers: Mapping[str, Image | Exception]) -> None:
+        self.answers = dict(answers)
+        self.asked: list[tuple[str, str]] = []
+
+    async def image(self, name: str, tag: str) -> Image:
+        parse(name)
+        parse_tag(tag)
+        self.asked.append((name, tag))
+        answer = self.answers.get(name)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
+            raise PackageNotFound(f"package {name} is not in the package set")
+        return answer

@@ -1,0 +1,107 @@
+"""Every error becomes the registry's JSON, and says no more than it should."""
+
+import errno
+import json
+
+import pytest
+from starlette.exceptions import HTTPException
+
+from nixery import errors
+from nixery.http.errors import describe, render
+
+ID = "the-request"
+
+
+@pytest.mark.parametrize(
+    ("error", "friendly", "strict", "code"),
+    [
+        (errors.NameInvalid("m"), 400, 400, "NAME_INVALID"),
+        (errors.DigestInvalid("m"), 400, 400, "DIGEST_INVALID"),
+        (errors.ManifestUnknown("m"), 404, 404, "MANIFEST_UNKNOWN"),
+        (errors.TagUnknown("m"), 404, 404, "MANIFEST_UNKNOWN"),
+        (errors.PackageNotFound("m"), 404, 404, "MANIFEST_UNKNOWN"),
+        (errors.EvaluationFailed("m"), 404, 502, "MANIFEST_UNKNOWN"),
+        (errors.BuildFailed("m"), 404, 502, "MANIFEST_UNKNOWN"),
+        (errors.TimedOut("m"), 404, 504, "MANIFEST_UNKNOWN"),
+        (errors.Denied("m"), 403, 403, "DENIED"),
+        (errors.BlobUnknown("m"), 404, 404, "BLOB_UNKNOWN"),
+        (errors.SourceUnavailable("m"), 503, 503, "UNAVAILABLE"),
+        (errors.StorageFull("m"), 507, 507, "UNKNOWN"),
+        (HTTPException(404, "m"), 404, 404, "UNSUPPORTED"),
+        (HTTPException(405, "m"), 405, 405, "UNSUPPORTED"),
+        (HTTPException(418, "m"), 418, 418, "UNKNOWN"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_known(error, friendly, strict, code):
+    """Status and code are the error's own; its message is what the client prints."""
+    for mode, status in (("friendly", friendly), ("strict", strict)):
+        failure = describe(error, mode, ID)
+        assert (failure.status, failure.code, failure.message) == (status, code, "m")
+        assert failure.is_ours == (status >= 500)
+        assert ("request_id" in failure.detail) == (status >= 500)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("secret"),
+        OSError(errno.EIO, "secret"),
+        errors.NixeryError("secret"),
+        errors.ConfigurationError("secret"),
+        ExceptionGroup("secret", [ValueError("secret")]),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_our_own_fault(error):
+    """500 with the request id; what went wrong is for the log."""
+    failure = describe(error, "friendly", ID)
+    assert (failure.status, failure.code) == (500, "UNKNOWN")
+    assert failure.detail == {"request_id": ID}
+    assert ID in failure.message
+    assert b"secret" not in render(failure).body
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_disk_full(number):
+    """A full disk is told as one, wherever it was met."""
+    full = OSError(number, "no room")
+    for error in (full, ExceptionGroup("tasks", [ValueError(), ExceptionGroup("more", [full])])):
+        assert describe(error, "friendly", ID).status == 507
+
+
+def test_error_of_a_task_group():
+    """A task group's wrapping does not hide the error of the first task."""
+    group = ExceptionGroup("tasks", [errors.Denied("unfree"), ValueError("another")])
+    assert describe(group, "friendly", ID).message == "unfree"
+
+
+def test_detail():
+    """The cause and further lines stand in the detail."""
+    error = errors.BuildFailed("hello failed", cause="build_failed", log=["one", "two"])
+    detail = {"cause": "build_failed", "log": ["one", "two"]}
+    assert describe(error, "friendly", ID).detail == detail
+    assert describe(error, "strict", ID).detail == {**detail, "request_id": ID}
+
+
+def test_headers():
+    """Retry-After and the like survive; Allow has one order; nobody may keep an error."""
+    assert describe(errors.SourceUnavailable("m"), "friendly", ID).headers == {"Retry-After": "10"}
+    refused = HTTPException(405, headers={"Allow": "HEAD, GET"})
+    assert describe(refused, "friendly", ID).headers == {"Allow": "GET, HEAD"}
+    response = render(describe(refused, "friendly", ID))
+    assert response.headers["allow"] == "GET, HEAD"
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cache-control"] == "no-store"
+
+
+def test_body():
+    """The specification's shape, whatever bytes a build log held."""
+    response = render(
+        describe(errors.BuildFailed("bad \udcff\u2028", log=["\x1b"]), "friendly", ID)
+    )
+    assert json.loads(response.body) == {
+        "errors": [
+            {"code": "MANIFEST_UNKNOWN", "message": "bad \udcff\u2028", "detail": {"log": ["\x1b"]}}
+        ]
+    }
