@@ -22,6 +22,7 @@ class FakeSource:
     def __init__(self, answers: Mapping[str, ResolvedSource | NixeryError]) -> None:
         self.answers = dict(answers)
         self.asked: list[str] = []
+        self.origin = "https://packages.test/set"
 
     async def resolve(self, tag: str) -> ResolvedSource:
         self.asked.append(tag)

@@ -1,20 +1,18 @@
 """Blobs by digest: from the storage to the client, without a builder."""
 
-from collections.abc import Mapping
-
 import anyio.to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from nixery import image
 from nixery.errors import BlobUnknown
-from nixery.http import conditional, ranges
-from nixery.http.files import FileResponse
+from nixery.http import conditional, files, ranges
 from nixery.http.headers import IMMUTABLE, content_headers
 from nixery.http.ranges import Part, Unsatisfiable
+from nixery.http.streams import StreamResponse
 from nixery.oci import Digest, parse_digest
-from nixery.storage import Content, LocalFile, Location, Redirect, Storage
+from nixery.storage import Content, LocalFile, Location, Redirect, Remote, Storage
 
 
 class Blobs:
@@ -39,21 +37,22 @@ class Blobs:
         return _body(location, _part(request, digest, location.size), headers)
 
 
-def _body(location: Location, part: Part | None, headers: Mapping[str, str]) -> Response:
-    status = 200
+def _body(location: Location, part: Part | None, headers: dict[str, str]) -> Response:
+    status, (start, stop) = 200, (0, location.size)
     if part:
-        status = 206
-        content_range = f"bytes {part.start}-{part.stop - 1}/{location.size}"
-        headers = {**headers, "Content-Range": content_range}
+        status, (start, stop) = 206, (part.start, part.stop)
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{location.size}"
     match location:
         case Redirect(url=url):
             # The address may be signed and short-lived; the client repeats its Range there.
             return Response(status_code=307, headers={"Location": url, "Cache-Control": "no-store"})
         case Content(data=data):
-            piece = data[part.start : part.stop] if part else data
-            return Response(piece, status, headers)
+            return Response(data[start:stop], status, headers)
         case LocalFile(path=path, size=size):
-            return FileResponse(path, size, part, status, headers)
+            pieces = files.pieces(path, size, start, stop)
+        case Remote(read=read):
+            pieces = read(start, stop - start)
+    return StreamResponse(pieces, stop - start, status, headers)
 
 
 def _part(request: Request, digest: Digest, size: int) -> Part | None:

@@ -37,6 +37,10 @@ class ResolvedSource:
 
 
 class PackageSource(Protocol):
+    @property
+    def origin(self) -> str:
+        """Where packages come from, for people; without user name and password."""
+
     async def resolve(self, tag: str) -> ResolvedSource:
         """The package set that the tag names.
 

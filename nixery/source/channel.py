@@ -29,6 +29,10 @@ class ChannelSource:
         self._tags = AllowedTags(tags)
         self._trees = trees
 
+    @property
+    def origin(self) -> str:
+        return f"{self._channel} of {self._remote.address.public}"
+
     async def resolve(self, tag: str) -> ResolvedSource:
         public = self._remote.address.public
         allowed = self._tags.allows(tag)

@@ -1,6 +1,5 @@
 """The package source that the settings ask for."""
 
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,7 +25,7 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     tags: Iterable[str] = ("latest",),
     state_dir: Path,
     request_timeout: float,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str],
 ) -> PackageSource:
     """Exactly one of ``channel``, ``repo`` and ``path`` is not empty; ``environ`` is for git.
 

@@ -29,6 +29,10 @@ class GitSource:
         self._history = History(remote, allowed)
         self._trees = trees
 
+    @property
+    def origin(self) -> str:
+        return self._remote.address.public
+
     async def resolve(self, tag: str) -> ResolvedSource:
         commit = await self.commit_of(tag)
         try:

@@ -25,6 +25,10 @@ class PathSource:
         if problem := _problem(path):
             raise ConfigurationError(f"NIXERY_PKGS_PATH={path}: {problem}")
 
+    @property
+    def origin(self) -> str:
+        return str(self._path)
+
     async def resolve(self, tag: str) -> ResolvedSource:
         if not self._tags.allows(tag):
             raise unknown(tag, self._path.as_uri())

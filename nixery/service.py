@@ -1,0 +1,107 @@
+"""Puts the parts together as the settings say. A table of contents of the whole program."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+
+from nixery.archive import Gzip, Packer, Workers
+from nixery.builder import Builder, Limits
+from nixery.cache import Failures
+from nixery.errors import ConfigurationError
+from nixery.http.app import create_app
+from nixery.http.pages import About
+from nixery.http.server import serve as serve_http
+from nixery.logs import configure_logging
+from nixery.nix import Nix
+from nixery.nix.store import store_root
+from nixery.roots import Roots
+from nixery.settings import Settings
+from nixery.source import PackageSource
+from nixery.source.factory import make_source
+from nixery.storage import Storage
+from nixery.storage.filesystem import FilesystemStorage
+
+BUILDER_COMMAND = "nixery-prepare-image"
+
+
+def serve(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Serve until a signal ends it. Raises ConfigurationError before it listens."""
+    # A person at a terminal reads text; everything that collects logs reads JSON.
+    configure_logging(sys.stderr, json=not sys.stderr.isatty())
+    # What a client may have to wait for must not start with a surprise in its first pull.
+    if shutil.which(BUILDER_COMMAND, path=environ.get("PATH", os.defpath)) is None:
+        raise ConfigurationError(
+            f"{BUILDER_COMMAND} is not on PATH; it is installed beside the nixery command"
+        )
+    serve_http(make_app(settings, environ), settings.listen, settings.port)
+
+
+def make_app(settings: Settings, environ: Mapping[str, str]) -> Starlette:
+    """The application; what it holds is opened and closed with its lifespan."""
+    storage = open_storage(settings)
+    workers = Workers(settings.pack_workers)
+    source = open_source(settings, environ)
+    builder = Builder(
+        source=source,
+        nix=Nix(
+            environment=environ,
+            nix_timeout=settings.nix_timeout,
+            allowed_paths=settings.allowed_paths,
+            allowed_uris=settings.allowed_uris,
+            allow_ifd=settings.allow_ifd,
+            nixpkgs_config=settings.config_for_nixpkgs,
+            command=BUILDER_COMMAND,
+        ),
+        storage=storage,
+        packer=Packer(store_root(settings.nix_remote), Gzip(settings.compression_level), workers),
+        roots=Roots(settings.state_dir / "roots"),
+        failures=Failures(time.monotonic),
+        limits=Limits(
+            request_timeout=settings.request_timeout,
+            builds=settings.max_builds,
+            pack_workers=settings.pack_workers,
+            layer_budget=settings.layer_budget,
+        ),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        with workers:
+            async with builder.opened():
+                yield
+
+    return create_app(
+        images=builder,
+        storage=storage,
+        about=About(source=source.origin),
+        error_status=settings.error_status,
+        lifespan=lifespan,
+    )
+
+
+def open_storage(settings: Settings) -> Storage:
+    """Raises ConfigurationError where it cannot be used."""
+    assert settings.storage_path is not None, "checked when the settings were read"
+    storage = FilesystemStorage(settings.storage_path)
+    storage.check()
+    return storage
+
+
+def open_source(settings: Settings, environ: Mapping[str, str]) -> PackageSource:
+    """Raises ConfigurationError where it cannot be used."""
+    return make_source(
+        channel=settings.channel,
+        channel_url=settings.channel_url,
+        repo=settings.pkgs_repo,
+        path=settings.pkgs_path,
+        allowed_refs=settings.git_allowed_refs,
+        tags=settings.tags,
+        state_dir=settings.state_dir,
+        request_timeout=settings.request_timeout,
+        environ=environ,
+    )
