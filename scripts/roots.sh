@@ -26,7 +26,7 @@ make_root() {
   rm -rf --one-file-system "$partial"
   say "making a minimal Debian $suite with mmdebstrap (takes a minute or two)"
   # Valid-until: where the mirror is a snapshot, the moving suites look expired.
-  if ! mmdebstrap --quiet --mode=root --variant=apt --include="$(IFS=,; echo "$*")" \
+  if ! mmdebstrap --quiet --mode=root --variant=minbase --include="$(IFS=,; echo "$*")" \
     --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     "$suite" "$partial" < <(apt_sources "$suite") >"$log" 2>&1; then
