@@ -3,7 +3,7 @@
 import anyio.to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from nixery import image
 from nixery.errors import BlobUnknown

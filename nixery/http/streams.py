@@ -1,0 +1,68 @@
+"""A response whose body comes in pieces from something that blocks: a file, or a bucket."""
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import anyio
+import anyio.to_thread
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+
+class StreamResponse(Response):
+    """Takes each piece in a worker thread, and no more of them than the client stays for.
+
+    The first piece is taken before the first header goes out: what cannot be read at all is an
+    error like any other. From then on, an error or a missing byte breaks the connection.
+    """
+
+    def __init__(
+        self, pieces: Iterator[bytes], length: int, status: int, headers: Mapping[str, str]
+    ) -> None:
+        """``length``: bytes, the sum of the pieces, which are never empty."""
+        self._pieces = pieces
+        self._length = length
+        super().__init__(status_code=status, headers={**headers, "Content-Length": str(length)})
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            piece = await self._next()
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_cancel_when_gone, receive, tasks.cancel_scope)
+                await self._send_body(piece, send)
+                tasks.cancel_scope.cancel()
+        finally:
+            if close := getattr(self._pieces, "close", None):  # a generator's; closes what it read
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(close)
+
+    async def _send_body(self, piece: bytes, send: Send) -> None:
+        left = self._length
+        while piece:
+            left -= len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            piece = await self._next()
+        if left:
+            raise EOFError(f"{left} of {self._length} bytes could not be read")
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _next(self) -> bytes:
+        """The next piece; empty at the end."""
+        return cast("bytes", await anyio.to_thread.run_sync(next, self._pieces, b""))
+
+
+async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    """Ends a download whose client left.
+
+    Uvicorn swallows what is sent to nobody: without this, the blob is read to its end.
+    """
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
