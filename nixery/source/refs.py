@@ -22,7 +22,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 # The characters that git refuses in ref names, and a "-" where an option could be read:
 # https://git-scm.com/docs/git-check-ref-format
-_REF_NAME = re.compile(r"(?!-)(?!.*(?:\.\.|@\{|//|/\.|/-))[^\x00-\x20\x7f~^:?*\[\\]+(?<![/.])")
+_REF_NAME = re.compile(r"(?![-/.])(?!.*(?:\.\.|@\{|//|/\.|/-))[^\x00-\x20\x7f~^:?*\[\\]+(?<![/.])")
 
 
 @dataclass(frozen=True, slots=True)

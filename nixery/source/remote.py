@@ -108,5 +108,16 @@ class Remote:
 
 
 def refuses_filters(messages: str) -> bool:
-    """Git goes on without, or the server's configuration forbids this one."""
-    return "filtering not recognized" in messages or "filter 'tree' not supported" in messages
+    """Whether the same fetch may succeed without a filter, or has gone on without one.
+
+    The server has none; its configuration forbids this one; or a tag leads straight to a tree or
+    a file, which the filter keeps back although it was asked for.
+    """
+    return any(
+        text in messages
+        for text in (
+            "filtering not recognized",
+            "filter 'tree' not supported",
+            "did not send all necessary objects",
+        )
+    )

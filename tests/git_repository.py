@@ -1,0 +1,54 @@
+"""Real git repositories for tests, with fixed names and dates."""
+
+import os
+import subprocess
+from pathlib import Path
+
+ENVIRON = {
+    "PATH": os.environ["PATH"],
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": "A Name",
+    "GIT_AUTHOR_EMAIL": "name@packages.test",
+    "GIT_AUTHOR_DATE": "2024-01-01T00:00:00Z",
+    "GIT_COMMITTER_NAME": "A Name",
+    "GIT_COMMITTER_EMAIL": "name@packages.test",
+    "GIT_COMMITTER_DATE": "2024-01-01T00:00:00Z",
+}
+
+
+class Repository:
+    """What a forge would serve, with a work tree to make commits in."""
+
+    def __init__(self, path: Path, *, branch: str = "main") -> None:
+        self.path = path
+        path.mkdir(parents=True)
+        self.git("init", "--quiet", f"--initial-branch={branch}")
+
+    def git(self, *arguments: str, stdin: bytes | None = None) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(self.path), *arguments],
+            check=True,
+            capture_output=True,
+            env=ENVIRON,
+            input=stdin,
+        )
+        return done.stdout.decode().strip()
+
+    def commit(self, text: str = "{ }", **files: str) -> str:
+        """A commit of ``default.nix`` and further files on the current branch."""
+        (self.path / "default.nix").write_text(text)
+        for name, content in files.items():
+            (self.path / name).write_text(content)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", f"--message={text}")
+        return self.git("rev-parse", "HEAD")
+
+    def commit_elsewhere(self, ref: str, text: str) -> str:
+        """A commit on top of HEAD that only ``ref`` leads to, as a pull request's."""
+        branch = self.git("symbolic-ref", "--short", "HEAD")
+        self.git("checkout", "--quiet", "--detach")
+        commit = self.commit(text)
+        self.git("update-ref", ref, commit)
+        self.git("checkout", "--quiet", branch)
+        return commit
