@@ -1,0 +1,18 @@
+"""A store with one of everything, and somewhere to put layers."""
+
+import pytest
+from store_trees import make_store
+
+from nixery.storage.memory import MemoryStorage
+
+
+@pytest.fixture
+def storage():
+    return MemoryStorage()
+
+
+@pytest.fixture
+def store_root(tmp_path):
+    root = tmp_path / "root"
+    make_store(root)
+    return root
