@@ -35,17 +35,26 @@ def listen(host: str, port: int) -> socket.socket:
     Raises ConfigurationError where the address is in use or not this machine's.
     """
     try:
-        if host:
-            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            return socket.create_server((host, port), family=family, backlog=BACKLOG)
-        if socket.has_dualstack_ipv6():
-            return socket.create_server(
-                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
-            )
-        return socket.create_server(("", port), backlog=BACKLOG)
+        listener = _bind(host, port)
     except OSError as error:
         where = f"{host or 'all addresses'}, port {port}"
         raise ConfigurationError(f"cannot listen on {where}: {error.strerror or error}") from None
+    # Connections inherit it. asyncio sets it only on sockets that name their protocol, which
+    # create_server's do not; headers and body are two writes, and the second would wait 40 ms
+    # for the client's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    if host:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(
+            ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
+        )
+    return socket.create_server(("", port), backlog=BACKLOG)
 
 
 def url_of(listener: socket.socket) -> str:

@@ -41,6 +41,17 @@ def test_all_addresses():
             pass
 
 
+@pytest.mark.parametrize("host", ["", "127.0.0.1"])
+def test_no_delay(host):
+    """A response of two writes must not wait for the acknowledgement of the first."""
+    with (
+        listen(host, 0) as listener,
+        socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=5),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
 def test_port_in_use():
     """The operator's mistake is told in one line that names the port."""
     with listen("127.0.0.1", 0) as listener:
