@@ -112,9 +112,14 @@ class Git:
         self._scheme = address.scheme
 
     async def run(
-        self, *arguments: str, directory: Path, deadline: float, network: bool = False
+        self,
+        *arguments: str,
+        directory: Path,
+        deadline: float,
+        work_tree: Path | None = None,
+        network: bool = False,
     ) -> Output:
-        """Run git on the repository ``directory``; ``deadline`` is in seconds.
+        """Run git on the bare repository ``directory``; ``deadline`` is in seconds.
 
         Raises GitTimedOut, or GitFailed for any status but 0.
         """
@@ -122,6 +127,7 @@ class Git:
             "git",
             *_OPTIONS,
             f"--git-dir={directory}",
+            *([f"--work-tree={work_tree}"] if work_tree else []),
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -9,7 +9,7 @@ import structlog
 from nixery.errors import SourceUnavailable, StorageFull
 from nixery.source.address import Address
 from nixery.source.command import LISTING_SECONDS, TREE_SECONDS, Git, GitFailed, GitTimedOut
-from nixery.source.files import staged, sweep
+from nixery.source.files import is_full, staged, sweep
 from nixery.source.refs import COMMIT, Commit, Ref, parse_listing
 
 log = structlog.get_logger(__name__)
@@ -89,8 +89,7 @@ class Remote:
         commit = found.stdout.decode().strip()
         return commit if COMMIT.fullmatch(commit) else None
 
-    def unavailable(self, error: GitFailed) -> SourceUnavailable | StorageFull:
-        """What the client is told; the operator finds git's own words in the log."""
+    def report(self, error: GitFailed) -> None:
         log.warning(
             "git failed",
             source=self.address.public,
@@ -98,7 +97,11 @@ class Remote:
             status=error.status,
             messages=error.messages.splitlines(),
         )
-        if "No space left on device" in error.messages:
+
+    def unavailable(self, error: GitFailed) -> SourceUnavailable | StorageFull:
+        """What the client is told; the operator finds git's own words in the log."""
+        self.report(error)
+        if is_full(error):
             return StorageFull("no room left for the package source")
         late = " in time" if isinstance(error, GitTimedOut) else ""
         return SourceUnavailable(

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from nixery.errors import SourceUnavailable, StorageFull
+from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
 from nixery.source.command import LOCAL_SECONDS, TREE_SECONDS, GitFailed, GitTimedOut
 from nixery.source.files import flush, is_full, locked, remove, staged, sweep
 from nixery.source.flight import Flights
@@ -72,7 +72,8 @@ class Trees:
     async def read(self, commit: Commit) -> Path:
         """The directory with the commit's files, for at least ``Limits.in_use_for``.
 
-        Raises NoSuchCommitError, SourceUnavailable, StorageFull.
+        Raises NoSuchCommitError, SourceUnavailable, StorageFull, and EvaluationFailed for a
+        commit whose files cannot be written.
         """
         while (tree := self._hand_out(commit)) is None:
             await self._extractions.join(commit, lambda: self._extract(commit))
@@ -135,10 +136,22 @@ class Trees:
 
     async def _write(self, commit: Commit, repository: Path, target: Path) -> None:
         await to_thread.run_sync(_prepare, repository, target)
-        for arguments in (("read-tree", commit), ("checkout-index", "--all", "--quiet")):
-            await self._remote.git.run(
-                f"--work-tree={target}", *arguments, directory=repository, deadline=LOCAL_SECONDS
-            )
+        try:
+            for arguments in (("read-tree", commit), ("checkout-index", "--all", "--quiet")):
+                await self._remote.git.run(
+                    *arguments, directory=repository, work_tree=target, deadline=LOCAL_SECONDS
+                )
+        except GitTimedOut:
+            raise
+        except GitFailed as error:
+            if is_full(error):
+                raise
+            # Git refuses names such as ".git/config" and "..", which only a forged tree has.
+            self._remote.report(error)
+            raise EvaluationFailed(
+                f"the files of revision {commit} of {self._remote.address.public} "
+                "cannot be written out"
+            ) from error
 
     async def _make_room(self, place: Path) -> None:
         """Remove the trees that were not used for longest, beyond those that are kept."""

@@ -1,0 +1,289 @@
+"""A revision's files: exactly the commit's, extracted once, kept while somebody may read them."""
+
+import asyncio
+import os
+import select
+import signal
+import stat
+import subprocess
+import sys
+
+import anyio
+import pytest
+from git_repository import Repository
+
+from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
+from nixery.source.address import parse_address
+from nixery.source.command import GitFailed
+from nixery.source.remote import Remote
+from nixery.source.trees import Limits, NoSuchCommitError, Trees
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def repository(tmp_path):
+    return Repository(tmp_path / "repository")
+
+
+@pytest.fixture
+def make(tmp_path, repository):
+    def make(limits=None, clock=None) -> Trees:
+        remote = Remote(parse_address(str(repository.path)), tmp_path / "git", os.environ)
+        options = {"clock": clock} if clock else {}
+        return Trees(remote, tmp_path / "sources", limits or Limits(in_use_for=60), **options)
+
+    return make
+
+
+def entries(tree):
+    """Every path below the tree as bytes, with what distinguishes it."""
+    found = {}
+    for place, directories, files in os.walk(os.fsencode(tree)):
+        for name in directories + files:
+            path = os.path.join(place, name)
+            key = os.path.relpath(path, os.fsencode(tree))
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                found[key] = ("link", os.readlink(path))
+            elif stat.S_ISREG(mode):
+                with open(path, "rb") as file:
+                    found[key] = ("executable" if mode & 0o100 else "file", file.read())
+            else:
+                found[key] = ("directory", b"")
+    return found
+
+
+ATTRIBUTES = b"""\
+[attr]text eol=crlf
+ignored export-ignore
+default.nix export-subst ident
+crlf text eol=crlf
+auto text=auto eol=crlf
+ident ident
+utf16 working-tree-encoding=UTF-16
+broken working-tree-encoding=nonsense
+filtered filter=evil
+pointer filter=lfs diff=lfs merge=lfs -text
+* eol=crlf
+"""
+
+
+async def test_the_files_are_the_commits(make, repository, tmp_path, monkeypatch):
+    """No attribute, filter or setting leaves out or changes a byte; kinds and names are kept."""
+    ran = tmp_path / "ran"
+    contents = {
+        b".gitattributes": ATTRIBUTES,
+        b"ignored": b"here",
+        b"default.nix": b"$Format:%H$ $Id$\n",
+        b"crlf": b"a\nb\n",
+        b"auto": b"a\nb\n",
+        b"ident": b"$Id$\n",
+        b"utf16": b"a\n",
+        b"broken": b"a\n",
+        b"filtered": b"a\n",
+        b"pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+        b"binary": bytes(range(256)) * 10,
+        b"not \xff utf-8": b"x",
+        b"with\nnewline": b"x",
+        b"back\\slash": b"x",
+        b"aux": b"x",
+        b"git~1": b"x",
+        b"directory/deep/er": b"x",
+        b"empty": b"",
+    }
+    lines = []
+    for name, content in contents.items():
+        blob = repository.git("hash-object", "-w", "--stdin", stdin=content).encode()
+        lines.append(b"100644 blob %s\t%s\0" % (blob, name))
+    script = repository.git("hash-object", "-w", "--stdin", stdin=b"#!/bin/sh\n").encode()
+    lines.append(b"100755 blob %s\tscript\0" % script)
+    target = repository.git("hash-object", "-w", "--stdin", stdin=b"../outside\xff").encode()
+    lines.append(b"120000 blob %s\tlink\0" % target)
+    lines.append(b"160000 commit %s\tmodule\0" % (b"1" * 40))
+    index = b"".join(line.replace(b" blob ", b" ").replace(b" commit ", b" ") for line in lines)
+    repository.git("-c", "core.protectNTFS=false", "update-index", "-z", "--index-info",
+                   stdin=index)  # fmt: skip
+    tree = repository.git("write-tree")
+    commit = repository.git("commit-tree", "-m", "x", tree)
+    repository.git("update-ref", "refs/heads/main", commit)
+
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text(
+        f'[filter "evil"]\n smudge = touch {ran}; tr a b\n[core]\n autocrlf = true\n'
+        f"[core]\n fsmonitor = touch {ran}\n"
+    )
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / ".gitconfig"))
+    found = entries(await make().read(commit))
+
+    expected = {name: ("file", content) for name, content in contents.items()}
+    expected |= {
+        b"script": ("executable", b"#!/bin/sh\n"),
+        b"link": ("link", b"../outside\xff"),
+        b"module": ("directory", b""),
+        b"directory": ("directory", b""),
+        b"directory/deep": ("directory", b""),
+    }
+    assert found == expected
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("name", [b".git/config", b"../outside", b"a/../../outside", b".GIT/x"])
+async def test_trees_that_reach_outside(make, repository, tmp_path, name):
+    """A tree made by hand cannot write beside itself."""
+    blob = repository.git("hash-object", "-w", "--stdin", stdin=b"evil")
+    *parents, leaf = name.split(b"/")
+    entry = b"100644 " + leaf + b"\0" + bytes.fromhex(blob)
+    for parent in [None, *reversed(parents)]:
+        if parent is not None:
+            entry = b"40000 " + parent + b"\0" + bytes.fromhex(tree)
+        tree = repository.git(
+            "hash-object", "-w", "-t", "tree", "--literally", "--stdin", stdin=entry
+        )
+    commit = repository.git("commit-tree", "-m", "x", tree)
+    repository.git("update-ref", "refs/heads/main", commit)
+    trees = make()
+    before = entries(tmp_path / "git")
+    with pytest.raises(EvaluationFailed, match="cannot be written"):
+        await trees.read(commit)
+    assert not list(tmp_path.rglob("outside"))
+    assert entries(tmp_path / "git") == before
+    assert list((tmp_path / "sources").iterdir()) == []
+
+
+async def test_extracted_once(make, repository):
+    """Many at once and later ones share one extraction; another process finds it as well."""
+    commit = repository.commit()
+    trees = make()
+    calls = []
+    extract = trees._extract
+
+    async def counted(commit):
+        calls.append(commit)
+        await extract(commit)
+
+    trees._extract = counted
+    async with anyio.create_task_group() as group:
+        for _ in range(10):
+            group.start_soon(trees.read, commit)
+    await trees.read(commit)
+    assert calls == [commit]
+    second = make()
+    second._extract = None
+    assert await second.read(commit)
+
+
+async def test_the_last_to_leave_ends_git(make, repository, tmp_path, monkeypatch):
+    """One of two clients leaves: the work goes on. Both leave: no process and no file is left."""
+    commit = repository.commit()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # A server that never answers, does not heed SIGTERM, and tells its number.
+    hook = tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\ntrap '' TERM\necho $$ > {pipe}\nwhile :; do sleep 1000; done\n")
+    hook.chmod(0o755)
+    config = tmp_path / "config"
+    config.write_text(f"[uploadpack]\n packObjectsHook = {hook}\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    trees = make()
+    first = asyncio.create_task(trees.read(commit))
+    second = asyncio.create_task(trees.read(commit))
+    server = os.pidfd_open(int(await anyio.to_thread.run_sync(pipe.read_text)))
+    first.cancel()
+    await asyncio.wait([first])
+    assert select.select([server], [], [], 0)[0] == []
+    assert not second.done()
+    second.cancel()
+    await asyncio.wait([second])
+    assert select.select([server], [], [], 10)[0] == [server]
+    os.close(server)
+    assert list((tmp_path / "sources").iterdir()) == []
+
+
+async def test_what_a_killed_process_left(make, repository, tmp_path):
+    """Half a tree has no name; it is swept away, but not while its process lives."""
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    program = (
+        "import asyncio, sys\nfrom pathlib import Path\nfrom nixery.source.files import staged\n"
+        "async def main():\n"
+        " async with staged(Path(sys.argv[1])) as place:\n"
+        "  (place / 'half').write_text('x'); print(place, flush=True); sys.stdin.read()\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(sources)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        place = process.stdout.readline().decode().strip()
+        make()
+        assert os.listdir(place) == ["half"]
+        process.send_signal(signal.SIGKILL)
+    make()
+    assert list(sources.iterdir()) == []
+
+
+async def test_the_least_used_trees_go(make, repository, tmp_path):
+    """Beyond the kept ones, those unused for longest; never one that was just handed out."""
+    now = [1_000_000.0]
+    trees = make(Limits(in_use_for=100, kept=2), clock=lambda: now[0])
+    commits = [repository.commit(str(number)) for number in range(5)]
+
+    def kept():
+        return {path.name for path in (tmp_path / "sources").iterdir()}
+
+    for commit in commits[:3]:
+        await trees.read(commit)
+    assert kept() == set(commits[:3])  # all in use
+    now[0] += 50
+    await trees.read(commits[0])
+    now[0] += 60
+    await trees.read(commits[3])
+    assert kept() == {commits[0], commits[3]}  # the second and third were idle
+    now[0] += 1000
+    assert (await trees.read(commits[0])).exists()
+    await trees.read(commits[4])
+    assert kept() == {commits[0], commits[4]}
+
+
+async def test_too_many_in_use(make, repository):
+    """Clients that ask for ever new revisions do not fill the disk."""
+    now = [1_000_000.0]
+    trees = make(Limits(in_use_for=100, kept=1, most=2), clock=lambda: now[0])
+    commits = [repository.commit(str(number)) for number in range(3)]
+    await trees.read(commits[0])
+    await trees.read(commits[1])
+    with pytest.raises(SourceUnavailable, match="in use"):
+        await trees.read(commits[2])
+    await trees.read(commits[0])
+    now[0] += 101
+    await trees.read(commits[2])
+
+
+async def test_no_such_commit(make, repository):
+    commit = repository.commit()
+    tree = repository.git("rev-parse", f"{commit}^{{tree}}")
+    for name in ("0" * 40, tree):
+        with pytest.raises(NoSuchCommitError):
+            await make().read(name)
+
+
+async def test_a_full_disk(make, repository, tmp_path):
+    """Git's own words of a full disk, and the system's, are both an answer of 507."""
+    trees = make()
+    commit = repository.commit()
+
+    async def full(*_arguments, **_options):
+        raise GitFailed("fetch", 128, "fatal: write error: No space left on device")
+
+    trees._remote.git.run = full
+    with pytest.raises(StorageFull):
+        await trees.read(commit)
+
+    async def also_full(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    trees._remote.git.run = also_full
+    with pytest.raises(StorageFull):
+        await trees.read(commit)
