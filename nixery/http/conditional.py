@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from nixery.oci import Digest
 
-_ENTITY_TAG = re.compile(r'(?:W/)?"([^"]*)"')
+_ENTITY_TAG = re.compile(r'"([^"]*)"')  # a weak one has W/ in front, which makes no difference
 
 
 def etag(digest: Digest) -> str:

@@ -20,12 +20,12 @@ from starlette.responses import Response
 from nixery.errors import ErrorStatus, NixeryError, StorageFull
 
 ALLOWED = "GET, HEAD"
+READ_ONLY = "nothing can be pushed to this registry: it makes the images that are pulled"
 
 _CODES = {
     401: "UNAUTHORIZED",
     403: "DENIED",
     404: "UNSUPPORTED",
-    405: "UNSUPPORTED",
     416: "RANGE_INVALID",
     429: "TOOMANYREQUESTS",
 }
@@ -51,15 +51,17 @@ def describe(error: Exception, mode: ErrorStatus, request_id: str) -> Failure:
     """``request_id`` finds the log lines, which say more than the client is told."""
     match _known(error):
         case HTTPException() as known:
-            headers = dict(known.headers or {})
             if known.status_code == 405:
-                headers["Allow"] = ALLOWED  # all routes allow the same; Starlette's order varies
+                # All routes allow the same; the order that Starlette gives them varies.
+                return Failure(405, "UNSUPPORTED", READ_ONLY, {}, {"Allow": ALLOWED})
             code = _CODES.get(known.status_code, "UNKNOWN")
-            return Failure(known.status_code, code, known.detail, {}, headers)
+            return Failure(known.status_code, code, known.detail, {}, dict(known.headers or {}))
         case NixeryError() as known if (status := known.http_status(mode)) != 500:
             detail = known.detail() | ({"request_id": request_id} if status >= 500 else {})
             headers = {} if known.retry_after is None else {"Retry-After": str(known.retry_after)}
-            return Failure(status, known.code, known.message, detail, headers)
+            # Clients print one line; a text of Nix's may have brought more.
+            message = " ".join(known.message.split())
+            return Failure(status, known.code, message, detail, headers)
         case _:
             message = f"internal error: the log of the registry has more under {request_id}"
             return Failure(500, "UNKNOWN", message, {"request_id": request_id})

@@ -28,7 +28,7 @@ class About:
 
     source: str
     """Where packages come from, for people, without user name and password."""
-    examples: tuple[str, ...] = ("shell/git/htop", "hello", "arm64/shell/curl")
+    examples: tuple[str, ...] = ("shell/git/htop", "shell/python3/curl", "hello")
     """Image names worth trying here."""
     tag: str = "latest"
     """A tag that the examples can be pulled by."""

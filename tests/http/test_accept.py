@@ -46,6 +46,8 @@ SKOPEO = [
         pytest.param([f"{OCI} ; Q = 0.000 , */*"], Format.DOCKER, id="q=0.000 with spaces"),
         pytest.param(["*/*;q=0", OCI], Format.OCI, id="nothing but OCI"),
         pytest.param(["application/*;q=0, */*", DOCKER], Format.DOCKER, id="the family is refused"),
+        pytest.param([f"{OCI};q=0", OCI], Format.OCI, id="taken after all"),
+        pytest.param([OCI, f"{OCI};q=0"], Format.OCI, id="the same in another order"),
         pytest.param([f"{OCI};q=0.001"], Format.OCI, id="the least quality"),
         pytest.param([f"{OCI};q=rubbish"], Format.OCI, id="no quality at all"),
         pytest.param([",,;q=0,", DOCKER], Format.DOCKER, id="empty items"),

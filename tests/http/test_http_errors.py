@@ -28,7 +28,6 @@ ID = "the-request"
         (errors.SourceUnavailable("m"), 503, 503, "UNAVAILABLE"),
         (errors.StorageFull("m"), 507, 507, "UNKNOWN"),
         (HTTPException(404, "m"), 404, 404, "UNSUPPORTED"),
-        (HTTPException(405, "m"), 405, 405, "UNSUPPORTED"),
         (HTTPException(418, "m"), 418, 418, "UNKNOWN"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
@@ -84,11 +83,19 @@ def test_detail():
     assert describe(error, "strict", ID).detail == {**detail, "request_id": ID}
 
 
+def test_message_is_one_line():
+    """Docker prints it as it is."""
+    error = errors.EvaluationFailed("error: attribute\n  'x' missing\r\n\tat default.nix")
+    message = describe(error, "friendly", ID).message
+    assert message == "error: attribute 'x' missing at default.nix"
+
+
 def test_headers():
     """Retry-After and the like survive; Allow has one order; nobody may keep an error."""
     assert describe(errors.SourceUnavailable("m"), "friendly", ID).headers == {"Retry-After": "10"}
     refused = HTTPException(405, headers={"Allow": "HEAD, GET"})
     assert describe(refused, "friendly", ID).headers == {"Allow": "GET, HEAD"}
+    assert "nothing can be pushed" in describe(refused, "friendly", ID).message
     response = render(describe(refused, "friendly", ID))
     assert response.headers["allow"] == "GET, HEAD"
     assert response.headers["content-type"] == "application/json"
@@ -97,11 +104,9 @@ def test_headers():
 
 def test_body():
     """The specification's shape, whatever bytes a build log held."""
-    response = render(
-        describe(errors.BuildFailed("bad \udcff\u2028", log=["\x1b"]), "friendly", ID)
-    )
+    response = render(describe(errors.BuildFailed("bad \udcff\x1b", log=["\x1b"]), "friendly", ID))
     assert json.loads(response.body) == {
         "errors": [
-            {"code": "MANIFEST_UNKNOWN", "message": "bad \udcff\u2028", "detail": {"log": ["\x1b"]}}
+            {"code": "MANIFEST_UNKNOWN", "message": "bad \udcff\x1b", "detail": {"log": ["\x1b"]}}
         ]
     }
