@@ -1,0 +1,46 @@
+"""Memory does not grow with what is packed."""
+
+import subprocess
+import sys
+
+import pytest
+from store_trees import make_store
+
+PROGRAM = """
+import sys
+from pathlib import Path
+
+from nixery.archive import Gzip, Workers, pack
+from nixery.storage.filesystem import FilesystemStorage
+
+root, paths = Path(sys.argv[1]), sys.argv[2:]
+with Workers(2) as workers:
+    pack(paths, root, FilesystemStorage(root / "storage"), Gzip(4), workers)
+status = Path("/proc/self/status").read_text()
+print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))
+"""
+
+
+def peak_mb(root, *paths):
+    """Resident memory, at its peak, of a process of its own that packs the paths."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, root, *paths], check=True, capture_output=True, text=True
+    )
+    return int(done.stdout) / 1024
+
+
+@pytest.mark.parametrize(
+    "megabytes",
+    [pytest.param(64, id="64 MB"), pytest.param(1000, id="1 GB", marks=pytest.mark.full)],
+)
+def test_memory_does_not_grow_with_a_layer(tmp_path, megabytes):
+    """Two equal files, so that one is read for comparison and the other for the archive.
+
+    Sparse ones, whose zeros are read, hashed and compressed like anything else.
+    """
+    names = (b"big/1", b"big/2")
+    make_store(tmp_path, dict.fromkeys(names, b""))
+    for name in names:
+        with (tmp_path / "nix/store" / name.decode()).open("r+b") as file:
+            file.truncate(megabytes << 20)
+    assert peak_mb(tmp_path, "/nix/store/big") < 60
