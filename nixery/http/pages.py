@@ -38,7 +38,11 @@ class Pages:
     def __init__(self, about: About) -> None:
         self._about = about
         self._templates = Environment(
-            loader=PackageLoader("nixery", "web"), autoescape=True, undefined=StrictUndefined
+            loader=PackageLoader("nixery", "web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
 
     def routes(self) -> list[Route]:
