@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 import uvicorn
@@ -118,7 +118,8 @@ def serve(
     Raises ConfigurationError where it cannot listen, NixeryError where the lifespan fails.
     """
     with listen(host, port) as listener:
-        try:
-            Server(app, on_start).run(sockets=[listener])
-        except SystemExit:  # uvicorn's way to say that the lifespan did not come up
-            raise NixeryError("the server did not start; the log says why") from None
+        server = Server(app, on_start)
+        with suppress(SystemExit):  # newer uvicorn's way to say that the lifespan did not come up
+            server.run(sockets=[listener])
+        if not server.started:
+            raise NixeryError("the server did not start; the log says why")

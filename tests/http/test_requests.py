@@ -2,7 +2,7 @@
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.responses import PlainTextResponse
 from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
@@ -118,11 +118,12 @@ async def test_error_before_the_response(client_of, logged):
 async def test_error_within_the_response(client_of, logged):
     """Must break the connection: a client could take the half it has for the whole."""
 
-    async def body():
-        yield b"half"
+    async def app(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
         raise ValueError("torn")
 
-    async with client_of(wrap(StreamingResponse(body()))) as client:
+    async with client_of(wrap(app)) as client:
         with pytest.raises(ValueError, match="torn"):
             await client.get("/")
     assert logged[0]["aborted"] is True
