@@ -89,6 +89,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if not self.started:
+            return
         for listener in sockets or []:
             url = url_of(listener)
             log.info("listening", url=url)

@@ -91,8 +91,10 @@ def test_lifespan_that_fails():
         raise RuntimeError("no bucket")
         yield
 
+    started = []
     with pytest.raises(NixeryError, match="did not start"):
-        serve(app_with(lifespan), "127.0.0.1", 0)
+        serve(app_with(lifespan), "127.0.0.1", 0, on_start=started.append)
+    assert started == []
 
 
 def test_download_ends_before_the_server():
