@@ -1,7 +1,6 @@
 """A git repository as package source: which tag names which revision, and which none."""
 
 import os
-import subprocess
 
 import anyio
 import pytest
@@ -249,12 +248,35 @@ async def test_the_mirror_holds_commits_only(make, repository, tmp_path):
         repository.commit(str(number))
     await make().resolve(first)
     (mirror,) = (tmp_path / "state" / "git").glob("*/history")
-    kinds = subprocess.run(
-        ["git", f"--git-dir={mirror}", "cat-file", "--batch-check=%(objecttype)",
-         "--batch-all-objects"],
-        check=True, capture_output=True,
-    ).stdout.split()  # fmt: skip
-    assert kinds == [b"commit"] * 6
+    kinds = repository.git(
+        f"--git-dir={mirror}", "cat-file", "--batch-check=%(objecttype)", "--batch-all-objects"
+    ).split()
+    assert kinds == ["commit"] * 6
+
+
+async def test_a_server_that_gives_out_tips_only(make, repository, tmp_path):
+    """As git over plain ssh: all of it is fetched once, and the tree read from there."""
+    first = repository.commit("1")
+    second = repository.commit("2")
+    stranger = repository.commit_elsewhere(PULL_REQUEST, "stranger")
+    repository.git("branch", "old", first)
+    source = make()
+    run = source._remote.git.run
+
+    async def old_protocol(*arguments, **options):
+        return await run("-c", "protocol.version=0", *arguments, **options)
+
+    source._remote.git.run = old_protocol
+    assert await revision(source, "main") == second
+    repository.git("branch", "--delete", "--force", "old")
+    resolved = await source.resolve(first)
+    assert (resolved.path / "default.nix").read_text() == "1"
+    assert list((tmp_path / "state" / "git").glob("*/whole"))
+    third = repository.commit("3")
+    repository.commit("4")
+    assert await revision(source, third) == third
+    with pytest.raises(TagUnknown):
+        await source.resolve(stranger)
 
 
 async def test_a_damaged_mirror_is_made_anew(make, repository, tmp_path):

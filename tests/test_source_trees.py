@@ -4,9 +4,9 @@ import asyncio
 import os
 import select
 import signal
-import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import anyio
 import pytest
@@ -39,18 +39,15 @@ def make(tmp_path, repository):
 def entries(tree):
     """Every path below the tree as bytes, with what distinguishes it."""
     found = {}
-    for place, directories, files in os.walk(os.fsencode(tree)):
-        for name in directories + files:
-            path = os.path.join(place, name)
-            key = os.path.relpath(path, os.fsencode(tree))
-            mode = os.lstat(path).st_mode
-            if stat.S_ISLNK(mode):
-                found[key] = ("link", os.readlink(path))
-            elif stat.S_ISREG(mode):
-                with open(path, "rb") as file:
-                    found[key] = ("executable" if mode & 0o100 else "file", file.read())
-            else:
-                found[key] = ("directory", b"")
+    for path in tree.rglob("*"):
+        mode = path.lstat().st_mode
+        if path.is_symlink():
+            entry = ("link", os.fsencode(path.readlink()))
+        elif path.is_file():
+            entry = ("executable" if mode & 0o100 else "file", path.read_bytes())
+        else:
+            entry = ("directory", b"")
+        found[os.fsencode(path.relative_to(tree))] = entry
     return found
 
 
@@ -135,13 +132,16 @@ async def test_trees_that_reach_outside(make, repository, tmp_path, name):
     """A tree made by hand cannot write beside itself."""
     blob = repository.git("hash-object", "-w", "--stdin", stdin=b"evil")
     *parents, leaf = name.split(b"/")
-    entry = b"100644 " + leaf + b"\0" + bytes.fromhex(blob)
-    for parent in [None, *reversed(parents)]:
-        if parent is not None:
-            entry = b"40000 " + parent + b"\0" + bytes.fromhex(tree)
-        tree = repository.git(
+
+    def tree_of(kind, name, oid):
+        entry = kind + b" " + name + b"\0" + bytes.fromhex(oid)
+        return repository.git(
             "hash-object", "-w", "-t", "tree", "--literally", "--stdin", stdin=entry
         )
+
+    tree = tree_of(b"100644", leaf, blob)
+    for parent in reversed(parents):
+        tree = tree_of(b"40000", parent, tree)
     commit = repository.git("commit-tree", "-m", "x", tree)
     repository.git("update-ref", "refs/heads/main", commit)
     trees = make()
@@ -202,7 +202,7 @@ async def test_the_last_to_leave_ends_git(make, repository, tmp_path, monkeypatc
     assert list((tmp_path / "sources").iterdir()) == []
 
 
-async def test_what_a_killed_process_left(make, repository, tmp_path):
+def test_what_a_killed_process_left(make, tmp_path):
     """Half a tree has no name; it is swept away, but not while its process lives."""
     sources = tmp_path / "sources"
     sources.mkdir()
@@ -218,7 +218,7 @@ async def test_what_a_killed_process_left(make, repository, tmp_path):
     ) as process:
         place = process.stdout.readline().decode().strip()
         make()
-        assert os.listdir(place) == ["half"]
+        assert [path.name for path in Path(place).iterdir()] == ["half"]
         process.send_signal(signal.SIGKILL)
     make()
     assert list(sources.iterdir()) == []
@@ -269,7 +269,7 @@ async def test_no_such_commit(make, repository):
             await make().read(name)
 
 
-async def test_a_full_disk(make, repository, tmp_path):
+async def test_a_full_disk(make, repository):
     """Git's own words of a full disk, and the system's, are both an answer of 507."""
     trees = make()
     commit = repository.commit()

@@ -13,8 +13,10 @@ names now (``commit_of``) and having that commit's files at hand (``trees.py``) 
     refs.py     which refs a client may name                               (pure)
     command.py  running git: no prompts, no hooks, a deadline, a group that is ended
     remote.py   asking the other side: refs, HEAD
-    history.py  the mirror of commits, to know what an allowed ref contains
+    mirror.py   copies of a repository's commits, or of all of it
+    history.py  whether an allowed ref contains a commit
     trees.py    the files of one commit, kept for a while
+    flight.py, files.py   one run for all who ask; directories that appear whole
 """
 
 from dataclasses import dataclass

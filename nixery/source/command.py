@@ -139,15 +139,17 @@ class Git:
         assert process.stdout is not None
         assert process.stderr is not None
         verb = arguments[0]
+        ended = False
         try:
             async with asyncio.timeout(deadline):
                 stdout, stderr, status = await asyncio.gather(
                     process.stdout.read(), _end_of(process.stderr), process.wait()
                 )
+            ended = True
         except TimeoutError:
             raise GitTimedOut(verb, -1, f"no end after {deadline:g} s") from None
         finally:
-            if process.returncode is None:
+            if not ended:
                 await _end(process)
         messages = without_user_info(stderr.decode(errors="replace")).strip()
         if status != 0:
@@ -230,6 +232,7 @@ async def _end_of(stream: asyncio.StreamReader) -> bytes:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
+    """End the process group, whether or not git itself still runs."""
     with CancelScope(shield=True):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -238,4 +241,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         # What git started may have more patience than git.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        # The pipes close with the last of the group, which is how it is known to be gone.
+        with move_on_after(_TERMINATION_SECONDS):
+            await process.communicate()

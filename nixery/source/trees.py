@@ -24,6 +24,7 @@ from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
 from nixery.source.command import LOCAL_SECONDS, TREE_SECONDS, GitFailed, GitTimedOut
 from nixery.source.files import flush, is_full, locked, remove, staged, sweep
 from nixery.source.flight import Flights
+from nixery.source.mirror import Mirror
 from nixery.source.refs import COMMIT, Commit
 from nixery.source.remote import FETCH, INIT, Remote
 
@@ -65,6 +66,7 @@ class Trees:
         self._limits = limits
         self._clock = clock
         self._extractions: Flights[None] = Flights()
+        self._whole = Mirror(remote, "whole", commits_only=False)
         self._slots = asyncio.Semaphore(AT_ONCE)
         directory.mkdir(parents=True, exist_ok=True)
         sweep(directory)
@@ -121,18 +123,31 @@ class Trees:
                 *FETCH, "--depth=1", "--", "origin", f"{commit}:refs/kept/tree",
                 directory=repository, deadline=TREE_SECONDS, network=True,
             )  # fmt: skip
-            # Trees, files and annotated tags have names of 40 digits as well.
-            kind = await git.run(
-                "cat-file", "-t", commit, directory=repository, deadline=LOCAL_SECONDS
-            )
         except GitTimedOut:
             raise
         except GitFailed as error:
-            if "not our ref" in error.messages or "unadvertised object" in error.messages:
+            if "not our ref" in error.messages:
                 raise NoSuchCommitError(commit) from error
-            raise
+            if "unadvertised object" not in error.messages:
+                raise
+            await self._borrow(commit, repository)
+        # Trees, files and annotated tags have names of 40 digits as well.
+        kind = await git.run("cat-file", "-t", commit, directory=repository, deadline=LOCAL_SECONDS)
         if kind.stdout != b"commit\n":
             raise NoSuchCommitError(commit)
+
+    async def _borrow(self, commit: Commit, repository: Path) -> None:
+        """For servers that give out what their refs point to, and no single commit behind it.
+
+        So does every git over plain ssh, unless its sshd has ``AcceptEnv GIT_PROTOCOL``. All of
+        the repository is fetched, once, and what is new later.
+        """
+        whole = self._whole
+        await whole.update(("+refs/*:refs/*",), lambda: whole.has_commit(commit))
+        if not await whole.has_commit(commit):
+            raise NoSuchCommitError(commit)
+        alternates = repository / "objects" / "info" / "alternates"
+        alternates.write_text(f"{whole.directory / 'objects'}\n")
 
     async def _write(self, commit: Commit, repository: Path, target: Path) -> None:
         await to_thread.run_sync(_prepare, repository, target)
