@@ -36,12 +36,16 @@ show_help() {
 
 # --- Debian packages -------------------------------------------------------------------------
 
-# need COMMAND=PACKAGE…: a command says more than a package: it may come from anywhere, and asking
-# bash for it starts no process. sbin is looked at too: an ordinary user's PATH lacks it.
+# need COMMAND=PACKAGE[,PACKAGE]…: a command says more than a package: it may come from anywhere,
+# and asking bash for it starts no process. sbin is looked at too: an ordinary user's PATH lacks it.
+# All in one call, because each call of apt costs seconds.
 need() {
-  local pair missing=()
+  local pair packages missing=()
   for pair; do
-    PATH=$PATH:/usr/sbin:/sbin type -P "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+    if ! PATH=$PATH:/usr/sbin:/sbin type -P "${pair%%=*}" >/dev/null; then
+      IFS=, read -ra packages <<<"${pair#*=}"
+      missing+=("${packages[@]}")
+    fi
   done
   if ((${#missing[@]})); then install_packages "${missing[@]}"; fi
 }
@@ -145,7 +149,8 @@ make_venv() {
 }
 
 pip() {
-  "$VENV/bin/python" -m pip --quiet --disable-pip-version-check --no-input "$@" ||
+  # Twice quiet: errors only. A machine's pip may warn about each of its indexes per package.
+  "$VENV/bin/python" -m pip --quiet --quiet --disable-pip-version-check --no-input "$@" ||
     die "pip fails, see above: the package index may be unreachable"
 }
 
