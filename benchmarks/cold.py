@@ -1,0 +1,166 @@
+"""What the first manifest of an image costs, against `tar | gzip -6 | sha256sum` of its closure.
+
+The store paths are there and in the page cache; storage and state are empty; blobs are written
+durably. So the figure is evaluation, asking the store, packing, hashing, compressing and fsync.
+Both are run in turn, and medians are compared: what else the machine does then meets both.
+
+    time_ratio        seconds of the request / seconds of the pipeline
+    cpu_ratio         CPU seconds of the server and its children / of the pipeline's processes
+    bytes_ratio       bytes of all layers / bytes of the pipeline's gzip
+    peak_rss_mb       the server's own peak memory, MiB, the most of all runs
+    closure_mib       size of the packed store paths as Nix counts it (NAR)
+    yardstick_spread  (slowest - fastest) / median of the pipeline's seconds; above 0.1 the machine
+                      was too busy for time_ratio, and cpu_ratio decides
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import tarfile
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+from benchmarks.server import Server, running
+
+PROJECT = Path(__file__).resolve().parent.parent
+PIPELINE = (
+    "tar --create --sort=name --owner=0 --group=0 --numeric-owner --mtime=@1"
+    ' --directory="$STORE_ROOT" --files-from="$PATHS" | gzip -6 | '
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Store paths as an image holds them, and what they weigh in bytes."""
+
+    paths: tuple[str, ...]
+    nar_size: int
+    gzip_size: int
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    image = "/".join(json.loads((PROJECT / "demo/images.json").read_text())[options.image])
+    # Beside the project and not in /tmp, which may be memory: fsync is a part of the price.
+    (PROJECT / ".nixery").mkdir(exist_ok=True)
+    with TemporaryDirectory(prefix="bench-", dir=PROJECT / ".nixery") as scratch:
+        result = measure(image, options.runs, Path(scratch))
+    print(json.dumps(result))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench cold",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="pairs of runs (5)")
+    parser.add_argument(
+        "--image", choices=["1", "5", "20"], default="20", help="packages in the image (20)"
+    )
+    return parser
+
+
+def measure(image: str, runs: int, scratch: Path) -> dict[str, Any]:
+    """Prints a row per pair of runs; gives the figures."""
+    # Builds what is missing, fills the page cache, and tells what the image is made of.
+    with _fresh_server(scratch / "first") as server:
+        manifest = server.manifest(image).body
+        closure = _weigh(_packed_paths(server, image, json.loads(manifest)), scratch)
+    layers = [layer["size"] for layer in json.loads(manifest)["layers"]]
+    print(f"{image}: {len(closure.paths)} store paths in {len(layers)} layers")
+    print(f"{'':>5}{'nixery s':>10}{'CPU s':>8}{'pipeline s':>12}{'CPU s':>8}{'peak MiB':>10}")
+
+    ours, yardstick, peaks = [], [], []
+    for number in range(runs):
+        with _fresh_server(scratch / str(number)) as server:
+            answer = server.manifest(image)
+            assert answer.body == manifest, "the same image must be the same bytes"
+            ours.append(Run(answer.wall, answer.cpu))
+            peaks.append(server.peak_rss())
+        yardstick.append(_pipeline(scratch))
+        print(
+            f"{number + 1:>5}{ours[-1].wall:>10.2f}{ours[-1].cpu:>8.2f}"
+            f"{yardstick[-1].wall:>12.2f}{yardstick[-1].cpu:>8.2f}{peaks[-1]:>10.0f}"
+        )
+    walls = [run.wall for run in yardstick]
+    return {
+        "time_ratio": round(median(run.wall for run in ours) / median(walls), 3),
+        "cpu_ratio": round(
+            median(run.cpu for run in ours) / median(run.cpu for run in yardstick), 3
+        ),
+        "bytes_ratio": round(sum(layers) / closure.gzip_size, 3),
+        "peak_rss_mb": round(max(peaks), 1),
+        "closure_mib": round(closure.nar_size / 2**20),
+        "yardstick_spread": round((max(walls) - min(walls)) / median(walls), 3),
+    }
+
+
+def _fresh_server(directory: Path) -> AbstractContextManager[Server]:
+    return running(directory / "storage", directory / "state")
+
+
+def _packed_paths(server: Server, image: str, manifest: dict[str, Any]) -> tuple[str, ...]:
+    """The store paths in the layers: what was packed, not what should have been."""
+    found = set()
+    for layer in manifest["layers"]:
+        blob = BytesIO(server.get(f"/v2/{image}/blobs/{layer['digest']}").body)
+        with tarfile.open(fileobj=blob, mode="r:*") as archive:
+            parts = (member.name.split("/") for member in archive)
+            found |= {"/".join(part[:3]) for part in parts if part[:2] == ["nix", "store"]}
+    return tuple(sorted(path for path in found if path.count("/") == 2))
+
+
+def _weigh(paths: tuple[str, ...], scratch: Path) -> Closure:
+    (scratch / "paths").write_text("".join(f"{path}\n" for path in paths))
+    sizes = subprocess.run(
+        ["nix-store", "--query", "--size", *(f"/{path}" for path in paths)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout.split()
+    gzip_size = _shell(PIPELINE + "wc --bytes", scratch)
+    return Closure(paths, sum(map(int, sizes)), int(gzip_size))
+
+
+def _pipeline(scratch: Path) -> Run:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = perf_counter()
+    _shell(PIPELINE + "sha256sum", scratch)
+    wall = perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Run(wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+
+
+def _shell(command: str, scratch: Path) -> str:
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PATHS": str(scratch / "paths"), "STORE_ROOT": _store_root()},
+    ).stdout
+
+
+def _store_root() -> str:
+    """Where /nix/store is found: under NIX_REMOTE where that names a directory."""
+    remote = os.environ.get("NIX_REMOTE", "")
+    return remote if remote.startswith("/") else "/"
+
+
+if __name__ == "__main__":
+    main()

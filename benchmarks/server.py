@@ -1,0 +1,117 @@
+"""The real server as a process that is measured: started, asked over HTTP, weighed, stopped."""
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from time import perf_counter
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+TICK = os.sysconf("SC_CLK_TCK")
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+# A benchmark that builds its packages on the way must not be cut off while it does.
+PATIENCE = {"NIX_TIMEOUT": "3600", "NIXERY_REQUEST_TIMEOUT": "3600"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was asked for, and what it cost: seconds on the wall, CPU seconds of all processes."""
+
+    body: bytes
+    wall: float
+    cpu: float
+
+
+class Server:
+    """A running `nixery serve`."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.process = process
+        self.address = urlsplit(url).netloc
+
+    def get(self, path: str, accept: str = "*/*") -> Answer:
+        """Raises RuntimeError with the server's words where it does not answer 200."""
+        cpu = self._cpu()
+        start = perf_counter()
+        connection = HTTPConnection(self.address, timeout=3600)
+        connection.request("GET", path, headers={"Accept": accept})
+        response = connection.getresponse()
+        body = response.read()
+        wall = perf_counter() - start
+        connection.close()
+        if response.status != 200:
+            raise RuntimeError(f"{path}: {response.status} {body.decode(errors='replace')}")
+        return Answer(body, wall, self._cpu() - cpu)
+
+    def manifest(self, image: str) -> Answer:
+        return self.get(f"/v2/{image}/manifests/latest", OCI_MANIFEST)
+
+    def peak_rss(self) -> float:
+        """The server's own peak in MiB, its children not counted."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) / 1024
+
+    def _cpu(self) -> float:
+        """CPU seconds of the server and of the children that it has waited for."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        # After the name, which may hold blanks: fields 14 to 17 of proc(5).
+        ticks = stat.rpartition(")")[2].split()[11:15]
+        return sum(map(int, ticks)) / TICK
+
+
+@contextmanager
+def running(storage: Path, state: Path, **settings: str) -> Iterator[Server]:
+    """A server on a free port. Raises RuntimeError if it does not start."""
+    environment = (
+        PATIENCE
+        | os.environ
+        | {
+            "PORT": "0",
+            "NIXERY_LISTEN": "127.0.0.1",
+            "NIXERY_STORAGE_BACKEND": "filesystem",
+            "STORAGE_PATH": str(storage),
+            "NIXERY_STATE_DIR": str(state),
+        }
+        | settings
+    )
+    process = subprocess.Popen(
+        ["nixery", "serve"], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        yield Server(process, _address(process.stderr))
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _address(log: IO[str]) -> str:
+    """Reads the log until the server says where it listens, and lets the rest run off."""
+    before = []
+    for line in log:
+        before.append(line)
+        event = _parsed(line)
+        if event.get("event") == "listening":
+            threading.Thread(target=_drain, args=[log], daemon=True).start()
+            return str(event["url"])
+    raise RuntimeError("the server did not start:\n" + "".join(before))
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def _drain(log: IO[str]) -> None:
+    for _ in log:
+        pass
