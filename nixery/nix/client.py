@@ -108,7 +108,7 @@ class Nix:
         if not entry.needs_explanation:
             return ""
         finished = await self._ask(source, request, names=(), explain=entry.name)
-        return finished.errors[-1] if finished.errors else ""
+        return finished.errors[-1].text if finished.errors else ""
 
     async def _ask(
         self, source: ResolvedSource, request: ImageRequest, **question: object

@@ -23,7 +23,7 @@ _BUILD = 105
 _LOG_RESULTS = (101, 107)  # of a builder, of a post-build hook
 _MARK = "@nix "
 _ERROR_LEVEL = 0
-_PLAIN_ERROR = "error: "  # a stack overflow of 2.8 is told without the format
+_PLAIN_ERROR = "error: "  # where Nix gives no raw_msg, or leaves its format (stack overflow)
 _SHOW_TRACE = "(use '--show-trace'"
 
 _CONTROL = re.compile(
@@ -45,7 +45,7 @@ class Line:
     text: str
     phase: str
     derivation: StorePath | None = None
-    """The build whose log or start this is."""
+    """The build whose log, start or failure this is, where that is known."""
 
 
 def clean(text: str) -> str:
@@ -59,13 +59,13 @@ class Reader:
 
     phase: str
     _going_on: dict[int, tuple[str, StorePath | None]] = field(default_factory=dict)
+    _overlapping: bool = False
+    _ended: StorePath | None = None
+    """The last build that ended, if none went on beside it."""
 
     def read(self, line: str) -> Line | None:
         if not line.startswith(_MARK):
-            text = clean(line)
-            if text.startswith(_PLAIN_ERROR):
-                return Line("error", text.removeprefix(_PLAIN_ERROR), self.phase)
-            return Line("message", text, self.phase) if text else None
+            return self._plain(clean(line))
         payload = line.removeprefix(_MARK)
         try:
             event: dict[str, Any] = json.loads(payload)
@@ -83,23 +83,42 @@ class Reader:
                 phase, derivation = self._going_on.get(number, (self.phase, None))
                 return Line("log", clean(text), phase, derivation)
             case {"action": "stop", "id": number}:
-                self._going_on.pop(number, None)
+                self._stop(number)
         return None
 
+    def _plain(self, text: str) -> Line | None:
+        if text.startswith(_PLAIN_ERROR):
+            return Line("error", text.removeprefix(_PLAIN_ERROR), self.phase)
+        return Line("message", text, self.phase) if text else None
+
     def _message(self, level: int, raw: str) -> Line | None:
-        text = clean(raw)
+        text = clean(raw).removeprefix(_PLAIN_ERROR)
         if not text or text.startswith(_SHOW_TRACE):
             return None
-        return Line("error" if level == _ERROR_LEVEL else "message", text, self.phase)
+        if level != _ERROR_LEVEL:
+            return Line("message", text, self.phase)
+        # Nix 2.34 says "timed out after 60 seconds", and not what: it was the build that ended.
+        return Line("error", text, self.phase, None if ".drv" in text else self._ended)
 
     def _start(self, number: int, event: dict[str, Any]) -> Line | None:
         phase = PHASES.get(event.get("type", 0), self.phase)
         fields = event.get("fields") or [None]
         is_build = event.get("type") == _BUILD and isinstance(fields[0], str)
         derivation = fields[0] if is_build else None
+        if derivation:
+            self._overlapping = bool(self._builds())
         self._going_on[number] = (phase, derivation)
         text = clean(event.get("text", ""))
         # Nix counts the rest, such as "querying info", as talk for -vvv.
         if not text or event.get("type") not in PHASES:
             return None
         return Line("activity", text, phase, derivation)
+
+    def _stop(self, number: int) -> None:
+        _, derivation = self._going_on.pop(number, (self.phase, None))
+        if derivation:
+            self._ended = None if self._overlapping else derivation
+            self._overlapping = self._overlapping and bool(self._builds())
+
+    def _builds(self) -> list[StorePath]:
+        return [derivation for _, derivation in self._going_on.values() if derivation]

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 from nixery.closure import Package, StorePath
 from nixery.errors import BuildFailed, Denied, EvaluationFailed, NixeryError, StorageFull, TimedOut
+from nixery.nix.events import Line
 from nixery.nix.process import Finished
 
 MAX_REASON = 300  # characters; terminals wrap, but a message should stay one
 
-_DERIVATION = re.compile(r"/nix/store/[0-9a-z]{32}-(?P<name>[^'!^\s]+?)\.drv")
+_DERIVATION = re.compile(r"/nix/store/[0-9a-z]{32}-[^'!^\s]+?\.drv")
 
 _DAEMON = re.compile(
     r"cannot connect to (daemon|socket)|cannot open connection to remote store"
@@ -31,12 +32,14 @@ _DOWNLOAD = re.compile(
     r"unable to download '|unable to access '|[Ff]ailed to fetch git|program 'git' failed"
     r"|[Cc]annot find Git revision"
 )
-_FETCHING = re.compile(r"error: unable to download '")  # builtin:fetchurl fails as a builder does
-_PHYSICAL = re.compile(r" at '[^']*'")
+_FETCHING = re.compile(
+    r"\s*error: (?P<reason>unable to download '.*)"
+)  # builtin:fetchurl fails as a builder does
+_PHYSICAL = re.compile(r""" at ['"]/[^'"]*['"]""")
 _RECURSION = re.compile(r"stack overflow|max-call-depth|infinite recursion")
 _MEMORY = re.compile(r"out of memory|bad_alloc|Out of memory|failed to allocate", re.IGNORECASE)
 
-_NO_BUILDER = re.compile(
+_NEEDED = re.compile(
     r"(?:a |[Rr]equired system: )'(?P<system>[^']+)'(?: with features \{(?P<features>[^}]*)\})?"
 )
 _PLATFORM = re.compile(r"is required to build|platform mismatch|system or feature not available")
@@ -49,7 +52,7 @@ _BUILDS = (
     ("no_output", re.compile(r"failed to produce output path"), "did not make its output"),
     ("build_failed", re.compile(r"builder for '|Cannot build '"), "failed to build"),
 )
-_EXIT = {101: "builder_timeout", 102: "hash_mismatch"}
+_TIMED_OUT = 101
 
 
 def first_line(text: str) -> str:
@@ -62,41 +65,44 @@ def shorten(text: str) -> str:
     return text if len(text) <= MAX_REASON else f"{text[: MAX_REASON - 1]}…"
 
 
-def lines_of(texts: Sequence[str]) -> list[str]:
-    return [line for text in texts for line in text.splitlines() if line.strip()]
+def _text(finished: Finished) -> str:
+    return "\n".join(error.text for error in finished.errors)
+
+
+def _lines(finished: Finished) -> list[str]:
+    return [line for line in _text(finished).splitlines() if line.strip()]
+
+
+def _reason(text: str) -> str:
+    return first_line(text) or "Nix gave no reason"
 
 
 def of_machine(finished: Finished) -> NixeryError | None:
     """Trouble that is not the package set's: no Nix, no daemon, no room."""
-    text = "\n".join(finished.errors)
-    said = [line.text for line in finished.log]
+    text, log = _text(finished), _lines(finished)
     if finished.status in (126, 127):
-        hint = first_line(said[-1]) if said else "command not found"
-        return NixeryError(f"Nix cannot be run, install it: {hint}", cause="no_nix", log=said)
+        said = finished.log[-1].text if finished.log else text
+        return NixeryError(f"Nix cannot be run, install it: {_reason(said)}", cause="no_nix")
     if _DAEMON.search(text):
         return NixeryError(
-            f"the Nix daemon cannot be reached ({first_line(text)}): see that it runs and that "
+            f"the Nix daemon cannot be reached ({_reason(text)}): see that it runs and that "
             "allowed-users in its nix.conf has the server's user",
             cause="no_daemon",
-            log=lines_of(finished.errors),
+            log=log,
         )
     if _NO_SPACE.search(text):
-        return StorageFull(
-            "the disk of the Nix store is full",
-            cause="nix_store_full",
-            log=lines_of(finished.errors),
-        )
-    if any(_STORE.search(error) for error in finished.errors):
+        return StorageFull("the disk of the Nix store is full", cause="nix_store_full", log=log)
+    if any(_STORE.search(error.text) for error in finished.errors):
         return NixeryError(
-            f"the Nix store cannot be used: {first_line(finished.errors[-1])}",
+            f"the Nix store cannot be used: {_reason(finished.errors[-1].text)}",
             cause="no_store",
-            log=lines_of(finished.errors),
+            log=log,
         )
     if finished.status < 0:
         return NixeryError(
             f"Nix was killed by signal {-finished.status}, perhaps for want of memory",
             cause="killed",
-            log=said,
+            log=log,
         )
     return None
 
@@ -105,9 +111,8 @@ def of_evaluation(finished: Finished, subject: str) -> NixeryError:
     """``subject``: what was evaluated, such as "package 'git'", for the message."""
     if error := of_machine(finished):
         return error
-    text = "\n".join(finished.errors)
-    log = lines_of(finished.errors)
-    reason = first_line(finished.errors[-1]) if finished.errors else "Nix gave no reason"
+    text, log = _text(finished), _lines(finished)
+    reason = _reason(finished.errors[-1].text if finished.errors else "")
     message = f"{subject} cannot be evaluated: {reason}"
     if _RESTRICTED.search(text):
         hint = "NIXERY_ALLOWED_PATHS, NIXERY_ALLOWED_URIS and NIXERY_ALLOW_IFD allow more"
@@ -116,99 +121,114 @@ def of_evaluation(finished: Finished, subject: str) -> NixeryError:
         return EvaluationFailed(message, cause="recursion", log=log)
     if _MEMORY.search(text):
         return EvaluationFailed(message, cause="out_of_memory", log=log)
+    if _DOWNLOAD.search(text):
+        return EvaluationFailed(message, cause="download_failed", log=log)
     # Import-from-derivation, where it is allowed, builds during the evaluation.
-    if error := _of_build(finished, ()):
-        return error
-    return EvaluationFailed(message, cause="evaluation", log=log)
+    return _of_build(finished, ()) or EvaluationFailed(message, cause="evaluation", log=log)
 
 
 def of_realisation(finished: Finished, packages: Sequence[Package]) -> NixeryError:
+    """``packages``: what was asked for; what failed may be a dependency of theirs."""
     if error := of_machine(finished) or _of_build(finished, packages):
         return error
-    text = "\n".join(finished.errors)
+    text, log = _text(finished), _lines(finished)
     if _COLLECTED.search(text):
         return NixeryError(
             "the garbage collector took a derivation before it was built: pull again",
             cause="collected",
-            log=lines_of(finished.errors),
+            log=log,
         )
-    reason = first_line(text) or "Nix gave no reason"
-    return BuildFailed(f"the build failed: {reason}", cause="build", log=lines_of(finished.errors))
+    if finished.status == _TIMED_OUT:
+        return TimedOut(
+            f"a package was not built in time: {_reason(text)}", cause="builder_timeout"
+        )
+    return BuildFailed(f"the build failed: {_reason(text)}", cause="build", log=log)
 
 
 def of_closure(finished: Finished) -> NixeryError:
-    if error := of_machine(finished):
-        return error
-    reason = first_line("\n".join(finished.errors)) or "Nix gave no reason"
-    return NixeryError(
-        f"Nix cannot list the closure: {reason}", cause="closure", log=lines_of(finished.errors)
+    """Asking for the closure of valid paths fails only for reasons of the machine."""
+    return of_machine(finished) or NixeryError(
+        f"Nix cannot list the closure: {_reason(_text(finished))}",
+        cause="closure",
+        log=_lines(finished),
     )
 
 
 def _of_build(finished: Finished, packages: Sequence[Package]) -> NixeryError | None:
+    return (
+        _no_builder(finished, packages)
+        or _timed_out(finished, packages)
+        or _build_failed(finished, packages)
+    )
+
+
+def _no_builder(finished: Finished, packages: Sequence[Package]) -> Denied | None:
     for error in finished.errors:
-        if _PLATFORM.search(error) and (needed := _NO_BUILDER.search(error)):
-            what = needed["system"] + (
-                f" with features {needed['features']}" if needed["features"] else ""
-            )
+        needed = _NEEDED.search(error.text)
+        if needed and _PLATFORM.search(error.text):
+            features = f" with features {needed['features']}" if needed["features"] else ""
             return Denied(
-                f"no builder for {what} is there to make {_subject(error, packages)}",
+                f"no builder for {needed['system']}{features} is there "
+                f"to make {_subject(error, packages)}",
                 cause="no_builder",
-                log=lines_of([error]),
+                log=_lines(finished),
             )
+    return None
+
+
+def _timed_out(finished: Finished, packages: Sequence[Package]) -> TimedOut | None:
     for error in finished.errors:
-        if timeout := _TIMEOUT.search(error):
+        if timeout := _TIMEOUT.search(error.text):
             return TimedOut(
                 f"{_subject(error, packages)} was not built within "
                 f"{timeout['seconds']} seconds (NIX_TIMEOUT)",
                 cause="builder_timeout",
-                log=_log_of(finished, _derivation(error)),
+                log=_log_of(finished, error),
             )
-    for cause, pattern, verdict in _BUILDS:
-        for error in finished.errors:
-            if pattern.search(error):
-                return _build_failed(finished, packages, error, cause, verdict)
-    if finished.status in _EXIT and finished.errors:
-        cause = _EXIT[finished.status]
-        kind = TimedOut if cause == "builder_timeout" else BuildFailed
-        return kind(first_line(finished.errors[0]), cause=cause, log=lines_of(finished.errors))
     return None
 
 
-def _build_failed(
-    finished: Finished, packages: Sequence[Package], error: str, cause: str, verdict: str
-) -> BuildFailed:
-    log = _log_of(finished, _derivation(error))
-    if cause == "build_failed" and (download := next(filter(_FETCHING.match, log), None)):
-        cause, verdict, reason = "download_failed", "cannot be downloaded", shorten(download)
-    elif cause == "build_failed" and log:
-        reason = shorten(log[-1])
-    else:
-        reason = shorten(_PHYSICAL.sub("", error))
-    subject = _subject(error, packages)
-    return BuildFailed(
-        f"{subject} {verdict}: {reason}", cause=cause, log=[*log, *lines_of(finished.errors)]
-    )
+def _build_failed(finished: Finished, packages: Sequence[Package]) -> BuildFailed | None:
+    for cause, pattern, verdict in _BUILDS:
+        for error in finished.errors:
+            if pattern.search(error.text):
+                log = _log_of(finished, error)
+                return _explained(cause, f"{_subject(error, packages)} {verdict}", error, log)
+    return None
 
 
-def _derivation(error: str) -> StorePath | None:
-    found = _DERIVATION.search(error)
-    return found[0] if found else None
+def _explained(cause: str, verdict: str, error: Line, log: Sequence[str]) -> BuildFailed:
+    """A failed builder is explained by its log, the rest by Nix."""
+    reason = _PHYSICAL.sub("", error.text)
+    if cause == "build_failed" and log:
+        reason = log[-1]
+        for line in log:
+            if download := _FETCHING.match(line):
+                cause, reason = "download_failed", download["reason"]
+    detail = [*log, *error.text.splitlines()]
+    return BuildFailed(f"{verdict}: {shorten(reason)}", cause=cause, log=detail)
 
 
-def _subject(error: str, packages: Sequence[Package]) -> str:
+def _derivation(error: Line) -> StorePath | None:
+    found = _DERIVATION.search(error.text)
+    return found[0] if found else error.derivation
+
+
+def _subject(error: Line, packages: Sequence[Package]) -> str:
     """The package in an error, by the name that was asked for, else that of its derivation."""
-    found = _DERIVATION.search(error)
-    if not found:
-        return "a file" if _DOWNLOAD.search(error) else "a package"
+    derivation = _derivation(error)
+    if derivation is None:
+        return "a package"
     for package in packages:
-        if package.drv_path == found[0]:
+        if package.drv_path == derivation:
             return package.name
-    return f"{found['name']} (a dependency)" if packages else found["name"]
+    name = derivation.removesuffix(".drv").partition("-")[2]
+    return f"{name} (a dependency)" if packages else name
 
 
-def _log_of(finished: Finished, derivation: StorePath | None) -> list[str]:
+def _log_of(finished: Finished, error: Line) -> list[str]:
     """The build's own last lines, or those of all builds where it is not known whose they are."""
     printed = [line for line in finished.log if line.kind == "log" and line.text]
+    derivation = _derivation(error)
     own = [line.text for line in printed if line.derivation == derivation]
     return own or [line.text for line in printed]

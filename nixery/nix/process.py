@@ -40,8 +40,8 @@ class Finished:
 
     status: int
     stdout: bytes
-    errors: tuple[str, ...]
-    """Nix's own error messages, the first ones, oldest first; each may have several lines."""
+    errors: tuple[Line, ...]
+    """Nix's own error messages, the first ones, oldest first; a text may have several lines."""
     log: tuple[Line, ...]
     """The last lines of builders and messages, oldest first."""
 
@@ -51,19 +51,21 @@ class _Told:
     """What stderr has told so far."""
 
     reader: Reader
-    errors: list[str] = field(default_factory=list)
+    errors: list[Line] = field(default_factory=list)
     log: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    logger: structlog.stdlib.BoundLogger = field(default_factory=_log.bind)
+    """Bound once a command, not for each of 100,000 lines."""
 
     def note(self, raw: str) -> None:
         line = self.reader.read(raw)
         if line is None:
             return
-        log = _log.error if line.kind == "error" else _log.info
+        log = self.logger.error if line.kind == "error" else self.logger.info
         about = {"derivation": line.derivation} if line.derivation else {}
         log("nix", phase=line.phase, kind=line.kind, line=line.text, **about)
         if line.kind == "error":
             if len(self.errors) < KEPT_LINES:
-                self.errors.append(line.text)
+                self.errors.append(line)
         elif line.kind != "activity":
             self.log.append(line)
 

@@ -1,0 +1,130 @@
+import json
+
+import pytest
+
+from nixery.nix.events import MAX_TEXT, Line, Reader
+
+DRV = "/nix/store/kvprb6ragzg16hz9gxnzy7gpb028ii4s-failing-1.0.drv"
+
+# Recorded with Nix 2.8: a failing build, without its counters.
+FAILING = [
+    '@nix {"action":"start","id":1,"level":6,"text":"querying info about missing paths","type":0}',
+    '@nix {"action":"stop","id":1}',
+    '@nix {"action":"msg","level":3,"msg":"this derivation will be built:"}',
+    f'@nix {{"action":"msg","level":3,"msg":"  {DRV}"}}',
+    '@nix {"action":"start","id":2,"level":0,"text":"","type":102}',
+    '@nix {"action":"start","id":3,"level":0,"text":"","type":104}',
+    '@nix {"action":"result","fields":[0,1,0,0],"id":3,"type":105}',
+    (
+        f'@nix {{"action":"start","fields":["{DRV}","",1,1],"id":4,"level":3,'
+        f'"text":"building \'{DRV}\'","type":105}}'
+    ),
+    '@nix {"action":"result","fields":["this package cannot be built"],"id":4,"type":101}',
+    '@nix {"action":"stop","id":4}',
+    '@nix {"action":"stop","id":3}',
+    (
+        '@nix {"action":"msg","column":null,"file":null,"level":0,"line":null,'
+        f'"msg":"\\u001b[31;1merror:\\u001b[0m builder for \'\\u001b[35;1m{DRV}\\u001b[0m\' failed",'
+        f'"raw_msg":"builder for \'\\u001b[35;1m{DRV}\\u001b[0m\' failed with exit code 3"}}'
+    ),
+    '@nix {"action":"msg","level":0,"msg":"(use \'--show-trace\' to show more)"}',
+]
+
+
+def read_all(lines, phase="realise"):
+    reader = Reader(phase)
+    return [line for raw in lines if (line := reader.read(raw))]
+
+
+def test_failing_build():
+    """Messages, the build's start, its log and the error are told; counters and stops are not."""
+    assert read_all(FAILING) == [
+        Line("message", "this derivation will be built:", "realise"),
+        Line("message", f"  {DRV}", "realise"),
+        Line("activity", f"building '{DRV}'", "build", DRV),
+        Line("log", "this package cannot be built", "build", DRV),
+        Line("error", f"builder for '{DRV}' failed with exit code 3", "realise"),
+    ]
+
+
+def test_download_is_a_phase():
+    """A line of an activity carries the activity's phase."""
+    start = '@nix {"action":"start","id":9,"level":4,"text":"downloading \'http://x\'","type":101}'
+    assert read_all([start]) == [Line("activity", "downloading 'http://x'", "download")]
+
+
+def test_activities_are_forgotten():
+    """A long build does not fill memory with what is over."""
+    reader = Reader("realise")
+    for raw in FAILING:
+        reader.read(raw)
+    assert list(reader._going_on) == [2], "only the activity that was not stopped"
+
+
+def build(action, number, name=""):
+    event = {"action": action, "id": number}
+    if action == "start":
+        event |= {
+            "type": 105,
+            "text": "building",
+            "fields": [f"/nix/store/x-{name}.drv"],
+            "level": 3,
+        }
+    return "@nix " + json.dumps(event)
+
+
+TIMEOUT = '@nix {"action":"msg","level":0,"msg":"e","raw_msg":"timed out after 1 seconds"}'
+
+
+@pytest.mark.parametrize(
+    ("lines", "derivation"),
+    [
+        ([build("start", 1, "a"), build("stop", 1)], "/nix/store/x-a.drv"),
+        (
+            [build("start", 1, "a"), build("stop", 1), build("start", 2, "b"), build("stop", 2)],
+            "/nix/store/x-b.drv",
+        ),
+        (
+            [build("start", 1, "a"), build("start", 2, "b"), build("stop", 1), build("stop", 2)],
+            None,
+        ),
+        ([], None),
+    ],
+    ids=["one", "one after the other", "side by side", "none"],
+)
+def test_error_without_its_derivation(lines, derivation):
+    """Nix 2.34 does not say which build timed out; it is known where only one went on."""
+    *_, error = read_all([*lines, TIMEOUT])
+    assert error == Line("error", "timed out after 1 seconds", "realise", derivation)
+
+
+def test_plain_lines():
+    """What is printed past the format counts as well, such as 2.8's stack overflow."""
+    assert read_all(
+        ["warning: something", "error: stack overflow (possible infinite recursion)", ""]
+    )
+    assert read_all(["error: stack overflow"]) == [Line("error", "stack overflow", "realise")]
+
+
+def test_error_without_raw_message():
+    """Nix leaves raw_msg out of some messages."""
+    raw = '@nix {"action":"msg","level":0,"msg":"\\u001b[31;1merror:\\u001b[0m no space"}'
+    assert read_all([raw]) == [Line("error", "no space", "realise")]
+
+
+def test_control_characters_are_gone():
+    """A build's log cannot drive the terminal of whoever reads it."""
+    text = "\x1b[2J\x1b]0;title\x07red \x1b[31mtext\x1b[0m\x00\r\tend"
+    raw = "@nix " + json.dumps({"action": "result", "type": 101, "id": 4, "fields": [text]})
+    assert read_all([raw]) == [Line("log", "red text end", "realise")]
+
+
+def test_cut_line_still_tells_something():
+    """A line that was too long is no JSON any more; its beginning is kept, and not too much."""
+    cut = '@nix {"action":"result","fields":["' + "x" * 60_000
+    assert read_all([cut]) == [Line("log", "x" * MAX_TEXT, "realise")]
+
+
+def test_unknown_events_are_nothing():
+    """Later versions may say more."""
+    assert read_all(['@nix {"action":"new"}', "@nix []", '@nix {"action":"msg"}']) == []

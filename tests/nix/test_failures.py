@@ -1,0 +1,271 @@
+"""The texts are those that Nix 2.8, 2.26 and 2.34 print, through a direct store and the daemon."""
+
+import pytest
+
+from nixery.closure import Package
+from nixery.errors import BuildFailed, Denied, EvaluationFailed, NixeryError, StorageFull, TimedOut
+from nixery.nix.events import Line
+from nixery.nix.failures import MAX_REASON, of_closure, of_evaluation, of_realisation
+from nixery.nix.process import Finished
+
+HASH = "kvprb6ragzg16hz9gxnzy7gpb028ii4s"
+DRV = f"/nix/store/{HASH}-hello-2.12.1.drv"
+OTHER = f"/nix/store/{HASH}-glibc-2.40.drv"
+HELLO = Package("hello", DRV, (("out", f"/nix/store/{HASH}-hello-2.12.1"),))
+
+
+def finished(*errors, status=1, log=()):
+    return Finished(
+        status,
+        b'{"partial":',
+        tuple(Line("error", error, "realise") for error in errors),
+        tuple(Line("log", text, "build", derivation) for derivation, text in log),
+    )
+
+
+@pytest.mark.parametrize(
+    ("errors", "kind", "cause", "message"),
+    [
+        (
+            [f"builder for '{DRV}' failed with exit code 3"],
+            BuildFailed,
+            "build_failed",
+            "hello failed to build: the last line",
+        ),
+        (
+            [f"Cannot build '{DRV}'.\nReason: builder failed with exit code 3.\nOutput paths:"],
+            BuildFailed,
+            "build_failed",
+            "hello failed to build: the last line",
+        ),
+        (
+            [
+                f"builder for '{OTHER}' failed with exit code 1",
+                f"1 dependencies of derivation '{DRV}' failed to build",
+            ],
+            BuildFailed,
+            "build_failed",
+            "glibc-2.40 (a dependency) failed to build: of glibc",
+        ),
+        (
+            [f"building of '{DRV}!out' from .drv file timed out after 60 seconds"],
+            TimedOut,
+            "builder_timeout",
+            "hello was not built within 60 seconds (NIX_TIMEOUT)",
+        ),
+        (
+            ["timed out after 60 seconds"],
+            TimedOut,
+            "builder_timeout",
+            "a package was not built within 60 seconds (NIX_TIMEOUT)",
+        ),
+        (
+            [
+                (
+                    f"a 'aarch64-linux' with features {{}} is required to build '{DRV}', but I am "
+                    "a 'x86_64-linux' with features {benchmark, kvm}"
+                )
+            ],
+            Denied,
+            "no_builder",
+            "no builder for aarch64-linux is there to make hello",
+        ),
+        (
+            [
+                (
+                    f"Cannot build '{DRV}'.\nReason: platform mismatch\n"
+                    "Required system: 'aarch64-linux'\nCurrent system: 'x86_64-linux'"
+                )
+            ],
+            Denied,
+            "no_builder",
+            "no builder for aarch64-linux is there to make hello",
+        ),
+        (
+            [
+                (
+                    f"a 'x86_64-linux' with features {{kvm}} is required to build '{DRV}', but I am "
+                    "a 'x86_64-linux' with features {}"
+                )
+            ],
+            Denied,
+            "no_builder",
+            "no builder for x86_64-linux with features kvm is there to make hello",
+        ),
+        (
+            [f"hash mismatch in fixed-output derivation '{DRV}':\n  specified: sha256-A\n  got: B"],
+            BuildFailed,
+            "hash_mismatch",
+            (
+                f"hello has another hash: hash mismatch in fixed-output derivation '{DRV}': "
+                "specified: sha256-A got: B"
+            ),
+        ),
+        (
+            ["unable to download 'https://cache.example/x.nar': HTTP error 500"],
+            BuildFailed,
+            "download_failed",
+            (
+                "a package cannot be downloaded: "
+                "unable to download 'https://cache.example/x.nar': HTTP error 500"
+            ),
+        ),
+        (
+            [f"'{DRV}' killed after writing more than 1000 bytes of log output"],
+            BuildFailed,
+            "log_limit",
+            (
+                f"hello wrote too long a log: '{DRV}' killed after writing more than 1000 bytes "
+                "of log output"
+            ),
+        ),
+        (
+            [f"builder for '{DRV}' failed to produce output path for output 'out' at '/r/nix/x'"],
+            BuildFailed,
+            "no_output",
+            (
+                f"hello did not make its output: builder for '{DRV}' failed to produce output path "
+                "for output 'out'"
+            ),
+        ),
+        (["something new"], BuildFailed, "build", "the build failed: something new"),
+        ([], BuildFailed, "build", "the build failed: Nix gave no reason"),
+        (
+            [f"path '{DRV}' is not valid"],
+            NixeryError,
+            "collected",
+            "the garbage collector took a derivation before it was built: pull again",
+        ),
+    ],
+)
+def test_realisation(errors, kind, cause, message):
+    log = [(OTHER, "of glibc"), (DRV, "a line"), (DRV, "the last line")]
+    error = of_realisation(finished(*errors, log=log), [HELLO])
+    assert (type(error), error.cause, error.message) == (kind, cause, message)
+
+
+def test_timeout_of_a_build_that_nix_does_not_name():
+    """The reader of the events may know which build it was."""
+    told = Line("error", "timed out after 5 seconds", "realise", DRV)
+    error = of_realisation(Finished(1, b"", (told,), ()), [HELLO])
+    assert error.message == "hello was not built within 5 seconds (NIX_TIMEOUT)"
+
+
+def test_exit_code_where_the_text_is_unknown():
+    """A direct store's status still tells a timeout."""
+    assert isinstance(of_realisation(finished("mystery", status=101), [HELLO]), TimedOut)
+
+
+def test_download_that_fails_as_a_builder():
+    """builtin:fetchurl says in its log what failed."""
+    log = [(DRV, "error:"), (DRV, "       error: unable to download 'http://x': refused")]
+    error = of_realisation(
+        finished(f"builder for '{DRV}' failed with exit code 1", log=log), [HELLO]
+    )
+    assert error.cause == "download_failed"
+    assert error.message.endswith("unable to download 'http://x': refused")
+
+
+def test_detail_is_the_builds_own_log():
+    """Then Nix's message."""
+    text = f"builder for '{DRV}' failed with exit code 3"
+    log = [(DRV, "mine"), (OTHER, "of another build")]
+    assert of_realisation(finished(text, log=log), [HELLO]).log == ("mine", text)
+
+
+def test_message_is_one_short_line():
+    log = [(DRV, "word\t" * 1000)]
+    error = of_realisation(finished(f"builder for '{DRV}' failed", log=log), [HELLO])
+    assert "\n" not in error.message
+    assert len(error.message) < MAX_REASON + 40
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        ("access to absolute path '/etc/hostname' is forbidden in restricted mode", "restricted"),
+        ("access to URI 'http://x' is forbidden in restricted mode", "restricted"),
+        (
+            (
+                f"cannot build '{DRV}' during evaluation because the option "
+                "'allow-import-from-derivation' is disabled"
+            ),
+            "restricted",
+        ),
+        ("stack overflow (possible infinite recursion)", "recursion"),
+        ("stack overflow; max-call-depth exceeded", "recursion"),
+        ("infinite recursion encountered", "recursion"),
+        ("out of memory", "out_of_memory"),
+        ("unable to download 'http://x/tiny.tar.gz': HTTP error 404", "download_failed"),
+        ("cannot coerce an integer to a string", "evaluation"),
+    ],
+)
+def test_evaluation(error, cause):
+    """All are EvaluationFailed, with the innermost message in one line."""
+    verdict = of_evaluation(finished("an outer error", error), "package 'git'")
+    assert isinstance(verdict, EvaluationFailed)
+    assert verdict.cause == cause
+    assert verdict.message.startswith(f"package 'git' cannot be evaluated: {error}")
+    assert ("NIXERY_ALLOWED_PATHS" in verdict.message) == (cause == "restricted")
+
+
+def test_build_during_evaluation():
+    """Import-from-derivation fails as builds do."""
+    text = f"builder for '{DRV}' failed with exit code 3"
+    error = of_evaluation(finished(text, log=[(DRV, "no")]), "package 'git'")
+    assert isinstance(error, BuildFailed)
+    assert error.message == "hello-2.12.1 failed to build: no"
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "cause"),
+    [
+        (finished(status=127), NixeryError, "no_nix"),
+        (finished(status=-9), NixeryError, "killed"),
+        (
+            finished(
+                "cannot open connection to remote store 'daemon': error: reading from file: "
+                "Connection reset by peer"
+            ),
+            NixeryError,
+            "no_daemon",
+        ),
+        (
+            finished(
+                "cannot connect to socket at '/nix/var/nix/daemon-socket/socket': No such file"
+            ),
+            NixeryError,
+            "no_daemon",
+        ),
+        (finished("creating directory '/nix': Permission denied"), NixeryError, "no_store"),
+        (
+            finished(
+                "the group 'nixbld' specified in 'build-users-group' does not exist", status=1
+            ),
+            NixeryError,
+            "no_store",
+        ),
+        (
+            finished("writing to file: No space left on device", status=1),
+            StorageFull,
+            "nix_store_full",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        lambda failure: of_evaluation(failure, "package 'git'"),
+        lambda failure: of_realisation(failure, [HELLO]),
+        of_closure,
+    ],
+    ids=["evaluate", "realise", "closure"],
+)
+def test_trouble_of_the_machine(verdict, failure, kind, cause):
+    """It is nobody's package, whatever was asked, so it is not remembered as a failed build."""
+    error = verdict(failure)
+    assert (type(error), error.cause) == (kind, cause)
+
+
+def test_closure():
+    assert of_closure(finished("path '/nix/store/x' is not valid")).cause == "closure"
