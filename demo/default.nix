@@ -66,6 +66,10 @@ let
         $bb mkdir -p $out
         for d in $debs; do $bb dpkg-deb -x $d $out; done
         $bb rm -rf $out/usr/share
+        lib=$out/lib/${set.triplet}
+        PYTHONHOME=$out/usr $lib/ld-linux-x86-64.so.2 \
+          --library-path $lib:$out/usr/lib/${set.triplet} \
+          $out/usr/bin/${set.boot.python} -I -B ${builder}/precompile.py
         :
       ''
     ];

@@ -70,6 +70,9 @@ class Apt:
         settings = {
             "Dir::State::status": self.work / "status",
             "Dir::Cache::archives": self.work / "archives",
+            # A cache of our own, made with our status: otherwise every call reads the lists anew.
+            "Dir::Cache::pkgcache": self.work / "pkgcache.bin",
+            "Dir::Cache::srcpkgcache": self.work / "srcpkgcache.bin",
             "Dir::Etc::preferences": self.work / "preferences",
             "Dir::Etc::preferencesparts": self.work / "none",
             "Acquire::Retries": "3",
@@ -195,8 +198,7 @@ def parse_record(text: str) -> dict[str, str]:
 
 
 def _name_and_version(file: str) -> str:
-    """
-    >>> _name_and_version("git_1%3a2.39.5-0+deb12u3_amd64.deb")
+    """>>> _name_and_version("git_1%3a2.39.5-0+deb12u3_amd64.deb")
     'git=1:2.39.5-0+deb12u3'
     """
     name, version, _architecture = file.removesuffix(".deb").split("_")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from debset.apt import Deb
@@ -15,26 +16,34 @@ SYSTEM, TRIPLET = "x86_64-linux", "x86_64-linux-gnu"
 _ORDER = ("bin", "dev", "out", "man")
 
 
-def assemble(
-    table: Table,
-    attributes: tuple[Attribute, ...],
-    debs: Mapping[str, Deb],
-    contents: Mapping[str, Contents],
-    boot: list[str],
-) -> dict[str, Any]:
-    """``debs`` and ``contents`` by package name; ``boot`` are the packages that run the builds."""
-    edges = find_edges(debs, contents, table)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Everything that is known of the Debian packages, by their names."""
+
+    table: Table
+    debs: Mapping[str, Deb]
+    contents: Mapping[str, Contents]
+
+
+def assemble(found: Found, attributes: tuple[Attribute, ...]) -> dict[str, Any]:
+    """Raises Unresolvable."""
+    table, debs = found.table, found.debs
+    edges = find_edges(debs, found.contents, table)
     graph = without_cycles(to_graph(debs, edges, table))
     wanted = {a.name: table.node(a.deb) for a in attributes}
     members: dict[str, list[str]] = {}
     for name in sorted(debs):
         members.setdefault(table.node(name), []).append(name)
+    going_out: dict[str, list[Edge]] = {}
+    for edge in edges:
+        going_out.setdefault(edge.source, []).append(edge)
     programs = {table.node(a.deb): a.program for a in reversed(attributes) if a.program}
-    nodes = {
-        node: _node(node, members[node], edges, set(graph[node]), table, debs, contents)
-        | {"mainProgram": programs.get(node)}
-        for node in sorted(reachable(graph, wanted.values()))
-    }
+    nodes = {}
+    for node in sorted(reachable(graph, wanted.values())):
+        own = [edge for name in members[node] for edge in going_out.get(name, ())]
+        kept = [edge for edge in own if table.node(edge.target) in graph[node]]
+        nodes[node] = _node(found, node, members[node], kept) | {"mainProgram": programs.get(node)}
+    boot = sorted(name for name in debs if table.is_boot(name))
     python = next(name for name in boot if re.fullmatch(r"python3\.\d+-minimal", name))
     return {
         "system": SYSTEM,
@@ -49,31 +58,21 @@ def assemble(
     }
 
 
-def _node(
-    node: str,
-    members: list[str],
-    edges: list[Edge],
-    targets: set[str],
-    table: Table,
-    debs: Mapping[str, Deb],
-    contents: Mapping[str, Contents],
-) -> dict[str, Any]:
+def _node(found: Found, node: str, members: list[str], edges: list[Edge]) -> dict[str, Any]:
+    """``edges`` are those of the members that lead to other store paths."""
+    table, debs, contents = found.table, found.debs, found.contents
     main = debs[node] if node in debs else debs[members[0]]
-    own = set(members)
     used = {table.output(name) for name in members} | {"out"}
     if any(contents[name].has_man for name in members):
         used.add("man")
-    depends: dict[str, set[str]] = {}
     deps: set[str] = set()
+    depends: dict[str, set[str]] = {}
     for edge in edges:
-        target = table.node(edge.target)
-        if edge.source not in own or target not in targets:
-            continue
-        output = "out" if edge.kind in ("elf", "wrap") else table.output(edge.target)
-        name = f"{target}.{output}"
-        deps.add(name)
+        linked = edge.kind in ("elf", "wrap")
+        target = f"{table.node(edge.target)}.{'out' if linked else table.output(edge.target)}"
+        deps.add(target)
         if edge.kind == "depends":
-            depends.setdefault(table.output(edge.source), set()).add(name)
+            depends.setdefault(table.output(edge.source), set()).add(target)
     return {
         "pname": store_name(table.names.get(node, node)),
         "version": upstream_version(main.version),
@@ -83,7 +82,11 @@ def _node(
         "debs": [_file(debs[name]) | {"output": table.output(name)} for name in members],
         "deps": sorted(deps),
         "depends": {output: sorted(names) for output, names in sorted(depends.items())},
-        "links": [list(link) for name in members for link in contents[name].links],
+        "links": [
+            list(link)
+            for name in members
+            for link in (*contents[name].links, *table.links.get(name, ()))
+        ],
         "wrap": table.wrap.get(node, {}),
     }
 

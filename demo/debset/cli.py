@@ -33,8 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
             except AptFailed as failure:
                 print(f"demo: no package set: {failure}", file=sys.stderr)
                 return 1
-        if options.build:
-            return _build(output, options.attributes)
+    if options.build or options.check:
+        status = _build(output, options.packages)
+        if status == 0 and options.check:
+            status = _check(output, options.packages)
+        return status
     print(output)
     return 0
 
@@ -66,10 +69,15 @@ def _parser() -> argparse.ArgumentParser:
         help="also build the packages with Nix, so that the first image need not",
     )
     parser.add_argument(
-        "attributes",
+        "--check",
+        action="store_true",
+        help="also build the packages and run each where there is nothing else",
+    )
+    parser.add_argument(
+        "packages",
         nargs="*",
         metavar="PACKAGE",
-        help="with --build: only these (default: all of the selection)",
+        help="with --build and --check: only these (default: all of the selection)",
     )
     return parser
 
@@ -114,16 +122,29 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _build(output: Path, attributes: list[str]) -> int:
+def _build(output: Path, names: list[str]) -> int:
     """Builds with the caller's Nix; its log goes to stderr, the store paths to stdout."""
-    nix = shutil.which("nix-build")
-    if nix is None:
-        print("demo: --build needs Nix (nix-build is not on PATH)", file=sys.stderr)
+    if shutil.which("nix-build") is None:
+        print("demo: --build and --check need Nix (nix-build is not on PATH)", file=sys.stderr)
         return 1
     made = json.loads((output / "set.json").read_text())
-    names = attributes or [*made["attrs"], *made["nested"]]
+    names = names or [*made["attrs"], *made["nested"]]
     print(f"demo: building {len(names)} packages with Nix", file=sys.stderr)
     chosen = [word for name in names for word in ("-A", name)]
+    jobs = str(os.cpu_count() or 1)
     return subprocess.run(
-        [nix, str(output), "--no-out-link", "-j", str(os.cpu_count() or 1), *chosen], check=False
+        ["nix-build", str(output), "--no-out-link", "--max-jobs", jobs, *chosen], check=False
     ).returncode
+
+
+def _check(output: Path, names: list[str]) -> int:
+    """Runs the packages, each in a root that holds nothing else."""
+    from debset.smoke import check  # noqa: PLC0415 - see main
+    from debset.table import read  # noqa: PLC0415
+
+    whole = json.loads((output / "stamp").read_text())["whole"]
+    attributes = read(CODE / "packages.json").select(whole=whole)
+    wrong = check(output, [a for a in attributes if not names or a.name in names])
+    for line in wrong:
+        print(f"demo: {line}", file=sys.stderr)
+    return 1 if wrong else 0

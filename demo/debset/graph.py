@@ -88,15 +88,16 @@ def find_edges(debs: Mapping[str, Deb], contents: Mapping[str, Contents], t: Tab
 def wrap_needs(wrap: Mapping[str, Any]) -> list[str]:
     """Packages that a wrapper names, and the shell it is written in."""
     values = [*wrap.get("default", {}).values(), *wrap.get("prefix", {}).values()]
-    named = {name for value in values for name in re.findall(r"@([^@]+)@", value)} - {"out"}
+    named = {name for value in values for name in re.findall(r"@([^@]+)@", value)} - {"bin", "out"}
     return sorted(named | ({"dash"} if wrap.get("programs") else set()))
 
 
 def to_graph(debs: Iterable[str], edges: Iterable[Edge], table: Table) -> Graph:
     """The edges between store paths; of several kinds the strongest stays."""
-    graph: Graph = {table.node(deb): {} for deb in debs}
+    nodes = {deb: table.node(deb) for deb in debs}
+    graph: Graph = {node: {} for node in nodes.values()}
     for edge in edges:
-        source, target = table.node(edge.source), table.node(edge.target)
+        source, target = nodes[edge.source], nodes[edge.target]
         if source == target:
             continue
         kind = graph[source].get(target)

@@ -6,14 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from fromdeb.deb import read_files
+
 from debset import table as tables
 from debset.apt import Apt, Deb, persist
-from debset.assemble import assemble
-from debset.cli import files_of
+from debset.assemble import Found, assemble
 from debset.progress import Progress
 from debset.scan import FORMAT, Contents, from_json, scan_all
 from debset.table import Attribute, Table
-from fromdeb.deb import read_files
 
 
 def make(code: Path, output: Path, stamp: str, *, whole: bool) -> None:
@@ -31,13 +31,13 @@ def make(code: Path, output: Path, stamp: str, *, whole: bool) -> None:
 
     debs = persist(apt, lambda: _fetch(apt, table, attributes, output / "debs"))
     contents = _look_into(debs, output, progress)
-    boot = sorted(name for name in debs if table.is_boot(name))
-    made = assemble(table, attributes, debs, contents, boot)
+    made = assemble(Found(table, debs, contents), attributes)
     _write_code(code, output)
     _write_busybox(output / "debs" / debs["busybox-static"].file, output / "busybox")
     _publish(output / "set.json", json.dumps(made, indent=1, sort_keys=True))
+    known = {deb.file for deb in debs.values()}
     for path in (output / "debs").iterdir():
-        if path.name not in files_of(made):
+        if path.name not in known:
             path.unlink()
     _publish(output / "stamp", json.dumps({"code": stamp, "whole": whole}))
     progress.say(f"{len(made['nodes'])} packages, {len(attributes)} names: ready")

@@ -2,14 +2,15 @@
 
 import os
 import re
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from debset.progress import Progress
 from fromdeb import elf
 from fromdeb.deb import open_part, read_files
 from fromdeb.layout import is_dropped, is_man, mapped
+
+from debset.progress import Progress
 
 FORMAT = 1  # of what is kept in scan.json
 
@@ -93,8 +94,7 @@ def scan(deb: Path) -> Contents:
 
 
 def interpreter(head: bytes) -> str | None:
-    """
-    >>> interpreter(b"#!/usr/bin/env python3\\n")
+    """>>> interpreter(b"#!/usr/bin/env python3\\n")
     'python3'
     """
     if not head.startswith(b"#!"):
@@ -131,11 +131,16 @@ def scan_all(debs: dict[str, Path], progress: Progress) -> dict[str, Contents]:
         return found
     progress.say(f"looking into {len(debs)} packages")
     # The largest first: none of them is left to the end alone.
-    order = sorted(debs, key=lambda digest: -debs[digest].stat().st_size)
-    with (
-        progress.watch(lambda: f"looked into {len(found)} of {len(debs)} packages"),
-        ProcessPoolExecutor() as pool,
-    ):
-        for digest, contents in zip(order, pool.map(scan, map(debs.get, order)), strict=True):
-            found[digest] = contents
+    sizes = {digest: path.stat().st_size for digest, path in debs.items()}
+    order = sorted(debs, key=lambda digest: -sizes[digest])
+    total = sum(sizes.values())
+
+    def state() -> str:
+        done = sum(sizes[digest] for digest in list(found))
+        return f"looked into {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+
+    with progress.watch(state), ProcessPoolExecutor() as pool:
+        running = {pool.submit(scan, debs[digest]): digest for digest in order}
+        for future in as_completed(running):
+            found[running[future]] = future.result()
     return found

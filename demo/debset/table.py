@@ -18,6 +18,10 @@ class Attribute:
     """Whether it is in the selection that is made by default."""
     smoke: tuple[str, ...]
     """A command that succeeds where the package and what it refers to are all there is."""
+    user: str | None
+    """Who runs it, where root may not."""
+    together: tuple[str, ...]
+    """Other names that the command needs beside it: an interpreter for a module."""
     program: str | None
 
 
@@ -50,6 +54,8 @@ class Table:
     """Nobody's dependency here: what configures a running Debian."""
     names: Mapping[str, str]
     """nixpkgs' name of a package where it differs from Debian's."""
+    links: Mapping[str, tuple[tuple[str, str], ...]]
+    """Links to add to a Debian package: path, target."""
     wrap: Mapping[str, Mapping[str, Any]]
     boot: tuple[str, ...]
     """What runs the builds, as patterns; with ``boot_roots`` it is what apt is asked for."""
@@ -84,6 +90,8 @@ def read(path: Path) -> Table:
                 deb=a["deb"],
                 small=a.get("small", False),
                 smoke=tuple(a.get("smoke", ())),
+                user=a.get("user"),
+                together=tuple(a.get("with", ())),
                 program=a.get("program"),
             )
             for name, a in told["packages"].items()
@@ -99,6 +107,10 @@ def read(path: Path) -> Table:
         },
         left_out=frozenset(told["left_out"]),
         names=told["names"],
+        links={
+            deb: tuple((path, target) for path, target in links)
+            for deb, links in told["links"].items()
+        },
         wrap=told["wrap"],
         boot=tuple(told["boot"]),
         boot_roots=tuple(told["boot_roots"]),

@@ -40,8 +40,7 @@ def read_files(deb: Path) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.TarFil
 
 
 def clean(path: str) -> str:
-    """
-    >>> clean("./usr/bin/")
+    """>>> clean("./usr/bin/")
     'usr/bin'
     """
     return path.removeprefix(".").strip("/")

@@ -30,6 +30,9 @@ def finish(spec: Spec) -> None:
     if spec.node == "python3":
         _site(spec.main)
     _modules(spec)
+    if spec.wrap.programs_from:
+        for program in sorted(spec.main.glob(f"{spec.wrap.programs_from}/*")):
+            _link_once(spec.main / "bin" / program.name, str(program))
     for name in spec.wrap.programs:
         _wrap(spec, name)
     _write_depends(spec)
@@ -37,6 +40,7 @@ def finish(spec: Spec) -> None:
 
 def _link_once(path: Path, target: str) -> None:
     if not os.path.lexists(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(target)
 
 
@@ -121,7 +125,7 @@ def _expand(spec: Spec, value: str) -> str:
 
 
 def _place(spec: Spec, name: str) -> str:
-    path = spec.main if name == "out" else spec.dep(name)
+    path = spec.outputs.get(name) or spec.dep(name)
     if path is None:
         raise KeyError(f"{spec.node} does not depend on {name}")
     return str(path)

@@ -44,8 +44,7 @@ def is_dropped(path: str) -> bool:
 
 
 def mapped(path: str) -> str:
-    """
-    >>> mapped("/usr/lib/x86_64-linux-gnu/perl/5.36")
+    """>>> mapped("/usr/lib/x86_64-linux-gnu/perl/5.36")
     'lib/perl/5.36'
     """
     path = path.lstrip("/").removeprefix("usr/")

@@ -17,6 +17,8 @@ class Wrap:
     """
 
     programs: tuple[str, ...] = ()
+    programs_from: str = ""
+    """A directory of programs, as a pattern, that ``bin`` is to hold as well."""
     default: dict[str, str] = field(default_factory=dict)
     prefix: dict[str, str] = field(default_factory=dict)
 
@@ -70,6 +72,7 @@ def from_environment() -> Spec:
         links=tuple((link, target) for link, target in told["links"]),
         wrap=Wrap(
             programs=tuple(told["wrap"].get("programs", ())),
+            programs_from=told["wrap"].get("programs_from", ""),
             default=told["wrap"].get("default", {}),
             prefix=told["wrap"].get("prefix", {}),
         ),

@@ -1,0 +1,143 @@
+"""Runs a package where there is nothing but the package and what it refers to.
+
+The root is like that of an image: links to the package's files at the top, its closure in
+``/nix/store``, ``/tmp``, ``/proc`` and a few devices. No ``/usr``, no ``/lib64``, no ``/bin/sh``
+unless the package brings them.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from debset.table import Attribute
+
+TIME_LIMIT = 60  # seconds for one command
+_DEVICES = ("null", "zero", "urandom")
+_ENVIRONMENT = {
+    "PATH": "/bin:/usr/bin:/sbin:/usr/sbin",  # those under /usr are for this machine's mount
+    "HOME": "/tmp",  # noqa: S108 - of the new root
+    "TERM": "xterm",
+    "SSL_CERT_FILE": "/etc/ssl/certs/ca-bundle.crt",
+}
+
+# In namespaces of its own: all mounts and processes go with it.
+_ENTER = """
+root=$1 as=${2:+--userspec=$2:65534}; shift 2
+while read -r real inside; do mount --bind "$real" "$root$inside"; done < "$root.mounts"
+mount -t proc proc "$root/proc"
+exec chroot $as "$root" "$@"
+"""
+
+_OUTPUTS = r"""
+{ directory, names }:
+let
+  pkgs = import (/. + directory) { };
+  find = name:
+    builtins.foldl' (set: key: set.${key}) pkgs
+      (builtins.filter builtins.isString (builtins.split "[.]" name));
+  paths = package:
+    map (output: package.${output}.outPath)
+      (builtins.filter (output: output != "man") package.meta.outputsToInstall);
+in
+builtins.listToAttrs
+  (map (name: { inherit name; value = paths (find name); }) (builtins.fromJSON names))
+"""
+
+
+def store_prefix() -> Path:
+    """Where ``/nix/store`` lies for the caller's Nix: below a chroot store, or at the root."""
+    remote = os.environ.get("NIX_REMOTE", "")
+    return Path(remote) if remote.startswith("/") else Path("/")
+
+
+def closure(paths: Iterable[str]) -> list[str]:
+    done = subprocess.run(
+        ["nix-store", "--query", "--requisites", *paths], check=True, capture_output=True, text=True
+    )
+    return done.stdout.split()
+
+
+def run_alone(
+    paths: list[str], command: list[str], user: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a root that holds the closure of ``paths`` and links to their files."""
+    prefix = store_prefix()
+    with tempfile.TemporaryDirectory(prefix="demo-smoke-") as scratch:
+        root = Path(scratch, "root")
+        for directory in ("nix/store", "proc", "dev", "tmp", "etc"):
+            (root / directory).mkdir(parents=True)
+        mounts = [(str(prefix / path.lstrip("/")), path) for path in closure(paths)]
+        mounts += [(f"/dev/{name}", f"/dev/{name}") for name in _DEVICES]
+        for real, inside in mounts:
+            place = root / inside.lstrip("/")
+            if os.path.isdir(real):
+                place.mkdir()
+            else:
+                place.touch()
+        (root / "tmp").chmod(0o1777)
+        for path in paths:
+            _link(prefix / path.lstrip("/"), path, root)
+        (root / "etc/passwd").write_text(
+            "root:x:0:0:root:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n"
+        )
+        (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
+        Path(f"{root}.mounts").write_text("".join(f"{real} {inside}\n" for real, inside in mounts))
+        enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+        if os.geteuid() != 0:
+            enter.append("--map-root-user")
+        return subprocess.run(
+            [*enter, "sh", "-euc", _ENTER, "enter", str(root), user or "", *command],
+            env=_ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=TIME_LIMIT,
+            check=False,
+        )
+
+
+def _link(real: Path, logical: str, place: Path) -> None:
+    """Links what is in ``real`` into ``place``; directories that are there already merge."""
+    for entry in sorted(real.iterdir()):
+        at = place / entry.name
+        if at.is_symlink():
+            continue
+        if at.is_dir() and entry.is_dir() and not entry.is_symlink():
+            _link(entry, f"{logical}/{entry.name}", at)
+        elif entry.is_dir() and not entry.is_symlink():
+            at.mkdir()
+            _link(entry, f"{logical}/{entry.name}", at)
+        elif not at.exists():
+            at.symlink_to(f"{logical}/{entry.name}")
+
+
+def outputs(directory: Path, names: Iterable[str]) -> dict[str, list[str]]:
+    """What an image gets of each package: meta.outputsToInstall without man; builds nothing."""
+    done = subprocess.run(
+        ["nix-instantiate", "--eval", "--strict", "--json", "-E", _OUTPUTS]
+        + ["--argstr", "directory", str(directory), "--argstr", "names", json.dumps(sorted(names))],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return found
+
+
+def check(directory: Path, attributes: Iterable[Attribute]) -> list[str]:
+    """Runs the smoke command of each package, built before; returns what is wrong, a line each."""
+    tried = [a for a in attributes if a.smoke]
+    paths = outputs(directory, {name for a in tried for name in (a.name, *a.together)})
+    wrong = []
+    for a in tried:
+        own = [path for name in (a.name, *a.together) for path in paths[name]]
+        done = run_alone(own, list(a.smoke), a.user)
+        if done.returncode != 0:
+            last = " / ".join(done.stdout.strip().splitlines()[-3:])
+            wrong.append(f"{a.name}: {' '.join(a.smoke)}: status {done.returncode}: {last}")
+    return wrong
