@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import mkdtemp
 
+from nixery.image import Architecture, ImageRequest
+from nixery.source import ResolvedSource
+
 TINY = Path(__file__).parent / "tiny"
 NIX_CONF_DIR = Path(__file__).parents[1] / "scripts/nix"
 BUSYBOX = (Path("/usr/bin/busybox"), Path("/bin/busybox"))
@@ -68,3 +71,11 @@ def nix_environment(store: Path, home: Path, **more: str) -> Mapping[str, str]:
         "NIX_CONFIG": "download-attempts = 1",
         **more,
     }
+
+
+def request(*names: str, architecture: Architecture = Architecture.AMD64) -> ImageRequest:
+    return ImageRequest(names, architecture)
+
+
+def source_of(path: Path) -> ResolvedSource:
+    return ResolvedSource(path=path, root=path, url=str(path), revision=None)

@@ -24,7 +24,7 @@ FAILING = [
     '@nix {"action":"stop","id":3}',
     (
         '@nix {"action":"msg","column":null,"file":null,"level":0,"line":null,'
-        f'"msg":"\\u001b[31;1merror:\\u001b[0m builder for \'\\u001b[35;1m{DRV}\\u001b[0m\' failed",'
+        f'"msg":"\\u001b[31;1merror:\\u001b[0m builder for \'\\u001b[35m{DRV}\\u001b[0m\' failed",'
         f'"raw_msg":"builder for \'\\u001b[35;1m{DRV}\\u001b[0m\' failed with exit code 3"}}'
     ),
     '@nix {"action":"msg","level":0,"msg":"(use \'--show-trace\' to show more)"}',

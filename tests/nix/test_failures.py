@@ -62,8 +62,8 @@ def finished(*errors, status=1, log=()):
         (
             [
                 (
-                    f"a 'aarch64-linux' with features {{}} is required to build '{DRV}', but I am "
-                    "a 'x86_64-linux' with features {benchmark, kvm}"
+                    f"a 'aarch64-linux' with features {{}} is required to build '{DRV}', "
+                    "but I am a 'x86_64-linux' with features {benchmark, kvm}"
                 )
             ],
             Denied,
@@ -84,8 +84,8 @@ def finished(*errors, status=1, log=()):
         (
             [
                 (
-                    f"a 'x86_64-linux' with features {{kvm}} is required to build '{DRV}', but I am "
-                    "a 'x86_64-linux' with features {}"
+                    f"a 'x86_64-linux' with features {{kvm}} is required to build '{DRV}', "
+                    "but I am a 'x86_64-linux' with features {}"
                 )
             ],
             Denied,

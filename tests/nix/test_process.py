@@ -3,11 +3,11 @@
 import json
 import os
 import tracemalloc
-from select import select
 
 import anyio
 import pytest
 import structlog
+from processes import ended
 from structlog.testing import capture_logs
 
 from nixery.errors import NixeryError
@@ -36,17 +36,6 @@ def silent():
     structlog.configure(**configuration)
 
 
-def ended(pid):
-    """Whether the process has ended; a signal takes a moment to do its work."""
-    try:
-        process = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    readable, _, _ = select([process], [], [], 5)
-    os.close(process)
-    return bool(readable)
-
-
 async def test_output_and_status():
     finished = await sh("cat; echo told >&2; exit 3", stdin=b"asked")
     assert (finished.status, finished.stdout) == (3, b"asked")
@@ -56,7 +45,8 @@ async def test_output_and_status():
 async def test_both_streams_are_drained():
     """Neither pipe holds 1 MB, so reading one after the other would wait for ever."""
     finished = await sh(
-        "yes $(printf %0500d 1) | head -c 1000000 >&2; echo >&2; head -c 1000000 /dev/zero; echo end >&2"
+        "yes $(printf %0500d 1) | head -c 1000000 >&2; echo >&2; "
+        "head -c 1000000 /dev/zero; echo end >&2"
     )
     assert len(finished.stdout) == 1_000_000
     assert finished.log[-1].text == "end"

@@ -17,7 +17,7 @@ rec {
   aborts = abort "this attribute aborts";
   mistyped = "a" + 1;
   endless = let f = n: 1 + f (n + 1); in f 0;
-  reads-outside = package { pname = "reads-outside"; version = builtins.readFile /etc/hostname; };
+  reads-outside = package { pname = "reads-outside"; version = builtins.replaceStrings [ "\n" ] [ "" ] (builtins.readFile /etc/hostname); };
   from-derivation = package {
     pname = "from-derivation";
     version = import (run "version.nix" { } "echo '\"7.0\"' > $out");

@@ -1,0 +1,218 @@
+"""Packages built, rooted and listed by a real Nix, and every way in which that fails."""
+
+import subprocess
+from uuid import uuid4
+
+import anyio
+import pytest
+import structlog
+from processes import ended, with_environment
+from tiny_set import nix_environment as environment_of
+from tiny_set import request, source_of
+
+from nixery.errors import BuildFailed, Denied, NixeryError, TimedOut
+from nixery.image import Architecture
+from nixery.nix import Nix
+from nixery.nix.store import store_root
+
+pytestmark = [pytest.mark.anyio, pytest.mark.nix]
+
+
+@pytest.fixture
+def salt():
+    """With another salt nothing of the set is built yet."""
+    return uuid4().hex
+
+
+async def prepare(nix, source, root, *names, architecture=Architecture.AMD64):
+    """Evaluates and realises; gives the closure."""
+    packages = await nix.evaluate(source, request(*names, architecture=architecture))
+    await nix.realise(packages, root)
+    return await nix.closure([path for package in packages for path in package.paths])
+
+
+async def test_closure(nix, tiny_source, tmp_path):
+    """It is complete, its sizes are right, and its files lie where store_root says."""
+    closure = await prepare(nix, tiny_source, tmp_path / "root", "git", "curl", "bashInteractive")
+    paths = {info.path for info in closure.paths}
+    assert all(set(info.references) <= paths - {info.path} for info in closure.paths)
+    assert {path[44:] for path in paths} >= {"git-2.47.0", "curl-8.11.0-bin", "glibc-2.40"}
+    assert not any(path.endswith(("-man", "-dev", "-doc")) for path in paths)
+    (bash,) = (info for info in closure.paths if info.path.endswith("-bash-5.2"))
+    store = store_root(nix._environment["NIX_REMOTE"])
+    file = store / bash.path.removeprefix("/") / "bin/busybox"
+    assert file.stat().st_size < bash.size < file.stat().st_size + 2000
+
+
+async def test_evaluation_builds_nothing(nix_environment, nix_store, tiny_source, salt):
+    nix = Nix(environment=nix_environment, nixpkgs_config={"salt": salt})
+    (package,) = await nix.evaluate(tiny_source, request("hello"))
+    assert not (nix_store / package.paths[0].removeprefix("/")).exists()
+    assert (nix_store / package.drv_path.removeprefix("/")).exists(), "but it can be realised"
+
+
+async def test_results_are_rooted(tiny_source, tmp_path):
+    """The garbage collector leaves them alone until the links are gone."""
+    environment = environment_of(tmp_path / "store", tmp_path)
+    nix = Nix(environment=environment)
+    roots = tmp_path / "roots"
+    roots.mkdir()
+    packages = await nix.evaluate(tiny_source, request("bashInteractive", "curl", "hello"))
+    await nix.realise(packages, roots / "it")
+    paths = [path for package in packages for path in package.paths]
+    closure = await nix.closure(paths)
+
+    def collect_garbage():
+        command = ["nix-store", "--gc"]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+
+    collect_garbage()
+    assert await nix.closure(paths) == closure
+    for link in roots.iterdir():
+        link.unlink()
+    collect_garbage()
+    with pytest.raises(NixeryError):
+        await nix.closure(paths)
+    with pytest.raises(NixeryError, match="pull again") as caught:
+        await nix.realise(packages, roots / "it")
+    assert caught.value.cause == "collected"
+
+
+FAILURES = [
+    (
+        "failing",
+        BuildFailed,
+        "build_failed",
+        "failing failed to build: this package cannot be built",
+    ),
+    (
+        "needs-failing",
+        BuildFailed,
+        "build_failed",
+        "failing-1.0 (a dependency) failed to build: this",
+    ),
+    ("no-output", BuildFailed, "no_output", "no-output did not make its output"),
+    ("bad-hash", BuildFailed, "hash_mismatch", "bad-hash has another hash"),
+    ("not-served", BuildFailed, "download_failed", "unable to download 'http://127.0.0.1:1/"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "cause", "text"), FAILURES, ids=[name for name, *_ in FAILURES]
+)
+async def test_builds_that_fail(nix, tiny_source, tmp_path, *, name, kind, cause, text):
+    """Each with its own cause, the package, and its last line of log."""
+    with pytest.raises(kind) as caught:
+        await prepare(nix, tiny_source, tmp_path / "root", "bashInteractive", name)
+    assert caught.value.cause == cause
+    assert text in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.log
+
+
+async def test_builder_that_takes_too_long(nix_environment, tiny_source, tmp_path, salt):
+    """NIX_TIMEOUT bounds each builder, as in Nix."""
+    nix = Nix(environment=nix_environment, nix_timeout=1, nixpkgs_config={"salt": salt})
+    with pytest.raises(TimedOut) as caught:
+        await prepare(nix, tiny_source, tmp_path / "root", "slow")
+    assert caught.value.message == "slow was not built within 1 seconds (NIX_TIMEOUT)"
+    assert caught.value.log == ("sleeping",)
+    assert all(map(ended, with_environment(salt)))
+
+
+async def test_no_builder_of_the_architecture(nix, tiny_source, tmp_path):
+    """It is evaluated, and cannot be built."""
+    with pytest.raises(Denied, match="no builder for aarch64-linux is there") as caught:
+        await prepare(nix, tiny_source, tmp_path / "root", "hello", architecture=Architecture.ARM64)
+    assert caught.value.cause == "no_builder"
+
+
+async def test_builder_of_the_architecture(nix_environment, tiny_source, tmp_path):
+    """Nix's extra-platforms says that there is one (busybox runs here whatever it is called)."""
+    environment = {**nix_environment, "NIX_CONFIG": "extra-platforms = aarch64-linux"}
+    arm64 = await prepare(
+        Nix(environment=environment),
+        tiny_source,
+        tmp_path / "arm64",
+        "hello",
+        architecture=Architecture.ARM64,
+    )
+    amd64 = await prepare(Nix(environment=environment), tiny_source, tmp_path / "amd64", "hello")
+    assert arm64.paths != amd64.paths
+
+
+class Listener:
+    """Hears what is logged; ``heard`` is set when a line has the text."""
+
+    def __init__(self, text):
+        self.text = text
+        self.lines = []
+        self.heard = anyio.Event()
+
+    def __call__(self, _logger, _method, event):
+        if len(self.lines) < 100:
+            self.lines.append(event)
+        if event.get("line") == self.text:
+            self.heard.set()
+        raise structlog.DropEvent
+
+
+@pytest.fixture
+def listen():
+    """Makes the one listener of the logs until the test ends."""
+    configuration = structlog.get_config()
+
+    def start(text=""):
+        listener = Listener(text)
+        structlog.configure(processors=[listener])
+        return listener
+
+    yield start
+    structlog.configure(**configuration)
+
+
+async def test_lines_are_logged_with_their_phase(
+    nix_environment, tiny_source, tmp_path, salt, listen
+):
+    listener = listen()
+    nix = Nix(environment=nix_environment, nixpkgs_config={"salt": salt})
+    with pytest.raises(BuildFailed):
+        await prepare(nix, tiny_source, tmp_path / "root", "failing")
+    told = [(line["phase"], line["kind"], line["line"]) for line in listener.lines]
+    assert ("build", "log", "this package cannot be built") in told
+    assert any(phase == "build" and kind == "activity" for phase, kind, _ in told)
+    assert any(phase == "realise" and "will be built" in text for phase, _, text in told)
+
+
+@pytest.mark.parametrize("name", ["chatty", "chatty-line"])
+async def test_ten_megabytes_of_log(nix_environment, tiny_source, tmp_path, salt, listen, *, name):
+    """They neither block nor fill memory; the closure is there afterwards."""
+    listen()
+    nix = Nix(environment=nix_environment, nixpkgs_config={"salt": salt})
+    with anyio.fail_after(60):
+        assert await prepare(nix, tiny_source, tmp_path / "root", name)
+
+
+async def test_cancelling_ends_the_builder(nix_environment, tiny_source, tmp_path, salt, listen):
+    """A client that leaves, or a deadline: nothing of the build goes on."""
+    listener = listen("sleeping")
+    nix = Nix(environment=nix_environment, nixpkgs_config={"salt": salt})
+    packages = await nix.evaluate(tiny_source, request("slow"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(nix.realise, packages, tmp_path / "root")
+        await listener.heard.wait()
+        builders = with_environment(salt)
+        tasks.cancel_scope.cancel()
+    assert builders
+    assert all(map(ended, builders))
+
+
+async def test_deadline_of_an_evaluation(nix_environment, tmp_path):
+    """An evaluation that goes on for ever is ended as well; NIX_TIMEOUT does not bound it."""
+    (tmp_path / "default.nix").write_text(
+        "let loop = n: if n == 0 then 0 else loop (builtins.add n 0); in { a = loop 1; }"
+    )
+    nix = Nix(environment={**nix_environment, "MARK": str(tmp_path)})
+    with pytest.raises(TimeoutError), anyio.fail_after(0.5):
+        await nix.evaluate(source_of(tmp_path), request("a"))
+    assert with_environment(f"MARK={tmp_path}") == []
