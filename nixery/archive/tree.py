@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from errno import ELOOP, ENOENT
 from typing import NamedTuple
 
 from nixery.errors import StoreDamaged
@@ -88,8 +89,10 @@ def fill(descriptor: int, view: memoryview, path: bytes, *, last: bool) -> None:
 
 
 def open_file(path: bytes) -> int:
-    """A descriptor to read from; raises StoreDamaged where the file is gone."""
+    """A descriptor to read from; raises StoreDamaged where the file is gone or replaced."""
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError as error:
-        raise StoreDamaged(f"{os.fsdecode(path)} is not in the store") from error
+    except OSError as error:
+        if error.errno in (ENOENT, ELOOP):  # the latter: a symlink has taken its place
+            raise StoreDamaged(f"{os.fsdecode(path)} is not in the store any more") from error
+        raise

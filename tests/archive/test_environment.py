@@ -97,6 +97,11 @@ def test_the_first_wins_where_a_file_meets_a_directory(first, second, winner):
     assert tree == {"share": REAL, "share/x": winner}
 
 
+def test_a_file_that_is_first_wins_over_several_directories():
+    tree = merged(a={"x": None}, b={"x": {"2": None}}, c={"x": {"3": None}})
+    assert tree == {"x": "/a/x"}
+
+
 def test_directories_merge_past_a_file_of_the_same_name():
     """The first is a directory, so a later directory joins it; the file between loses."""
     tree = merged(

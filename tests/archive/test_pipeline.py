@@ -119,8 +119,15 @@ def test_memory_is_bounded_by_the_workers():
         (Recording(fails_at=0), Marking(), OSError),
         (Recording(fails_at=7), Marking(), OSError),
         (Recording(), Failing(), ArithmeticError),
+        (Recording(fails_at=0), LastFirst(), OSError),
     ],
-    ids=["success", "the first write fails", "a later write fails", "compression fails"],
+    ids=[
+        "success",
+        "the first write fails",
+        "a later write fails",
+        "compression fails",
+        "writing fails while several are pending",
+    ],
 )
 def test_every_borrowed_block_is_given_back_once(staging, compression, error):
     with Workers(2) as workers:

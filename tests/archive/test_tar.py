@@ -64,12 +64,20 @@ def test_pax_is_used_only_where_ustar_does_not_do():
     with_prefix = b"p" * 155 + b"/" + b"n" * 100
     assert len(header(with_prefix, 0o444, Type.FILE)) == RECORD
     assert len(header(with_prefix + b"n", 0o444, Type.FILE)) == 3 * RECORD
+    assert len(header(b"f", 0o444, Type.FILE, 0o77777777777)) == RECORD
+    assert len(header(b"f", 0o444, Type.FILE, 0o77777777777 + 1)) == 3 * RECORD
 
 
-@pytest.mark.parametrize("length", [86, 87, 88, 89, 90, 91, 985, 986, 987, 988, 989, 990, 991, 992])
+def test_no_prefix_stands_beside_a_name_in_a_pax_record():
+    """A directory whose one name does not fit, so that only its last slash is near enough."""
+    ustar = header(b"d/" + b"n" * 101 + b"/", 0o555, Type.DIRECTORY)[-RECORD:]
+    assert ustar[345:500] == bytes(155)
+
+
+@pytest.mark.parametrize("length", range(984, 994))
 def test_a_pax_record_counts_its_own_length(length):
-    """Around the lengths where the count gets one more digit."""
-    record = header(b"d/" + b"n" * length + b"n" * 100, 0o444, Type.FILE)[RECORD:]
+    """Around the length where the count gets one more digit."""
+    record = header(b"n" * length, 0o444, Type.FILE)[RECORD:]
     count = int(record.split(b" ")[0])
     assert record[count - 1 : count] == b"\n"
     assert record[count : count + 1] == b"\0"

@@ -5,7 +5,7 @@ import os
 import pytest
 from store_trees import make_store
 
-from nixery.archive.tree import Directory, File, Symlink, fill, walk
+from nixery.archive.tree import Directory, File, Symlink, fill, open_file, walk
 from nixery.errors import StoreDamaged
 
 
@@ -73,3 +73,9 @@ def test_a_file_that_ends_early_is_no_zeros(descriptor):
 def test_a_file_that_goes_on_is_no_shorter_file(descriptor):
     with pytest.raises(StoreDamaged, match="file grew"):
         fill(descriptor, memoryview(bytearray(4)), b"file", last=True)
+
+
+def test_a_symlink_in_the_place_of_a_file_is_not_followed(tmp_path):
+    (tmp_path / "file").symlink_to("/etc/passwd")
+    with pytest.raises(StoreDamaged, match="file is not in the store any more"):
+        open_file(bytes(tmp_path / "file"))
