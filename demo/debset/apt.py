@@ -147,12 +147,11 @@ class Apt:
         raise AptFailed(f"{' '.join(command[:2])}: {reason}")
 
 
-def persist(apt: Apt, work: Callable[[], Result]) -> Result:
+def persist(apt: Apt, work: Callable[[], Result], pause: float = PAUSE) -> Result:
     """Does the work; where apt fails, fetches its lists if it may and tries again.
 
     Raises AptFailed after ATTEMPTS, with what apt said last.
     """
-    pause = PAUSE
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return work()
@@ -183,9 +182,9 @@ def is_whole(path: Path, deb: Deb) -> bool:
 
 
 def parse_record(text: str) -> dict[str, str]:
-    """The fields of a record; of a field in several lines the first only.
+    r"""The fields of a record; of a field in several lines the first only.
 
-    >>> parse_record("Package: git\\nDescription: fast\\n slow too")
+    >>> parse_record("Package: git\nDescription: fast\n slow too")
     {'Package': 'git', 'Description': 'fast'}
     """
     fields = {}
@@ -198,7 +197,9 @@ def parse_record(text: str) -> dict[str, str]:
 
 
 def _name_and_version(file: str) -> str:
-    """>>> _name_and_version("git_1%3a2.39.5-0+deb12u3_amd64.deb")
+    """What apt is asked for, from the name of a file.
+
+    >>> _name_and_version("git_1%3a2.39.5-0+deb12u3_amd64.deb")
     'git=1:2.39.5-0+deb12u3'
     """
     name, version, _architecture = file.removesuffix(".deb").split("_")

@@ -55,17 +55,17 @@ def first_names(depends: str) -> list[list[str]]:
 
 def find_edges(debs: Mapping[str, Deb], contents: Mapping[str, Contents], t: Table) -> list[Edge]:
     """``debs`` and ``contents`` by package name; extras of groups have no edges of their own."""
-    extras = {deb for group in t.groups.values() for deb in group.extra}
+    names = sorted(debs.keys() - {deb for group in t.groups.values() for deb in group.extra})
     virtual: dict[str, list[str]] = {}
     libraries: dict[str, list[str]] = {}
-    for name in sorted(debs.keys() - extras):
+    for name in names:
         for clause in first_names(debs[name].provides):
             virtual.setdefault(clause[0], []).append(name)
         for library in contents[name].provides:
             libraries.setdefault(library, []).append(name)
 
     edges = []
-    for name in sorted(debs.keys() - extras):
+    for name in names:
         declared = []
         for clause in first_names(debs[name].depends):
             known = [c for a in clause for c in ([a] if a in debs else virtual.get(a, [])[:1])]
@@ -76,12 +76,10 @@ def find_edges(debs: Mapping[str, Deb], contents: Mapping[str, Contents], t: Tab
             if providers and name not in providers:
                 best = next((p for p in providers if p in declared), providers[0])
                 edges.append(Edge(name, best, "elf"))
-        for program in contents[name].interpreters:
-            to = _INTERPRETERS.get(program)
-            if to in debs:
-                edges.append(Edge(name, to, "script"))
-        if name in t.wrap:
-            edges += [Edge(name, to, "wrap") for to in wrap_needs(t.wrap[name])]
+        programs = {_INTERPRETERS.get(p, p) for p in contents[name].interpreters}
+        known_programs = programs & set(_INTERPRETERS.values()) & debs.keys()
+        edges += [Edge(name, to, "script") for to in sorted(known_programs)]
+        edges += [Edge(name, to, "wrap") for to in wrap_needs(t.wrap.get(name, {}))]
     return edges
 
 

@@ -47,7 +47,7 @@ def _fetch(apt: Apt, table: Table, attributes: tuple[Attribute, ...], into: Path
     roots = sorted({a.deb for a in attributes} | set(table.boot_roots))
     apt.progress.say(f"asking apt for {len(roots)} packages and what they depend on")
     resolved = apt.resolve(roots)
-    extra = table.extra(entry.split("=")[0] for entry in resolved)
+    extra = table.additions(entry.split("=")[0] for entry in resolved)
     debs = {deb.name: deb for deb in apt.show([*resolved, *extra])}
     apt.download(debs.values(), into)
     return debs

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fromdeb import elf
-from fromdeb.deb import open_part, read_files
+from fromdeb.deb import clean, open_part, read_files
 from fromdeb.layout import is_dropped, is_man, mapped
 
 from debset.progress import Progress
@@ -78,7 +78,7 @@ def scan(deb: Path) -> Contents:
                 continue
             needs.update(found.needed)
             if found.interpreter:
-                needs.add(os.path.basename(found.interpreter))
+                needs.add(Path(found.interpreter).name)
             directory, name = os.path.split(mapped(path))
             if found.soname or _LIBRARY.fullmatch(directory):
                 provides |= {name, found.soname or name}
@@ -94,15 +94,17 @@ def scan(deb: Path) -> Contents:
 
 
 def interpreter(head: bytes) -> str | None:
-    """>>> interpreter(b"#!/usr/bin/env python3\\n")
+    r"""The program that a script begins with.
+
+    >>> interpreter(b"#!/usr/bin/env python3\n")
     'python3'
     """
     if not head.startswith(b"#!"):
         return None
     words = head[2:].split(b"\n")[0].decode("latin-1").split()
-    if words and os.path.basename(words[0]) == "env":
+    if words and Path(words[0]).name == "env":
         words = [word for word in words[1:] if word != "-S"]
-    return os.path.basename(words[0]) if words else None
+    return Path(words[0]).name if words else None
 
 
 def alternatives(script: str) -> list[tuple[str, str]]:
@@ -118,7 +120,7 @@ def alternatives(script: str) -> list[tuple[str, str]]:
 def _postinst(deb: Path) -> str:
     with open_part(deb, "control") as archive:
         for entry in archive:
-            if os.path.basename(entry.name) == "postinst":
+            if clean(entry.name) == "postinst":
                 file = archive.extractfile(entry)
                 return file.read().decode(errors="replace") if file else ""
     return ""

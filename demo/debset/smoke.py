@@ -73,7 +73,7 @@ def run_alone(
         mounts += [(f"/dev/{name}", f"/dev/{name}") for name in _DEVICES]
         for real, inside in mounts:
             place = root / inside.lstrip("/")
-            if os.path.isdir(real):
+            if Path(real).is_dir():
                 place.mkdir()
             else:
                 place.touch()
@@ -119,8 +119,11 @@ def _link(real: Path, logical: str, place: Path) -> None:
 def outputs(directory: Path, names: Iterable[str]) -> dict[str, list[str]]:
     """What an image gets of each package: meta.outputsToInstall without man; builds nothing."""
     done = subprocess.run(
-        ["nix-instantiate", "--eval", "--strict", "--json", "-E", _OUTPUTS]
-        + ["--argstr", "directory", str(directory), "--argstr", "names", json.dumps(sorted(names))],
+        [
+            *("nix-instantiate", "--eval", "--strict", "--json", "-E", _OUTPUTS),
+            *("--argstr", "directory", str(directory)),
+            *("--argstr", "names", json.dumps(sorted(names))),
+        ],
         check=True,
         stdout=subprocess.PIPE,
         text=True,

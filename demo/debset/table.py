@@ -72,7 +72,7 @@ class Table:
         group = self.groups.get(self.node(deb))
         return group.output(deb) if group else "out"
 
-    def extra(self, debs: Iterable[str]) -> list[str]:
+    def additions(self, debs: Iterable[str]) -> list[str]:
         """Packages to add where their group is in use."""
         nodes = {self.node(deb) for deb in debs}
         return sorted(d for g in self.groups.values() if g.node in nodes for d in g.extra)

@@ -40,7 +40,9 @@ def read_files(deb: Path) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.TarFil
 
 
 def clean(path: str) -> str:
-    """>>> clean("./usr/bin/")
+    """As paths are written elsewhere.
+
+    >>> clean("./usr/bin/")
     'usr/bin'
     """
     return path.removeprefix(".").strip("/")
@@ -51,6 +53,8 @@ def _ar_members(deb: Path) -> Iterator[tuple[str, bytes]]:
         if file.read(len(_AR_MAGIC)) != _AR_MAGIC:
             raise NotADeb(f"{deb.name} is not a Debian package")
         while header := file.read(_HEADER):
+            if len(header) != _HEADER:
+                raise NotADeb(f"{deb.name} is cut off")
             size = int(header[48:58])
             content = file.read(size)
             if len(content) != size:
@@ -64,7 +68,7 @@ def _decompress(name: str, content: bytes) -> IO[bytes]:
     if name.endswith(".xz"):
         return lzma.open(raw)
     if name.endswith(".gz"):
-        return gzip.open(raw)
+        return io.BytesIO(gzip.decompress(content))
     if name.endswith(".tar"):
         return raw
     raise NotADeb(f"{name}: a compression that is not read here")

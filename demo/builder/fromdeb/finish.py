@@ -1,4 +1,4 @@
-"""Last step: what Debian does when a package is configured, and what lies elsewhere in the store."""
+"""Last step: what Debian does when it configures a package, and wrappers for moved files."""
 
 import os
 import re
@@ -91,7 +91,7 @@ def _wrap(spec: Spec, name: str) -> None:
         hidden = root / "libexec/wrapped" / name
         hidden.parent.mkdir(parents=True, exist_ok=True)
         if program.is_symlink():
-            target = os.path.normpath(program.parent / os.readlink(program))
+            target = os.path.normpath(program.parent / program.readlink())
             beside = Path(target).name
             inside = Path(target).parent == program.parent and beside in spec.wrap.programs
             hidden.symlink_to(beside if inside else target)
@@ -117,7 +117,8 @@ def _expand(spec: Spec, value: str) -> str:
     parts = []
     for part in value.split(":"):
         filled = re.sub(r"@([^@]+)@", lambda match: _place(spec, match[1]), part)
-        matches = sorted(glob(filled)) if has_magic(filled) else [filled]
+        # Not Path.glob: the pattern is absolute.
+        matches = sorted(glob(filled)) if has_magic(filled) else [filled]  # noqa: PTH207
         if not matches:
             raise FileNotFoundError(f"{spec.node}: no file matches {part}")
         parts += matches

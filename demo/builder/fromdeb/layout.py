@@ -44,7 +44,9 @@ def is_dropped(path: str) -> bool:
 
 
 def mapped(path: str) -> str:
-    """>>> mapped("/usr/lib/x86_64-linux-gnu/perl/5.36")
+    """Where a path of Debian lies in a store path.
+
+    >>> mapped("/usr/lib/x86_64-linux-gnu/perl/5.36")
     'lib/perl/5.36'
     """
     path = path.lstrip("/").removeprefix("usr/")

@@ -1,4 +1,4 @@
-"""Second step: programs and libraries find their loader, libraries and interpreters in the store."""
+"""Second step: programs find their loader, libraries and interpreters in the store."""
 
 import os
 import subprocess
@@ -102,11 +102,11 @@ def patch_scripts(spec: Spec) -> int:
             continue
         line, end, body = path.read_bytes().partition(b"\n")
         words = line[2:].decode("latin-1").split()
-        if words and os.path.basename(words[0]) == "env":
+        if words and Path(words[0]).name == "env":
             words = [word for word in words[1:] if word != "-S"]
         if not words:
             continue
-        name = os.path.basename(words[0])
+        name = Path(words[0]).name
         program = find_program(spec, name)
         if program is None:
             print(f"{path}: nothing provides the interpreter {name}")
@@ -130,7 +130,7 @@ def find_program(spec: Spec, name: str) -> Path | None:
 
 
 def perl_paths(spec: Spec) -> list[Path]:
-    """This package and every one below it that holds Perl modules."""
+    """The package and every one below it that holds Perl modules."""
     return [spec.main, *inherited(spec, "perl-path")]
 
 

@@ -13,7 +13,7 @@ Output = str
 class Wrap:
     """Variables that programs need because their files lie elsewhere than Debian puts them.
 
-    Values may name ``@out@`` (the package) or a dependency as ``@NAME@``, and be patterns of file names.
+    Values may name an output as ``@out@`` or a dependency as ``@NAME@``, and be patterns of names.
     """
 
     programs: tuple[str, ...] = ()

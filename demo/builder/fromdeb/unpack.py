@@ -20,7 +20,7 @@ class Link:
 
     @property
     def absolute(self) -> str:
-        return os.path.normpath(os.path.join("/", os.path.dirname(self.path), self.target))
+        return os.path.normpath(Path("/", self.path).parent / self.target)
 
 
 def unpack(spec: Spec) -> list[Link]:
@@ -49,12 +49,12 @@ def unpack(spec: Spec) -> list[Link]:
                 with target.open("wb") as file:
                     shutil.copyfileobj(content, file, 1 << 20)
                 target.chmod(0o755 if entry.mode & 0o111 else 0o644)
-    for path, target_path in spec.links:
-        path = path.lstrip("/")
+    first = "bin" if "bin" in spec.outputs else "out"
+    for at, to in spec.links:
+        path = clean(at)
         if not is_dropped(path):
-            man = is_man(path) and "man" in spec.outputs
-            first = next(iter(o for o in spec.outputs if o != "man"))
-            links.append(Link(path, target_path, "man" if man else first))
+            place = "man" if is_man(path) and "man" in spec.outputs else first
+            links.append(Link(path, to, place))
     return links
 
 

@@ -1,0 +1,86 @@
+"""The command: that it does nothing where nothing is to be done, and one at a time."""
+
+import fcntl
+import json
+import subprocess
+
+import pytest
+from conftest import DEMO
+from debset import cli
+
+SCRIPT = DEMO.parent / "scripts/demo"
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A directory that looks as if the maker had finished."""
+    (tmp_path / "debs").mkdir()
+    (tmp_path / "debs/a.deb").write_text("")
+    made = {
+        "attrs": {"a": "a"},
+        "nested": {},
+        "nodes": {"a": {"debs": [{"file": "a.deb"}]}},
+        "boot": {"debs": []},
+    }
+    (tmp_path / "set.json").write_text(json.dumps(made))
+    stamp = {"code": cli._stamp(), "whole": False}
+    (tmp_path / "stamp").write_text(json.dumps(stamp))
+    return tmp_path
+
+
+def test_help_says_where_the_set_goes():
+    done = subprocess.run([SCRIPT, "--help"], capture_output=True, text=True, check=True)
+    assert ".nixery/demo" in done.stdout
+    assert "--whole" in done.stdout
+
+
+def test_a_finished_set_is_left_alone(made):
+    done = subprocess.run([SCRIPT, "--output", made], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{made}\n"
+    assert done.stderr == ""
+
+
+def test_the_whole_set_serves_the_small_selection(made):
+    stamp = {"code": cli._stamp(), "whole": True}
+    (made / "stamp").write_text(json.dumps(stamp))
+    assert cli._is_made(made, cli._stamp(), whole=False)
+    assert cli._is_made(made, cli._stamp(), whole=True)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda d: (d / "stamp").unlink(), id="interrupted"),
+        pytest.param(lambda d: (d / "stamp").write_text("{"), id="torn stamp"),
+        pytest.param(lambda d: (d / "stamp").write_text('{"code": "x"}'), id="other code"),
+        pytest.param(lambda d: (d / "debs/a.deb").unlink(), id="a file is gone"),
+        pytest.param(lambda d: (d / "set.json").unlink(), id="the set is gone"),
+    ],
+)
+def test_what_is_not_finished_is_made_again(made, spoil):
+    assert cli._is_made(made, cli._stamp(), whole=False)
+    spoil(made)
+    assert not cli._is_made(made, cli._stamp(), whole=False)
+
+
+def test_the_small_selection_is_not_the_whole(made):
+    assert not cli._is_made(made, cli._stamp(), whole=True)
+
+
+def test_a_second_run_waits_for_the_first(made):
+    """It says that it waits, and goes on once the lock is free."""
+    with (made / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = subprocess.Popen(
+            [SCRIPT, "--output", made], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert "waiting" in second.stderr.readline()
+        assert second.poll() is None
+    out, _ = second.communicate(timeout=60)
+    assert (second.returncode, out) == (0, f"{made}\n")
+
+
+def test_building_needs_nix(made, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cli.main(["--output", str(made), "--build"]) == 1
+    assert "nix-build is not on PATH" in capfd.readouterr().err

@@ -1,0 +1,42 @@
+"""ELF files: what they ask the dynamic linker for."""
+
+from pathlib import Path
+
+import pytest
+from debs import make_elf
+from fromdeb import elf
+
+
+def test_libraries_and_loader_of_a_program():
+    content = make_elf(["libz.so.1", "libc.so.6"], interpreter="/lib64/ld-linux-x86-64.so.2")
+    assert elf.read(content) == elf.Dynamic(
+        needed=("libz.so.1", "libc.so.6"),
+        soname=None,
+        interpreter="/lib64/ld-linux-x86-64.so.2",
+    )
+
+
+def test_soname_of_a_library():
+    content = make_elf(["libc.so.6"], soname="libz.so.1")
+    assert elf.read(content) == elf.Dynamic(("libc.so.6",), "libz.so.1", None)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"#!/bin/sh\n", id="script"),
+        pytest.param(b"\x7fELF\x01\x01" + bytes(100), id="32 bits"),
+        pytest.param(make_elf(["libc.so.6"])[:200], id="cut off"),
+        pytest.param(make_elf(["libc.so.6"])[:40], id="header cut off"),
+    ],
+)
+def test_none_where_nothing_can_be_said(content):
+    assert elf.read(content) is None
+
+
+def test_a_real_program():
+    """The interpreter that runs the tests is linked to the C library, or to one that is."""
+    found = elf.read(Path("/bin/true").resolve().read_bytes())
+    assert found is not None
+    assert "libc.so.6" in found.needed
