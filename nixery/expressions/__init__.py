@@ -12,4 +12,5 @@ def main() -> None:
     """
     directory = Path(__file__).parent
     os.environ["NIXERY_EXPRESSIONS"] = str(directory)
-    os.execv("/bin/sh", ["/bin/sh", str(directory / "prepare-image.sh"), *sys.argv[1:]])
+    script = str(directory / "prepare-image.sh")
+    os.execv("/bin/sh", ["/bin/sh", script, *sys.argv[1:]])  # noqa: S606 - a shell it is

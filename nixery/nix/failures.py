@@ -44,7 +44,9 @@ _NEEDED = re.compile(
 )
 _PLATFORM = re.compile(r"is required to build|platform mismatch|system or feature not available")
 _TIMEOUT = re.compile(r"timed out after (?P<seconds>\d+) seconds")
-_COLLECTED = re.compile(r"\.drv' is not valid|path '[^']*\.drv' does not exist|missing derivation|don't know how to")
+_COLLECTED = re.compile(
+    r"\.drv' is not valid|path '[^']*\.drv' does not exist|missing derivation|don't know how to"
+)
 _BUILDS = (
     ("hash_mismatch", re.compile(r"hash mismatch in fixed-output derivation"), "has another hash"),
     ("download_failed", _DOWNLOAD, "cannot be downloaded"),

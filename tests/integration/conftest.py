@@ -1,11 +1,15 @@
 """Real Nix: the tiny package set, and a store of the tests' own (``/nix`` is left alone).
 
 The store is shared by all tests and runs, so what they build stays built. A test that needs
-something unbuilt gives the set a salt (``Nix(nixpkgs_config={"salt": uuid4().hex})``); one that
+something unbuilt gives the set a salt (``Nix(nixpkgs_config={"salt": salt})``); one that
 collects garbage or breaks the store makes another with ``tiny_set.nix_environment(tmp_path, …)``.
 """
 
+from uuid import uuid4
+
 import pytest
+import structlog
+from listening import Listener
 from tiny_set import make_store, make_tiny_set, nix_environment
 
 from nixery.nix import Nix
@@ -38,3 +42,23 @@ def _nix_environment(nix_store, tmp_path_factory):
 @pytest.fixture
 def nix(nix_environment):
     return Nix(environment=nix_environment)
+
+
+@pytest.fixture
+def salt():
+    """With another salt nothing of the set is built yet."""
+    return uuid4().hex
+
+
+@pytest.fixture
+def listen():
+    """``listen(text)`` gives the one listener of the logs until the test ends."""
+    configuration = structlog.get_config()
+
+    def start(text=""):
+        listener = Listener(text)
+        structlog.configure(processors=[listener])
+        return listener
+
+    yield start
+    structlog.configure(**configuration)

@@ -1,11 +1,9 @@
 """Packages built, rooted and listed by a real Nix, and every way in which that fails."""
 
 import subprocess
-from uuid import uuid4
 
 import anyio
 import pytest
-import structlog
 from processes import ended, with_environment
 from tiny_set import nix_environment as environment_of
 from tiny_set import request, source_of
@@ -16,12 +14,6 @@ from nixery.nix import Nix
 from nixery.nix.store import store_root
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nix]
-
-
-@pytest.fixture
-def salt():
-    """With another salt nothing of the set is built yet."""
-    return uuid4().hex
 
 
 async def prepare(nix, source, root, *names, architecture=Architecture.AMD64):
@@ -139,36 +131,6 @@ async def test_builder_of_the_architecture(nix_environment, tiny_source, tmp_pat
     )
     amd64 = await prepare(Nix(environment=environment), tiny_source, tmp_path / "amd64", "hello")
     assert arm64.paths != amd64.paths
-
-
-class Listener:
-    """Hears what is logged; ``heard`` is set when a line has the text."""
-
-    def __init__(self, text):
-        self.text = text
-        self.lines = []
-        self.heard = anyio.Event()
-
-    def __call__(self, _logger, _method, event):
-        if len(self.lines) < 100:
-            self.lines.append(event)
-        if event.get("line") == self.text:
-            self.heard.set()
-        raise structlog.DropEvent
-
-
-@pytest.fixture
-def listen():
-    """Makes the one listener of the logs until the test ends."""
-    configuration = structlog.get_config()
-
-    def start(text=""):
-        listener = Listener(text)
-        structlog.configure(processors=[listener])
-        return listener
-
-    yield start
-    structlog.configure(**configuration)
 
 
 async def test_lines_are_logged_with_their_phase(

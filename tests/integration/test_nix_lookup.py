@@ -114,7 +114,7 @@ async def test_message_of_nix_is_in_the_detail(nix, tiny_source):
     ],
 )
 async def test_configuration_allows(nix_environment, tiny_source, name, setting):
-    """NIXERY_NIXPKGS_CONFIG and NIXPKGS_ALLOW_*; insecure becomes the predicate that nixpkgs has."""
+    """NIXERY_NIXPKGS_CONFIG and NIXPKGS_ALLOW_*; insecure becomes nixpkgs' predicate."""
     nix = Nix(environment=nix_environment, nixpkgs_config={setting: True})
     (package,) = await nix.evaluate(tiny_source, request(name))
     assert package.outputs
