@@ -9,7 +9,6 @@ image, source, closure and oci.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +17,8 @@ import anyio.to_thread
 import structlog
 
 from nixery import archive, image, layers, manifest
-from nixery.cache import Failures, LayerCache, layer_key
+from nixery.cache import Failures, LayerCache
+from nixery.cache.keys import by_content
 from nixery.closure import Closure, Package, StorePath
 from nixery.errors import NixeryError, TimedOut
 from nixery.flight import Flights
@@ -105,7 +105,7 @@ class Builder:
         key = (request, tag)
         if failure := self._failures.recall(key):
             raise failure
-        return await self._flights.run(key, partial(self._prepare, name, request, tag))
+        return await self._flights.run(key, lambda _: self._prepare(name, request, tag))
 
     async def _prepare(self, name: str, request: ImageRequest, tag: str) -> Image:
         structlog.contextvars.bind_contextvars(image=name, tag=tag)
@@ -153,7 +153,7 @@ class Builder:
         return await map_in_threads(self._pack_one, contents, self._packing)
 
     def _pack_one(self, content: archive.Content) -> PackedLayer:
-        key = layer_key(self._packer.describe(content))
+        key = by_content("layer", self._packer.describe(content))
         layer = self._layers.find(key)
         if layer is None:
             layer = self._packer.pack(content, self._storage)

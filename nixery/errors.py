@@ -13,6 +13,7 @@
     │       └── TimedOut            404, strict: 504
     ├── Denied                      403 DENIED
     ├── BlobUnknown                 404 BLOB_UNKNOWN
+    ├── TooBusy                     429 TOOMANYREQUESTS, with Retry-After
     ├── SourceUnavailable           503 UNAVAILABLE, with Retry-After
     ├── StorageUnavailable          503 UNAVAILABLE, with Retry-After
     ├── StoreDamaged                500 UNKNOWN
@@ -130,6 +131,14 @@ class Denied(NixeryError):
 class BlobUnknown(NixeryError):
     status = 404
     code = "BLOB_UNKNOWN"
+
+
+class TooBusy(NixeryError):
+    """Too many images are being built; the client should come back."""
+
+    status = 429
+    code = "TOOMANYREQUESTS"
+    retry_after = 10
 
 
 class SourceUnavailable(NixeryError):

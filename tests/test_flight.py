@@ -12,15 +12,18 @@ pytestmark = pytest.mark.anyio
 class Work:
     """Counts its runs, and ends when it is told to."""
 
-    def __init__(self, error=None):
+    def __init__(self, error=None, *, commits=False):
+        self.commits = commits
         self.runs = 0
         self.started = asyncio.Event()
         self.gate = asyncio.Event()
         self.cancelled = False
         self.error = error
 
-    async def __call__(self):
+    async def __call__(self, flight):
         self.runs += 1
+        if self.commits:
+            flight.commit()
         self.started.set()
         try:
             await self.gate.wait()
@@ -79,6 +82,40 @@ async def test_a_client_that_leaves_does_not_end_the_work():
         await leaver
     work.gate.set()
     assert await stayer == "done"
+    assert work.runs == 1
+
+
+async def test_work_that_nobody_waits_for_is_dropped():
+    flights, work = Flights(), Work()
+    leavers = [asyncio.create_task(flights.run("key", work)) for _ in range(2)]
+    await work.started.wait()
+    for leaver in leavers:
+        leaver.cancel()
+    await asyncio.gather(*leavers, return_exceptions=True)
+    assert work.cancelled
+
+
+async def test_whoever_comes_after_the_last_left_starts_anew():
+    """And does not share in the cancellation."""
+    flights, dropped, work = Flights(), Work(), Work()
+    leaver = asyncio.create_task(flights.run("key", dropped))
+    await dropped.started.wait()
+    leaver.cancel()
+    await asyncio.gather(leaver, return_exceptions=True)
+    work.gate.set()
+    assert await flights.run("key", work) == "done"
+
+
+async def test_committed_work_is_finished_for_the_next_who_asks():
+    flights, work = Flights(), Work(commits=True)
+    leaver = asyncio.create_task(flights.run("key", work))
+    await work.started.wait()
+    leaver.cancel()
+    await asyncio.gather(leaver, return_exceptions=True)
+    comer = asyncio.create_task(flights.run("key", work))
+    await asyncio.sleep(0)
+    work.gate.set()
+    assert await comer == "done"
     assert work.runs == 1
 
 

@@ -15,9 +15,10 @@ FLOORS = [
     ["service"],
     ["http", "settings"],
     ["builder"],
-    ["nix", "layers", "archive", "manifest", "cache"],
+    ["nix", "layers", "archive", "cache", "lease"],
+    ["manifest"],
     ["image", "source", "closure", "storage", "roots"],
-    ["oci", "flight", "threads", "logs", "expressions"],
+    ["oci", "flight", "threads", "queue", "logs", "expressions"],
     ["errors"],
     ["__init__"],
 ]

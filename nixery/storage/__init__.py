@@ -114,6 +114,14 @@ class Staging(Protocol):
 
 
 class Storage(Protocol):
+    @property
+    def trusted_seconds(self) -> float:
+        """For how long a Stat may be taken for true: 0 where looking again costs nothing."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether ``write`` and ``delete`` keep to their conditions; leases need that."""
+
     def stage(self) -> AbstractContextManager[Staging]:
         """A new blob; leaving the block without ``publish`` throws it away."""
 

@@ -13,6 +13,9 @@ from nixery.storage import Blob, Buffer, Condition, Content, Location, Object, S
 class MemoryStorage:
     """``clock`` is what ``now`` answers."""
 
+    trusted_seconds = 0.0
+    conditional = True
+
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.objects: dict[str, bytes] = {}
         self._stats: dict[str, Stat] = {}

@@ -1,0 +1,59 @@
+"""Which blob packing these store paths gave: ``builds/<key>``.
+
+An entry that does not parse, or whose blob is gone or has another size, is a miss and never an
+error: the layer is packed again.
+"""
+
+import json
+
+from nixery.cache.recent import Recent
+from nixery.errors import NixeryError
+from nixery.oci import PackedLayer, canonical_json, parse_digest
+from nixery.storage import Storage, layer_key
+
+REMEMBERED = 20_000
+"""Entries in memory, about 300 bytes each: the layers of some hundred images."""
+
+
+class LayerCache:
+    """Memory, then storage. Blocks, like the storage it asks; used by several threads."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._memory: Recent[str, PackedLayer] = Recent(REMEMBERED)
+
+    def find(self, key: str) -> PackedLayer | None:
+        """The layer, if its blob is still there.
+
+        Its time is renewed, so that nobody who saw it unused deletes it from now on.
+        """
+        layer = self._memory.get(key) or self._stored(key)
+        if layer is None:
+            return None
+        blob = self._storage.stat(layer_key(layer.digest))
+        if blob is None or blob.size != layer.size or self._storage.touch(blob) is None:
+            self._memory.drop(key)
+            return None
+        self._memory.put(key, layer)
+        return layer
+
+    def keep(self, key: str, layer: PackedLayer) -> None:
+        """Only for a layer whose blob is durable."""
+        entry = {"digest": layer.digest, "diffID": layer.diff_id, "size": layer.size}
+        self._storage.write(f"builds/{key}", canonical_json(entry))
+        self._memory.put(key, layer)
+
+    def _stored(self, key: str) -> PackedLayer | None:
+        found = self._storage.read(f"builds/{key}")
+        return parse(found.data) if found else None
+
+
+def parse(data: bytes) -> PackedLayer | None:
+    """An entry's content; None for anything else, such as what the Go server keeps there."""
+    try:
+        match json.loads(data):
+            case {"digest": str(digest), "diffID": str(diff_id), "size": int(size)}:
+                return PackedLayer(parse_digest(digest), parse_digest(diff_id), size)
+    except (ValueError, RecursionError, NixeryError):
+        pass
+    return None

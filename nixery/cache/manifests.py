@@ -1,0 +1,141 @@
+"""Manifests that were made before: ``manifests/<key>``, in three places.
+
+    memory            the hot path: nothing is read
+    state directory   after a restart; only a copy, which can be lost
+    storage           what other replicas made
+
+What is found further down is kept further up. An entry that does not parse is a miss.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from nixery.cache.recent import Recent
+from nixery.errors import NixeryError
+from nixery.manifest import Manifest
+from nixery.oci import Descriptor, Format, canonical_json, digest_of, parse_digest
+from nixery.storage import Storage
+
+log = structlog.get_logger()
+
+Tier = Literal["local", "bucket"]
+
+REMEMBERED = 1000
+"""Entries in memory; with two manifests of 95 layers each takes about 60 KB."""
+KEPT = 20_000
+"""Files in the state directory, swept at the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedImage:
+    """An image that was acknowledged: both manifests, and what they refer to."""
+
+    manifests: Mapping[Format, Manifest]
+    outputs_key: str
+    """Where its plan is kept."""
+    blobs: tuple[Descriptor, ...]
+    """Everything that must be there for a pull: config, layers, and the manifests themselves."""
+
+
+def image_of(manifests: Mapping[Format, Manifest], outputs_key: str) -> CachedImage:
+    """Raises ValueError and its like where a manifest is none."""
+    blobs: dict[str, Descriptor] = {}
+    for made in manifests.values():
+        content = json.loads(made.data)
+        for entry in (content["config"], *content["layers"]):
+            digest = parse_digest(entry["digest"])
+            blobs[digest] = Descriptor(entry["mediaType"], digest, int(entry["size"]))
+        blobs[made.digest] = Descriptor(made.media_type, made.digest, len(made.data))
+    return CachedImage(manifests, outputs_key, tuple(blobs.values()))
+
+
+class ManifestCache:
+    """Blocks, except for ``recall``."""
+
+    def __init__(self, storage: Storage, directory: Path) -> None:
+        """``directory``: in the state directory; made here, and trimmed."""
+        self._storage = storage
+        self._directory = directory
+        self._memory: Recent[str, CachedImage] = Recent(REMEMBERED)
+        directory.mkdir(parents=True, exist_ok=True)
+        _trim(directory)
+
+    def recall(self, key: str) -> CachedImage | None:
+        """From memory only."""
+        return self._memory.get(key)
+
+    def find(self, key: str) -> tuple[CachedImage, Tier] | None:
+        """From the state directory, then from the storage."""
+        with suppress(OSError):
+            if found := decode((self._directory / key).read_bytes()):
+                self._memory.put(key, found)
+                return found, "local"
+        stored = self._storage.read(f"manifests/{key}")
+        found = decode(stored.data) if stored else None
+        if found is None:
+            return None
+        self._keep_local(key, found)
+        return found, "bucket"
+
+    def keep(self, key: str, image: CachedImage) -> None:
+        """Only for an image whose blobs are all durable."""
+        self._storage.write(f"manifests/{key}", encode(image))
+        self._keep_local(key, image)
+
+    def forget(self, key: str) -> None:
+        """Drops the copies of this process: the entry turned out to be of no use."""
+        self._memory.drop(key)
+        with suppress(OSError):
+            (self._directory / key).unlink()
+
+    def _keep_local(self, key: str, image: CachedImage) -> None:
+        self._memory.put(key, image)
+        # Whole, but not durable: a torn copy would be a miss, and a lost one costs a read.
+        staged = self._directory / f".{uuid.uuid4().hex}"
+        try:
+            staged.write_bytes(encode(image))
+            staged.rename(self._directory / key)
+        except OSError as error:
+            log.warning("manifest is not kept locally", error=str(error))
+            with suppress(OSError):
+                staged.unlink()
+
+
+def encode(image: CachedImage) -> bytes:
+    return canonical_json(
+        {
+            "outputs": image.outputs_key,
+            "manifests": {form.name: made.data.decode() for form, made in image.manifests.items()},
+        }
+    )
+
+
+def decode(data: bytes) -> CachedImage | None:
+    """None for anything that ``encode`` did not write, such as a manifest of the Go server."""
+    try:
+        content = json.loads(data)
+        manifests = {}
+        for form in Format:
+            text = content["manifests"][form.name].encode()
+            manifests[form] = Manifest(form.value.manifest, text, digest_of(text))
+        return image_of(manifests, str(content["outputs"]))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, NixeryError):
+        return None
+
+
+def _trim(directory: Path) -> None:
+    """Keeps the newest, removes what a killed process was writing."""
+    entries = [(entry.stat().st_mtime, entry) for entry in os.scandir(directory)]
+    entries.sort(key=lambda pair: pair[0], reverse=True)
+    for position, (_, entry) in enumerate(entries):
+        if position >= KEPT or entry.name.startswith("."):
+            with suppress(OSError):
+                Path(entry.path).unlink()

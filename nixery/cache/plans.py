@@ -1,0 +1,62 @@
+"""How an acknowledged manifest was planned: ``plans/<outputs key>``.
+
+Whoever has to make the image again, because a blob was lost, replays the plan, so that the digest
+stays, whatever tables of popularity and units have been published since. The first plan that is
+written counts: replicas that plan the same image at once agree on it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nixery.closure import Closure, StorePath
+from nixery.oci import canonical_json
+from nixery.storage import Condition, Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    layers: tuple[tuple[StorePath, ...], ...]
+    """Store paths of each layer, in the manifest's order; the environment layer is not listed."""
+    tables: Mapping[str, str]
+    """Versions of the tables that decided it, by kind; gc keeps those."""
+
+
+class Plans:
+    """Blocks, like the storage it asks."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def find(self, key: str, closure: Closure) -> Plan | None:
+        """The plan, if it holds exactly the closure's paths; anything else is a miss."""
+        stored = self._storage.read(f"plans/{key}")
+        plan = decode(stored.data) if stored else None
+        if plan is None:
+            return None
+        planned = sorted(path for layer in plan.layers for path in layer)
+        return plan if planned == [info.path for info in closure.paths] else None
+
+    def agree(self, key: str, plan: Plan, closure: Closure) -> Plan:
+        """Keeps the plan, unless another replica was faster: then that one's."""
+        if self._storage.write(f"plans/{key}", encode(plan), Condition.ABSENT):
+            return plan
+        if found := self.find(key, closure):
+            return found
+        self._storage.write(f"plans/{key}", encode(plan))  # what is there cannot be read
+        return plan
+
+
+def encode(plan: Plan) -> bytes:
+    return canonical_json({"layers": plan.layers, "tables": dict(plan.tables)})
+
+
+def decode(data: bytes) -> Plan | None:
+    try:
+        content = json.loads(data)
+        return Plan(
+            tuple(tuple(str(path) for path in layer) for layer in content["layers"]),
+            {str(kind): str(version) for kind, version in content["tables"].items()},
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None

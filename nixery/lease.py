@@ -1,0 +1,116 @@
+"""Who builds what, among all replicas that share a storage: ``leases/<key>``.
+
+    free ── write, only where nothing is ──► held ── heartbeat every 10 s ──► held
+      ▲                                       │
+      └── overwritten as released ◄───────────┘        no heartbeat for 30 s: taken over
+
+Times are the store's own, so replicas need not agree on theirs. A lease saves work and decides
+nothing: whoever loses one goes on, and what is built twice has the same bytes.
+
+Released leases are overwritten and not deleted, because a store may let somebody see an object
+for a moment after its deletion; gc removes old ones.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from nixery.errors import NixeryError
+from nixery.oci import canonical_json
+from nixery.storage import Condition, Object, Stat, Storage
+
+log = structlog.get_logger()
+
+VALID = 30.0
+"""Seconds after the last heartbeat until another replica may take over."""
+HEARTBEAT = 10.0
+"""Seconds; two may be lost."""
+LOOK = 1.0
+"""Seconds between looks at somebody else's lease."""
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(eq=False)
+class Lease:
+    key: str
+    seen: Stat | None
+    """What this replica wrote last; None where it holds nothing, or lost it."""
+
+
+class Leases:
+    """One for each process: its ``holder`` name tells the replicas apart."""
+
+    def __init__(self, storage: Storage, sleep: Sleep = asyncio.sleep) -> None:
+        self._storage = storage
+        self._sleep = sleep
+        self._holder = uuid.uuid4().hex
+
+    async def take(self, key: str) -> Lease | None:
+        """The lease, or None while another replica holds it.
+
+        Where the storage cannot decide who was first, everybody gets one.
+        """
+        if not self._storage.conditional:
+            return Lease(key, None)
+        seen = await anyio.to_thread.run_sync(self._take, key)
+        return Lease(key, seen) if seen else None
+
+    @asynccontextmanager
+    async def kept(self, lease: Lease) -> AsyncIterator[None]:
+        """Renews the lease until the block ends, then releases it."""
+        heart = asyncio.create_task(self._beat(lease))
+        try:
+            yield
+        finally:
+            heart.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.gather(heart, return_exceptions=True)
+                await self._renew(lease, released=True)
+
+    async def pause(self) -> None:
+        """Before looking again whether another replica is done."""
+        await self._sleep(LOOK)
+
+    async def _beat(self, lease: Lease) -> None:
+        while lease.seen:
+            await self._sleep(HEARTBEAT)
+            with anyio.CancelScope(shield=True):  # what was written must be known
+                await self._renew(lease, released=False)
+
+    async def _renew(self, lease: Lease, *, released: bool) -> None:
+        if lease.seen is None:
+            return
+        try:
+            lease.seen = await anyio.to_thread.run_sync(
+                self._write, lease.key, lease.seen, released
+            )
+            if lease.seen is None:
+                log.warning("lease lost to another replica", lease=lease.key)
+        except (NixeryError, OSError) as error:
+            log.warning("lease not renewed", lease=lease.key, error=str(error))
+
+    def _take(self, key: str) -> Stat | None:
+        found = self._storage.read(f"leases/{key}")
+        if found and self._is_held(found):
+            return None
+        return self._write(key, found.stat if found else Condition.ABSENT, released=False)
+
+    def _is_held(self, found: Object) -> bool:
+        if found.stat.modified + VALID < self._storage.now():
+            return False
+        try:
+            return not json.loads(found.data)["released"]
+        except (ValueError, LookupError, TypeError):
+            return False
+
+    def _write(self, key: str, condition: Stat | Condition, released: bool) -> Stat | None:  # noqa: FBT001 - given to a thread
+        state = canonical_json({"holder": self._holder, "released": released})
+        return self._storage.write(f"leases/{key}", state, condition)

@@ -1,0 +1,89 @@
+"""Store paths packed before."""
+
+import json
+
+import pytest
+
+from nixery.cache.layers import LayerCache
+from nixery.oci import Digest, PackedLayer
+from nixery.storage import layer_key, put
+from nixery.storage.memory import MemoryStorage
+
+KEY = "0" * 64
+
+
+@pytest.fixture
+def storage():
+    return MemoryStorage()
+
+
+@pytest.fixture
+def layer(storage):
+    blob = put(storage, b"packed")
+    return PackedLayer(blob.digest, Digest("sha256:" + "d" * 64), blob.size)
+
+
+def test_a_kept_layer_is_found(storage, layer):
+    """By another process as well."""
+    cache = LayerCache(storage)
+    cache.keep(KEY, layer)
+    assert cache.find(KEY) == layer
+    assert LayerCache(storage).find(KEY) == layer
+
+
+def test_a_remembered_layer_is_not_read_again(storage, layer):
+    cache = LayerCache(storage)
+    cache.keep(KEY, layer)
+    del storage.objects[f"builds/{KEY}"]
+    assert cache.find(KEY) == layer
+
+
+def test_an_unknown_layer_is_a_miss(storage):
+    assert LayerCache(storage).find(KEY) is None
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["restarted", "same process"])
+@pytest.mark.parametrize("damage", [None, b"pack"], ids=["deleted", "truncated"])
+def test_a_lost_blob_is_a_miss(storage, layer, damage, fresh):
+    cache = LayerCache(storage)
+    cache.keep(KEY, layer)
+    if damage is None:
+        del storage.objects[layer_key(layer.digest)]
+    else:
+        storage.objects[layer_key(layer.digest)] = damage
+    assert (LayerCache(storage) if fresh else cache).find(KEY) is None
+
+
+def test_a_found_layer_counts_as_used(storage, layer):
+    """Whoever saw it unused before must not delete it now."""
+    LayerCache(storage).keep(KEY, layer)
+    seen = storage.stat(layer_key(layer.digest))
+    LayerCache(storage).find(KEY)
+    assert not storage.delete(seen)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"{", id="torn"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b"[]", id="list"),
+        pytest.param(b"\xff", id="binary"),
+        pytest.param(b"[" * 100_000, id="deep"),
+        pytest.param(
+            json.dumps({"digest": "sha256:x", "diffID": "sha256:y", "size": 1}).encode(),
+            id="bad digest",
+        ),
+        pytest.param(
+            json.dumps({"digest": "sha256:" + "a" * 64, "size": "1"}).encode(), id="wrong type"
+        ),
+        pytest.param(
+            json.dumps({"SHA256": "a" * 64, "TarHash": "sha256:" + "b" * 64}).encode(),
+            id="Go server's",
+        ),
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_a_miss(storage, entry):
+    storage.objects[f"builds/{KEY}"] = entry
+    assert LayerCache(storage).find(KEY) is None

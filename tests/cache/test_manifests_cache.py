@@ -1,0 +1,108 @@
+"""Manifests made before: three places, and what is in none of them."""
+
+import pytest
+
+from nixery import image, manifest
+from nixery.cache.manifests import ManifestCache, decode, encode, image_of
+from nixery.oci import Digest, Format, PackedLayer
+from nixery.storage.memory import MemoryStorage
+
+KEY = "0" * 64
+LAYER = PackedLayer(Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64), 10)
+
+
+def made(name="git"):
+    config = manifest.config([LAYER], image.parse(name))
+    manifests = {form: manifest.build([LAYER], config, form) for form in Format}
+    return image_of(manifests, "1" * 64)
+
+
+@pytest.fixture
+def storage():
+    return MemoryStorage()
+
+
+@pytest.fixture
+def cache(storage, tmp_path):
+    return ManifestCache(storage, tmp_path / "manifests")
+
+
+def test_an_image_is_read_back_as_it_was():
+    assert decode(encode(made())) == made()
+
+
+def test_an_image_knows_all_blobs_that_a_pull_needs():
+    blobs = {blob.digest for blob in made().blobs}
+    assert LAYER.digest in blobs
+    assert {m.digest for m in made().manifests.values()} <= blobs
+    assert len(blobs) == 4  # and the config
+
+
+def test_what_was_kept_is_in_memory(cache):
+    cache.keep(KEY, made())
+    assert cache.recall(KEY) == made()
+
+
+def test_after_a_restart_the_state_directory_has_it(cache, storage, tmp_path):
+    cache.keep(KEY, made())
+    storage.objects.clear()
+    assert ManifestCache(storage, tmp_path / "manifests").find(KEY) == (made(), "local")
+
+
+def test_another_replica_finds_it_in_the_storage_and_keeps_it(cache, storage, tmp_path):
+    cache.keep(KEY, made())
+    replica = ManifestCache(storage, tmp_path / "other")
+    assert replica.recall(KEY) is None
+    assert replica.find(KEY) == (made(), "bucket")
+    assert replica.recall(KEY) == made()
+    storage.objects.clear()
+    assert ManifestCache(storage, tmp_path / "other").find(KEY) == (made(), "local")
+
+
+def test_what_nobody_made_is_a_miss(cache):
+    assert cache.recall(KEY) is None
+    assert cache.find(KEY) is None
+
+
+def test_a_torn_local_copy_is_no_obstacle(cache, storage, tmp_path):
+    cache.keep(KEY, made())
+    (tmp_path / "manifests" / KEY).write_bytes(encode(made())[:-5])
+    assert ManifestCache(storage, tmp_path / "manifests").find(KEY) == (made(), "bucket")
+
+
+def test_what_is_forgotten_is_only_in_the_storage(cache):
+    cache.keep(KEY, made())
+    cache.forget(KEY)
+    assert cache.recall(KEY) is None
+    assert cache.find(KEY) == (made(), "bucket")
+
+
+def test_a_full_state_directory_does_not_fail_the_pull(storage, tmp_path):
+    cache = ManifestCache(storage, tmp_path / "manifests")
+    (tmp_path / "manifests").rmdir()
+    cache.keep(KEY, made())
+    assert cache.recall(KEY) == made()
+
+
+def test_leftovers_of_a_killed_process_are_swept(storage, tmp_path):
+    ManifestCache(storage, tmp_path).keep(KEY, made())
+    (tmp_path / ".half").write_bytes(b"half")
+    ManifestCache(storage, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [KEY]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"{}", id="nothing in it"),
+        pytest.param(b"[1]", id="list"),
+        pytest.param(b'{"outputs":"x","manifests":{"OCI":"{}","DOCKER":"{}"}}', id="no layers"),
+        pytest.param(b'{"outputs":"x","manifests":{"OCI":"{"}}', id="torn inside"),
+        pytest.param(b'{"schemaVersion":2,"layers":[]}', id="Go server's"),
+        pytest.param(b"[" * 100_000, id="deep"),
+    ],
+)
+def test_what_cannot_be_read_is_a_miss(cache, storage, data):
+    storage.objects[f"manifests/{KEY}"] = data
+    assert cache.find(KEY) is None

@@ -1,0 +1,101 @@
+"""Whether all that a manifest promises is there."""
+
+import pytest
+from clock import Clock
+
+from nixery.cache import Presence
+from nixery.oci import Descriptor
+from nixery.storage import layer_key, put
+from nixery.storage.memory import MemoryStorage
+
+
+class Counted(MemoryStorage):
+    """Counts how often it is asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = 0
+
+    def stat(self, key):
+        self.asked += 1
+        return super().stat(key)
+
+
+class Bucket(Counted):
+    trusted_seconds = 60.0
+
+
+def stored(storage, data=b"data"):
+    blob = put(storage, data)
+    return Descriptor("application/octet-stream", blob.digest, blob.size)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_what_is_there_is_not_missing(clock):
+    storage = MemoryStorage()
+    assert Presence(storage, clock).missing([stored(storage)]) == ()
+
+
+@pytest.mark.parametrize("seen_before", [True, False])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda objects, key: objects.pop(key), id="deleted"),
+        pytest.param(lambda objects, key: objects.update({key: b"dat"}), id="truncated"),
+    ],
+)
+def test_what_is_gone_is_missing(clock, damage, seen_before):
+    storage = MemoryStorage()
+    blob, other = stored(storage), stored(storage, b"other")
+    presence = Presence(storage, clock)
+    if seen_before:
+        presence.missing([blob, other])
+    damage(storage.objects, layer_key(blob.digest))
+    assert presence.missing([blob, other]) == (blob,)
+
+
+def test_what_was_written_over_is_looked_at_again(clock):
+    """Same size, other content: the store's word that it changed is enough to find out."""
+    storage = MemoryStorage()
+    blob = stored(storage)
+    presence = Presence(storage, clock)
+    presence.missing([blob])
+    storage.write(layer_key(blob.digest), b"DATA")
+    assert presence.missing([blob]) == (blob,)
+
+
+def test_what_was_renewed_is_still_there(clock):
+    storage = MemoryStorage()
+    blob = stored(storage)
+    presence = Presence(storage, clock)
+    presence.missing([blob])
+    storage.touch(storage.stat(layer_key(blob.digest)))
+    assert presence.missing([blob]) == ()
+
+
+def test_a_bucket_is_not_asked_at_every_pull(clock):
+    storage = Bucket()
+    blob = stored(storage)
+    presence = Presence(storage, clock)
+    storage.asked = 0
+    presence.missing([blob])
+    clock.forward(59)
+    presence.missing([blob])
+    assert storage.asked == 1
+    clock.forward(1)
+    presence.missing([blob])
+    assert storage.asked == 2
+
+
+def test_a_client_that_did_not_find_it_makes_us_look(clock):
+    storage = Bucket()
+    blob = stored(storage)
+    presence = Presence(storage, clock)
+    presence.missing([blob])
+    storage.objects.clear()
+    presence.forget(blob.digest)
+    assert presence.missing([blob]) == (blob,)

@@ -1,0 +1,37 @@
+"""A clock that tests set, and a sleep that waits for it."""
+
+import asyncio
+
+
+class Clock:
+    """``clock()`` is the time; ``clock.forward(seconds)`` lets it pass for all who sleep."""
+
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self.now = now
+        self._sleepers: list[tuple[float, asyncio.Event]] = []
+        self._changed = asyncio.Event()
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        event = asyncio.Event()
+        sleeper = (self.now + seconds, event)
+        self._sleepers.append(sleeper)
+        self._changed.set()
+        try:
+            await event.wait()
+        finally:
+            self._sleepers.remove(sleeper)
+
+    async def sleeping(self, count: int = 1) -> None:
+        """Waits until so many sleep."""
+        while len(self._sleepers) < count:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def forward(self, seconds: float) -> None:
+        self.now += seconds
+        for until, event in self._sleepers:
+            if until <= self.now:
+                event.set()

@@ -1,0 +1,114 @@
+"""Who builds what among replicas; the clock is the test's."""
+
+import asyncio
+
+import pytest
+from clock import Clock
+
+from nixery.errors import StorageUnavailable
+from nixery.lease import HEARTBEAT, VALID, Leases
+from nixery.storage.memory import MemoryStorage
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def storage(clock):
+    return MemoryStorage(clock)
+
+
+@pytest.fixture
+def replicas(storage, clock):
+    return [Leases(storage, clock.sleep) for _ in range(2)]
+
+
+async def test_one_replica_holds_it(replicas):
+    one, other = replicas
+    assert await one.take("key")
+    assert await other.take("key") is None
+    assert await other.take("another key")
+
+
+async def test_a_released_lease_can_be_taken(replicas):
+    one, other = replicas
+    async with one.kept(await one.take("key")):
+        assert await other.take("key") is None
+    assert await other.take("key")
+
+
+async def test_a_failed_build_releases_it(replicas):
+    one, other = replicas
+    with pytest.raises(ValueError):
+        async with one.kept(await one.take("key")):
+            raise ValueError
+    assert await other.take("key")
+
+
+async def test_a_dead_holder_is_followed_after_the_time_of_the_lease(replicas, clock):
+    one, other = replicas
+    assert await one.take("key")  # and never heard of again
+    clock.forward(VALID)
+    assert await other.take("key") is None
+    clock.forward(0.1)
+    assert await other.take("key")
+
+
+async def test_only_one_follows(storage, clock):
+    replicas = [Leases(storage, clock.sleep) for _ in range(10)]
+    await replicas[0].take("key")
+    clock.forward(VALID + 1)
+    taken = await asyncio.gather(*(replica.take("key") for replica in replicas))
+    assert sum(lease is not None for lease in taken) == 1
+
+
+async def test_a_living_holder_keeps_it(replicas, clock):
+    one, other = replicas
+    async with one.kept(await one.take("key")):
+        for _ in range(10):
+            await clock.sleeping()
+            before = one._storage.stat("leases/key")
+            clock.forward(HEARTBEAT)
+            while one._storage.stat("leases/key").version == before.version:
+                await asyncio.sleep(0)
+            assert await other.take("key") is None
+
+
+async def test_a_holder_that_was_thought_dead_takes_nothing_back(replicas, clock):
+    """It goes on building, which is only work; the lease stays with the other."""
+    one, other = replicas
+    async with one.kept(await one.take("key")):
+        await clock.sleeping()
+        clock.now += VALID + 1
+        lease = await other.take("key")
+        assert lease
+        clock.forward(HEARTBEAT)
+    assert await one.take("key") is None
+
+
+async def test_a_storage_that_fails_does_not_end_the_build(replicas, storage, monkeypatch):
+    one, _ = replicas
+
+    def fail(*_):
+        raise StorageUnavailable("no answer")
+
+    async with one.kept(await one.take("key")):
+        monkeypatch.setattr(storage, "write", fail)
+
+
+async def test_without_conditional_writes_everybody_builds(storage, replicas, monkeypatch):
+    monkeypatch.setattr(MemoryStorage, "conditional", False)
+    for replica in replicas:
+        async with replica.kept(await replica.take("key")):
+            pass
+    assert not list(storage.list("leases/"))
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}"])
+async def test_a_lease_that_cannot_be_read_is_nobodys(replicas, storage, data):
+    storage.write("leases/key", data)
+    assert await replicas[0].take("key")

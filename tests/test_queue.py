@@ -1,0 +1,66 @@
+"""How many images are built at once."""
+
+import asyncio
+
+import pytest
+
+from nixery.errors import TooBusy
+from nixery.queue import Queue
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_others_wait_their_turn():
+    queue, order = Queue(1), []
+
+    async def build(name, entered, release):
+        async with queue.turn():
+            order.append(name)
+            entered.set()
+            await release.wait()
+
+    first_in, second_in = asyncio.Event(), asyncio.Event()
+    release = asyncio.Event()
+    first = asyncio.create_task(build("first", first_in, release))
+    await first_in.wait()
+    second = asyncio.create_task(build("second", second_in, release))
+    await asyncio.sleep(0)
+    assert order == ["first"]
+    release.set()
+    await asyncio.gather(first, second)
+    assert order == ["first", "second"]
+
+
+async def test_whoever_waits_too_long_is_told_to_come_back():
+    queue = Queue(1, patience=0)
+    async with queue.turn():
+        with pytest.raises(TooBusy):
+            async with queue.turn():
+                pytest.fail("there is one turn only")
+    async with queue.turn():  # free again
+        pass
+
+
+async def test_whoever_leaves_the_queue_takes_no_turn():
+    queue = Queue(1)
+
+    async def wait():
+        async with queue.turn():
+            pass
+
+    async with queue.turn():
+        leaver = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        leaver.cancel()
+        await asyncio.gather(leaver, return_exceptions=True)
+    async with queue.turn():
+        pass
+
+
+async def test_a_failed_build_frees_its_turn():
+    queue = Queue(1)
+    with pytest.raises(ValueError):
+        async with queue.turn():
+            raise ValueError
+    async with queue.turn():
+        pass
