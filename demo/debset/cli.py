@@ -4,9 +4,6 @@ import argparse
 import fcntl
 import hashlib
 import json
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"demo: no package set: {failure}", file=sys.stderr)
                 return 1
     if options.build or options.check:
-        status = _build(output, options.packages)
+        from debset.build import build  # noqa: PLC0415 - see above
+
+        status = build(output, options.packages)
         if status == 0 and options.check:
             status = _check(output, options.packages)
         return status
@@ -45,11 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/demo",
-        description=(
-            "Makes a Nix package set out of the Debian packages that apt offers, and prints the"
-            ' directory it is in: import it with (import DIR { system = "x86_64-linux"; }).'
-            " Does nothing where that was done before."
-        ),
+        description="Makes the demo package set; scripts/demo --help says more.",
     )
     parser.add_argument(
         "--output",
@@ -120,21 +115,6 @@ def _locked(path: Path) -> Iterator[None]:
             print(f"demo: another run makes {path.parent}; waiting for it", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _build(output: Path, names: list[str]) -> int:
-    """Builds with the caller's Nix; its log goes to stderr, the store paths to stdout."""
-    if shutil.which("nix-build") is None:
-        print("demo: --build and --check need Nix (nix-build is not on PATH)", file=sys.stderr)
-        return 1
-    made = json.loads((output / "set.json").read_text())
-    names = names or [*made["attrs"], *made["nested"]]
-    print(f"demo: building {len(names)} packages with Nix", file=sys.stderr)
-    chosen = [word for name in names for word in ("-A", name)]
-    jobs = str(os.cpu_count() or 1)
-    return subprocess.run(
-        ["nix-build", str(output), "--no-out-link", "--max-jobs", jobs, *chosen], check=False
-    ).returncode
 
 
 def _check(output: Path, names: list[str]) -> int:

@@ -23,7 +23,8 @@ def make(code: Path, output: Path, stamp: str, *, whole: bool) -> None:
     """
     progress = Progress()
     progress.say(f"making {'the whole set' if whole else 'the small selection'} in {output}")
-    (output / "stamp").unlink(missing_ok=True)
+    for name in ("stamp", "built"):
+        (output / name).unlink(missing_ok=True)
     apt = Apt(output / "apt", progress)
     apt.prepare()
     table = tables.read(code / "packages.json")
