@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nixery.errors import ErrorStatus, NixeryError
+from nixery.errors import ErrorStatus
 from nixery.http import errors, registry
 from nixery.http.manifests import Images
 from nixery.http.pages import About, Pages, wants_html
@@ -36,8 +36,8 @@ def create_app(
     app = Starlette(
         routes=[*registry.routes(images, storage), *pages.routes()],
         middleware=[Middleware(RequestContext, on_error=handler)],
-        # What Starlette would turn into plain text on its own; the middleware has the rest.
-        exception_handlers={HTTPException: handler, NixeryError: handler},
+        # Starlette would turn these into plain text before the middleware, which has the rest.
+        exception_handlers={HTTPException: handler},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # a registry's client takes a redirect for an answer

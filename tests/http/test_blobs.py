@@ -108,6 +108,13 @@ async def test_range_that_does_not_count(any_client, value):
     assert "content-range" not in response.headers
 
 
+async def test_two_range_lines(any_client):
+    """Are several ranges, which nobody needs."""
+    headers = [("Range", "bytes=0-1"), ("Range", "bytes=4-5")]
+    response = await any_client.get(PATH, headers=headers)
+    assert (response.status_code, response.content) == (200, LAYER)
+
+
 async def test_behind_the_end(any_client):
     """416 says how long the blob is."""
     response = await any_client.get(PATH, headers={"Range": "bytes=1024-"})

@@ -13,7 +13,7 @@ from nixery.http.app import create_app
 from nixery.http.manifests import MAX_MANIFEST
 from nixery.oci import Format, canonical_json, digest_of
 from nixery.storage import put
-from nixery.storage.filesystem import FilesystemStorage
+from nixery.storage.memory import MemoryStorage
 
 pytestmark = pytest.mark.anyio
 
@@ -130,13 +130,20 @@ async def test_other_blobs_are_no_manifests(client, storage, data):
     assert code_of(response) == "MANIFEST_UNKNOWN"
 
 
-async def test_damaged_manifest(images, client_of, tmp_path):
+class Damaged(MemoryStorage):
+    """Reads a byte more than was stored."""
+
+    def read(self, key):
+        found = super().read(key)
+        return replace(found, data=found.data + b" ")
+
+
+async def test_damaged_manifest(images, client_of):
     """Bytes that do not hash to their name are not served under it."""
-    storage = FilesystemStorage(tmp_path)
-    made = stored_image(storage, LAYER).manifests[Format.OCI]
-    storage.locate(made.digest).path.write_bytes(made.data + b" ")
+    storage = Damaged()
+    digest = stored_image(storage, LAYER).manifests[Format.OCI].digest
     async with client_of(create_app(images=images, storage=storage, about=ABOUT)) as client:
-        response = await client.get(f"/v2/hello/manifests/{made.digest}")
+        response = await client.get(f"/v2/hello/manifests/{digest}")
     assert code_of(response) == "MANIFEST_UNKNOWN"
 
 

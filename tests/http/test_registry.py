@@ -102,6 +102,7 @@ ROWS = [
     row("GET", "/v2/hello/manifests/latest/", 404, "UNSUPPORTED"),
     row("HEAD", "/v2/hello", 404),
     row("GET", "/v1/_ping", 404, "UNSUPPORTED"),
+    row("GET", "/style.css/", 404, "UNSUPPORTED"),
     row("POST", "/", 405, "UNSUPPORTED"),
 ]
 

@@ -61,8 +61,13 @@ class Client:
 
 
 async def respond(source, length, client):
-    response = StreamResponse(iter(source), length, 206, {"X-Header": "value"})
-    await response({}, client.receive, client.send)
+    pieces = iter(source)  # held until the end: only an explicit close counts
+    response = StreamResponse(pieces, length, 206, {"X-Header": "value"})
+    try:
+        await response({}, client.receive, client.send)
+    finally:
+        assert source.closed
+        del pieces
 
 
 @pytest.mark.parametrize("pieces", [(), (b"one",), (b"one", b"two", b"x")], ids=len)
