@@ -54,7 +54,7 @@ class Closure:
 
 def main() -> None:
     options = _parser().parse_args()
-    image = "/".join(json.loads((PROJECT / "demo/images.json").read_text())[options.image])
+    image = json.loads((PROJECT / "demo/images.json").read_text())[options.image]["name"]
     # Beside the project and not in /tmp, which may be memory: fsync is a part of the price.
     (PROJECT / ".nixery").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="bench-", dir=PROJECT / ".nixery") as scratch:
