@@ -62,6 +62,8 @@ def _node(found: Found, node: str, members: list[str], edges: list[Edge]) -> dic
     """``edges`` are those of the members that lead to other store paths."""
     table, debs, contents = found.table, found.debs, found.contents
     main = debs[node] if node in debs else debs[members[0]]
+    # The package that names a group may only point to the one with the files and the version.
+    largest = max((debs[name] for name in members), key=lambda deb: deb.size)
     used = {table.output(name) for name in members} | {"out"}
     if any(contents[name].has_man for name in members):
         used.add("man")
@@ -75,7 +77,7 @@ def _node(found: Found, node: str, members: list[str], edges: list[Edge]) -> dic
             depends.setdefault(table.output(edge.source), set()).add(target)
     return {
         "pname": store_name(table.names.get(node, node)),
-        "version": upstream_version(main.version),
+        "version": upstream_version(largest.version),
         "description": main.description[:120],
         "homepage": main.homepage,
         "outputs": [output for output in _ORDER if output in used],

@@ -28,6 +28,7 @@ _ENTER = """
 root=$1 as=${2:+--userspec=$2:65534}; shift 2
 while read -r real inside; do mount --bind "$real" "$root$inside"; done < "$root.mounts"
 mount -t proc proc "$root/proc"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
 exec chroot $as "$root" "$@"
 """
 
@@ -67,7 +68,7 @@ def run_alone(
     prefix = store_prefix()
     with tempfile.TemporaryDirectory(prefix="demo-smoke-") as scratch:
         root = Path(scratch, "root")
-        for directory in ("nix/store", "proc", "dev", "tmp", "etc"):
+        for directory in ("nix/store", "proc", "dev/pts", "tmp", "etc"):
             (root / directory).mkdir(parents=True)
         mounts = [(str(prefix / path.lstrip("/")), path) for path in closure(paths)]
         mounts += [(f"/dev/{name}", f"/dev/{name}") for name in _DEVICES]
@@ -78,6 +79,7 @@ def run_alone(
             else:
                 place.touch()
         (root / "tmp").chmod(0o1777)
+        (root / "dev/ptmx").symlink_to("pts/ptmx")
         for path in paths:
             _link(prefix / path.lstrip("/"), path, root)
         (root / "etc/passwd").write_text(

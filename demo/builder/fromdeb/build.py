@@ -3,7 +3,7 @@
 import os
 
 from fromdeb.finish import finish
-from fromdeb.patch import patch_elf, patch_scripts
+from fromdeb.patch import patch_elf, patch_scripts, patch_strings
 from fromdeb.spec import from_environment
 from fromdeb.unpack import make_links, unpack
 
@@ -16,6 +16,7 @@ def main() -> None:
     links = unpack(spec)
     for link in make_links(spec, links):
         print(f"left out, its target is in no dependency: /{link.path} -> {link.target}")
+    patch_strings(spec)
     programs = patch_elf(spec)
     scripts = patch_scripts(spec)
     finish(spec)

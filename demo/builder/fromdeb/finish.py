@@ -5,7 +5,7 @@ import re
 from glob import glob, has_magic
 from pathlib import Path
 
-from fromdeb.patch import inherited, perl_paths
+from fromdeb.patch import inherited, perl_modules, perl_paths
 from fromdeb.spec import Spec
 
 _PYTHON_MODULES = "lib/python3/dist-packages"
@@ -65,8 +65,8 @@ def _modules(spec: Spec) -> None:
     """Modules of Perl and Python say where those they import lie."""
     support = spec.main / "nix-support"
     support.mkdir(exist_ok=True)
-    perl = [path for path in perl_paths(spec) if _has_perl(path) and spec.node != "perl"]
-    if perl:
+    perl = [path for path in perl_paths(spec) if perl_modules(path)]
+    if perl and spec.node != "perl":
         (support / "perl-path").write_text("".join(f"{path}\n" for path in perl))
     own = spec.main / _PYTHON_MODULES
     below = inherited(spec, "python-path")
@@ -76,10 +76,6 @@ def _modules(spec: Spec) -> None:
             # read by site.addsitedir, see above
             lines = "".join(f"{path}\n" for path in below)
             (own / f"{spec.node}-needs.pth").write_text(lines)
-
-
-def _has_perl(path: Path) -> bool:
-    return any((path / place).is_dir() for place in ("lib/perl5", "share/perl5"))
 
 
 def _wrap(spec: Spec, name: str) -> None:

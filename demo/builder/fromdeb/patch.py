@@ -89,10 +89,29 @@ def _patchelf(spec: Spec, arguments: list[str], paths: list[Path]) -> None:
         path.chmod(mode)
 
 
+def patch_strings(spec: Spec) -> int:
+    """Replaces paths compiled into ELF files by others of the same length."""
+    changed = 0
+    for path in files(spec) if spec.wrap.replace else ():
+        content = path.read_bytes()
+        if not elf.is_elf(content):
+            continue
+        for old, new in spec.wrap.replace.items():
+            if len(old) != len(new):
+                raise ValueError(f"{spec.node}: {old} and {new} differ in length")
+            if old.encode() in content:
+                content = content.replace(old.encode(), new.encode())
+                changed += 1
+        mode = path.stat().st_mode
+        path.chmod(0o755)
+        path.write_bytes(content)
+        path.chmod(mode)
+    return changed
+
+
 def patch_scripts(spec: Spec) -> int:
     """Replaces ``#!/usr/bin/perl`` and its like; returns how many files were changed."""
-    perl_path = [f"{path}/{d}" for path in perl_paths(spec) for d in ("lib/perl5", "share/perl5")]
-    perl_path = [path for path in perl_path if Path(path).is_dir()]
+    perl_path = [str(directory) for path in perl_paths(spec) for directory in perl_modules(path)]
     changed = 0
     for path in files(spec):
         with path.open("rb") as file:
@@ -132,6 +151,12 @@ def find_program(spec: Spec, name: str) -> Path | None:
 def perl_paths(spec: Spec) -> list[Path]:
     """The package and every one below it that holds Perl modules."""
     return [spec.main, *inherited(spec, "perl-path")]
+
+
+def perl_modules(path: Path) -> list[Path]:
+    """The directories of Perl modules in a store path; those with a version hold compiled ones."""
+    found = [path / "lib/perl5", *sorted(path.glob("lib/perl5/5.*")), path / "share/perl5"]
+    return [directory for directory in found if directory.is_dir()]
 
 
 def inherited(spec: Spec, name: str) -> list[Path]:

@@ -19,6 +19,8 @@ class Wrap:
     programs: tuple[str, ...] = ()
     programs_from: str = ""
     """A directory of programs, as a pattern, that ``bin`` is to hold as well."""
+    replace: dict[str, str] = field(default_factory=dict)
+    """Paths compiled into programs, and others of the same length, below an image's root."""
     default: dict[str, str] = field(default_factory=dict)
     prefix: dict[str, str] = field(default_factory=dict)
 
@@ -73,6 +75,7 @@ def from_environment() -> Spec:
         wrap=Wrap(
             programs=tuple(told["wrap"].get("programs", ())),
             programs_from=told["wrap"].get("programs_from", ""),
+            replace=told["wrap"].get("replace", {}),
             default=told["wrap"].get("default", {}),
             prefix=told["wrap"].get("prefix", {}),
         ),

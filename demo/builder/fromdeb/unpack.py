@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import dataclass
+from glob import has_magic
 from pathlib import Path
 
 from fromdeb.deb import clean, read_files
@@ -92,7 +93,11 @@ def _make_link(spec: Spec, link: Link) -> bool:
 
 def _first(places: list[Path], debian_path: str) -> Path | None:
     for place in places:
-        candidate = place / mapped(debian_path)
-        if candidate != place and os.path.lexists(candidate):
-            return candidate
+        name = mapped(debian_path)
+        if has_magic(name):
+            found = sorted(place.glob(name))
+            if found:
+                return found[0]
+        elif name and os.path.lexists(place / name):
+            return place / name
     return None
