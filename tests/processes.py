@@ -27,3 +27,8 @@ def with_environment(text):
         if text.encode() in environment:
             found.append(int(process.name))
     return found
+
+
+def owner(pid):
+    """The id of the user that the process runs as."""
+    return Path(f"/proc/{pid}").stat().st_uid

@@ -23,6 +23,7 @@ _DAEMON = re.compile(
 )
 _STORE = re.compile(
     r"(Permission denied|Read-only file system)$|build-users-group"
+    r"|is world-writable or a symlink"
     r"|experimental Nix feature|cannot figure out user name|requires a newer version of Nix"
 )
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
@@ -45,7 +46,8 @@ _NEEDED = re.compile(
 _PLATFORM = re.compile(r"is required to build|platform mismatch|system or feature not available")
 _TIMEOUT = re.compile(r"timed out after (?P<seconds>\d+) seconds")
 _COLLECTED = re.compile(
-    r"\.drv' is not valid|path '[^']*\.drv' does not exist|missing derivation|don't know how to"
+    r"\.drv' is not valid|path '[^']*\.drv' does not exist|missing derivation"
+    r"|failed to obtain derivation|don't know how to"
 )
 _BUILDS = (
     ("hash_mismatch", re.compile(r"hash mismatch in fixed-output derivation"), "has another hash"),

@@ -10,10 +10,9 @@ from uuid import uuid4
 import pytest
 import structlog
 from listening import Listener
-from tiny_set import make_store, make_tiny_set, nix_environment
+from tiny_set import make_store, make_tiny_set, nix_environment, source_of
 
 from nixery.nix import Nix
-from nixery.source import ResolvedSource
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +23,7 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def tiny_source(tiny):
-    return ResolvedSource(path=tiny, root=tiny, url=str(tiny), revision=None)
+    return source_of(tiny)
 
 
 @pytest.fixture(scope="session")

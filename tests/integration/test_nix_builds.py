@@ -112,8 +112,9 @@ async def test_builder_that_takes_too_long(nix_environment, tiny_source, tmp_pat
     assert all(map(ended, with_environment(salt)))
 
 
-async def test_no_builder_of_the_architecture(nix, tiny_source, tmp_path):
+async def test_no_builder_of_the_architecture(nix_environment, tiny_source, tmp_path, salt):
     """It is evaluated, and cannot be built."""
+    nix = Nix(environment=nix_environment, nixpkgs_config={"salt": salt})
     with pytest.raises(Denied, match="no builder for aarch64-linux is there") as caught:
         await prepare(nix, tiny_source, tmp_path / "root", "hello", architecture=Architecture.ARM64)
     assert caught.value.cause == "no_builder"
@@ -172,7 +173,8 @@ async def test_cancelling_ends_the_builder(nix_environment, tiny_source, tmp_pat
 async def test_deadline_of_an_evaluation(nix_environment, tmp_path):
     """An evaluation that goes on for ever is ended as well; NIX_TIMEOUT does not bound it."""
     (tmp_path / "default.nix").write_text(
-        "let loop = n: if n == 0 then 0 else loop (builtins.add n 0); in { a = loop 1; }"
+        "with builtins; let numbers = genList (n: n) 100000; sum = foldl' (a: b: a + b); in "
+        "{ a = foldl' (a: _: sum a numbers) 0 numbers; }"
     )
     nix = Nix(environment={**nix_environment, "MARK": str(tmp_path)})
     with pytest.raises(TimeoutError), anyio.fail_after(0.5):

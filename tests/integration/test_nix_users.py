@@ -1,7 +1,8 @@
 """Nix for those who are not root: in a chroot store of one's own, and through the daemon.
 
 The daemon is a second one, with a store and a socket of its own. Its build user exists in its
-mount namespace only, so nothing of this machine changes.
+mount namespace only, so nothing of this machine changes; so does /media, where its store lies:
+Nix 2.34 does not build as other users below a directory that all may write, such as /tmp.
 """
 
 import os
@@ -14,7 +15,7 @@ from tempfile import mkdtemp
 
 import anyio
 import pytest
-from processes import ended, with_environment
+from processes import ended, owner, with_environment
 from tiny_set import NIX_CONF_DIR, request, source_of
 
 import nixery.expressions
@@ -102,10 +103,12 @@ def daemon(place):
     (files / "nix.conf").write_text(
         conf.replace("build-users-group =", "build-users-group = nixbld")
     )
+    (files / "store").mkdir()
     address = files / "socket"
     script = f"""
         mount --bind {files}/passwd /etc/passwd
         mount --bind {files}/group /etc/group
+        mount --bind {files}/store /media
         export LISTEN_FDS=1 LISTEN_PID=$$
         exec nix-daemon 3<&"$1"
     """
@@ -126,9 +129,7 @@ def daemon(place):
                 "-",
                 str(number),
             ],
-            env=environment(
-                place, NIX_CONF_DIR=str(files), NIX_REMOTE=str(files / "store"), HOME=str(files)
-            ),
+            env=environment(place, NIX_CONF_DIR=str(files), NIX_REMOTE="/media", HOME=str(files)),
             pass_fds=[number],
             start_new_session=True,
             stdout=subprocess.DEVNULL,
@@ -199,7 +200,7 @@ async def test_cancelling_ends_the_builder(user, salt, listen):
         tasks.start_soon(nix.realise, packages, user.roots / salt)
         await listener.heard.wait()
         builders = with_environment(salt)
-        owners = {Path(f"/proc/{pid}").stat().st_uid for pid in builders}
+        owners = set(map(owner, builders))
         tasks.cancel_scope.cancel()
     assert builders
     assert owners == {user.builder_id}
