@@ -17,12 +17,17 @@ from nixery.source.mirror import Mirror
 from nixery.source.refs import AllowedRefs, Commit, Ref
 from nixery.source.remote import Remote
 
+MOST_ANSWERS = 10_000
+"""Commits whose answer is remembered, as long as the other side lists the same refs: 1 MB."""
+
 
 class History:
     def __init__(self, remote: Remote, allowed: AllowedRefs) -> None:
         self._remote = remote
         self._allowed = allowed
         self._mirror = Mirror(remote, "history", commits_only=True)
+        self._answers: dict[Commit, bool] = {}
+        self._answers_for: Mapping[str, Ref] = {}
 
     async def contains(self, commit: Commit, listing: Mapping[str, Ref]) -> bool:
         """Whether an allowed ref of the listing leads to the commit.
@@ -32,6 +37,14 @@ class History:
         wanted = self._allowed.of(listing)
         if not wanted:
             return False
+        if wanted != self._answers_for or len(self._answers) >= MOST_ANSWERS:
+            self._answers, self._answers_for = {}, wanted
+        answers = self._answers
+        if commit not in answers:
+            answers[commit] = await self._find(commit, wanted)
+        return answers[commit]
+
+    async def _find(self, commit: Commit, wanted: Mapping[str, Ref]) -> bool:
         try:
             await self._mirror.update(self._allowed.refspecs(wanted), lambda: self._has(wanted))
             return await self._mirror.has_commit(commit) and await self._leads_to(commit, wanted)

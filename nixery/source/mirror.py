@@ -11,9 +11,9 @@ from pathlib import Path
 
 from anyio import to_thread
 
+from nixery.flight import Flight, Flights
 from nixery.source.command import HISTORY_SECONDS, LOCAL_SECONDS, GitFailed, GitTimedOut
 from nixery.source.files import locked_long
-from nixery.source.flight import Flights
 from nixery.source.refs import Commit
 from nixery.source.remote import COMMITS_ONLY, FETCH, INIT, Remote, log, refuses_filters
 
@@ -25,8 +25,7 @@ class Mirror:
         self.directory = remote.directory / name
         self._remote = remote
         self._filters = (COMMITS_ONLY, "--no-filter") if commits_only else ("--no-filter",)
-        # A first fetch may take longer than any request waits: it goes on without one.
-        self._fetches: Flights[None] = Flights(persistent=True)
+        self._fetches: Flights[object] = Flights()
 
     async def update(
         self, refspecs: tuple[str, ...], is_current: Callable[[], Awaitable[bool]]
@@ -36,10 +35,13 @@ class Mirror:
         for _ in range(2):
             if await is_current():
                 return
-            joined = self._fetches.under_way("")
-            await self._fetches.join("", lambda: self._fetch(refspecs))
-            if not joined:
+            if await self._fetch_together(refspecs):
                 return
+
+    async def _fetch_together(self, refspecs: tuple[str, ...]) -> bool:
+        """Whether the fetch began with this call, and not before it."""
+        own = object()
+        return own is await self._fetches.run("", lambda flight: self._fetch(flight, refspecs, own))
 
     async def ask(self, *arguments: str, deadline: float = LOCAL_SECONDS) -> bytes:
         """What git prints about the mirror, without any network."""
@@ -55,7 +57,12 @@ class Mirror:
         except GitFailed:
             return False
 
-    async def _fetch(self, refspecs: tuple[str, ...]) -> None:
+    async def _fetch(
+        self, flight: Flight[object], refspecs: tuple[str, ...], token: object
+    ) -> object:
+        """Gives the token back, by which a caller knows whether it was its own fetch."""
+        # A first fetch may take longer than any request waits: it goes on without one.
+        flight.commit()
         self.directory.mkdir(parents=True, exist_ok=True)
         async with locked_long(self.directory):
             await to_thread.run_sync(_sweep, self.directory)
@@ -73,6 +80,7 @@ class Mirror:
                 await self._fetch_filtered(refspecs)
             with suppress(GitFailed):  # a mirror in many small packs is slower, and right
                 await self.ask("gc", "--auto", "--quiet", deadline=HISTORY_SECONDS)
+        return token
 
     async def _fetch_filtered(self, refspecs: tuple[str, ...]) -> None:
         await self.ask(*INIT)

@@ -21,9 +21,9 @@ from pathlib import Path
 from anyio import to_thread
 
 from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
+from nixery.flight import Flights
 from nixery.source.command import LOCAL_SECONDS, TREE_SECONDS, GitFailed, GitTimedOut
 from nixery.source.files import flush, is_full, locked, remove, staged, sweep
-from nixery.source.flight import Flights
 from nixery.source.mirror import Mirror
 from nixery.source.refs import COMMIT, Commit
 from nixery.source.remote import FETCH, INIT, Remote
@@ -78,7 +78,7 @@ class Trees:
         commit whose files cannot be written.
         """
         while (tree := self._hand_out(commit)) is None:
-            await self._extractions.join(commit, lambda: self._extract(commit))
+            await self._extractions.run(commit, lambda _: self._extract(commit))
         return tree
 
     def _hand_out(self, commit: Commit) -> Path | None:
