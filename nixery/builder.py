@@ -1,32 +1,36 @@
 """The way of a request, from an image name to stored bytes. Every step is named here, in order.
 
     parse → resolve → evaluate → realise → closure → group → pack → manifest → keep
+              │          │
+              │          └── made before of the same outputs, whatever they were called? ──► serve
+              └───────────── made before of this pinned source? ──────────────────────────► serve
 
 The steps are modules that do not know each other; what they hand on are the values of
 image, source, closure and oci.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import anyio
 import anyio.to_thread
 import structlog
 
 from nixery import archive, image, layers, manifest
-from nixery.cache import Failures, LayerCache
-from nixery.cache.keys import by_content
+from nixery.cache import CachedImage, Caches, Plan, Recipe, image_of, keys
 from nixery.closure import Closure, Package, StorePath
 from nixery.errors import NixeryError, TimedOut
-from nixery.flight import Flights
+from nixery.flight import Flight, Flights
 from nixery.image import ImageRequest
+from nixery.lease import Leases
 from nixery.manifest import Manifest
 from nixery.oci import Format, PackedLayer
+from nixery.queue import Queue
 from nixery.roots import Roots
-from nixery.source import PackageSource, ResolvedSource
+from nixery.source import PackageSource, ResolvedSource, SourceTree
 from nixery.storage import Storage, put
 from nixery.threads import map_in_threads
 
@@ -36,13 +40,15 @@ log = structlog.get_logger()
 class Nix(Protocol):
     """What the builder asks of Nix; ``nixery.nix.Nix`` is the real one, and says what it raises."""
 
-    async def evaluate(
-        self, source: ResolvedSource, request: ImageRequest
-    ) -> tuple[Package, ...]: ...
+    async def evaluate(self, source: SourceTree, request: ImageRequest) -> tuple[Package, ...]: ...
 
     async def realise(self, packages: Sequence[Package], root: Path) -> None: ...
 
     async def closure(self, paths: Sequence[StorePath]) -> Closure: ...
+
+
+Where = Literal["local", "bucket", "none"]
+"""An image was found; none: it was made for this request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +57,11 @@ class Image:
 
     source: ResolvedSource
     manifests: Mapping[Format, Manifest]
+    cache: Where = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is done at once, and for how long."""
-
     request_timeout: float
     """Seconds from the client's question to the last stored blob."""
     builds: int
@@ -76,7 +81,10 @@ class Builder:
         storage: Storage,
         packer: archive.Packer,
         roots: Roots,
-        failures: Failures,
+        caches: Caches,
+        leases: Leases,
+        queue: Queue,
+        recipe: Recipe,
         limits: Limits,
     ) -> None:
         self._source = source
@@ -84,11 +92,14 @@ class Builder:
         self._storage = storage
         self._packer = packer
         self._roots = roots
-        self._failures = failures
+        self._caches = caches
+        self._leases = leases
+        self._queue = queue
+        self._recipe = recipe
         self._limits = limits
-        self._layers = LayerCache(storage)
-        self._flights: Flights[Image] = Flights()
-        self._builds = anyio.CapacityLimiter(limits.builds)
+        self._answers: Flights[Image] = Flights()
+        self._builds: Flights[CachedImage] = Flights()
+        self._evaluating = anyio.CapacityLimiter(limits.builds)
         self._packing = anyio.CapacityLimiter(limits.pack_workers)
 
     @asynccontextmanager
@@ -96,23 +107,22 @@ class Builder:
         """Work that is under way when the block is left is cancelled, its processes ended."""
         async with AsyncExitStack() as stack:
             stack.enter_context(self._roots.opened())
-            await stack.enter_async_context(self._flights)
+            await stack.enter_async_context(self._builds)
+            await stack.enter_async_context(self._answers)
             yield self
 
     async def image(self, name: str, tag: str) -> Image:
         """Raises the errors of nixery.errors, each with what the client is to be told."""
         request, tag = image.parse(name), image.parse_tag(tag)
-        key = (request, tag)
-        if failure := self._failures.recall(key):
+        if failure := self._caches.failures.recall((request, tag)):
             raise failure
-        return await self._flights.run(key, lambda _: self._prepare(name, request, tag))
+        return await self._answers.run((request, tag), lambda _: self._answer(name, request, tag))
 
-    async def _prepare(self, name: str, request: ImageRequest, tag: str) -> Image:
+    async def _answer(self, name: str, request: ImageRequest, tag: str) -> Image:
         structlog.contextvars.bind_contextvars(image=name, tag=tag)
+        deadline = anyio.current_time() + self._limits.request_timeout
         try:
-            with anyio.fail_after(self._limits.request_timeout):
-                async with self._builds:
-                    return await self._make(request, tag)
+            return await self._find_or_make(request, tag, deadline)
         except TimeoutError:
             failure: NixeryError = TimedOut(
                 f"{name} was not ready after {self._limits.request_timeout:g} seconds; "
@@ -122,49 +132,126 @@ class Builder:
         except NixeryError as error:
             failure = error
         log.warning("image failed", error=failure.message, cause=failure.cause)
-        self._failures.remember((request, tag), failure)
+        self._caches.failures.remember((request, tag), failure)
         raise failure
 
-    async def _make(self, request: ImageRequest, tag: str) -> Image:
-        source = await self._source.resolve(tag)
-        packages = await self._nix.evaluate(source, request)
+    async def _find_or_make(self, request: ImageRequest, tag: str, deadline: float) -> Image:
+        known = self._caches.images
+        with _until(deadline):
+            source = await self._source.resolve(tag)
+            by_source = self._recipe.source_key(source, request)
+            if by_source and (found := await known.find(by_source)):
+                return Image(source, found[0].manifests, found[1])
+            if remembered := self._remembered(source, request):
+                found = await known.find(self._recipe.outputs_key(remembered, request))
+                if found:
+                    return await self._answered(by_source, source, *found)
+            # Also where the outputs are known: it writes the derivations that building needs.
+            packages = await self._evaluate(source, request)
+            by_outputs = self._recipe.outputs_key(packages, request)
+            if found := await known.find(by_outputs):
+                return await self._answered(by_source, source, *found)
+        made = await self._builds.run(
+            by_outputs, lambda flight: self._build(flight, by_outputs, request, packages, deadline)
+        )
+        return await self._answered(by_source, source, made, "none")
+
+    async def _build(
+        self,
+        flight: Flight[CachedImage],
+        key: str,
+        request: ImageRequest,
+        packages: Sequence[Package],
+        deadline: float,
+    ) -> CachedImage:
+        """In turn, and by one replica at a time; the others wait for its manifest."""
+        while True:
+            async with self._queue.turn():
+                if found := await self._caches.images.find(key):
+                    return found[0]
+                if lease := await self._leases.take(key):
+                    # From here on it is worth finishing, also when the client gives up.
+                    flight.commit()
+                    with _until(deadline):
+                        async with self._leases.kept(lease):
+                            return await self._make(key, request, packages)
+            with _until(deadline):
+                await self._leases.pause()
+
+    async def _make(
+        self, key: str, request: ImageRequest, packages: Sequence[Package]
+    ) -> CachedImage:
         with self._roots.reserve() as root:
             await self._nix.realise(packages, root)
             closure = await self._nix.closure([path for p in packages for path in p.paths])
-            plan = layers.group(closure, self._limits.layer_budget)
+            plan = await anyio.to_thread.run_sync(self._plan, key, closure)
             packed = await self._pack(plan, packages)
-        manifests = await anyio.to_thread.run_sync(self._keep, packed, request)
+        made = await anyio.to_thread.run_sync(self._keep, key, packed, request)
+        await self._caches.images.keep(key, made)
         log.info(
             "image made",
-            revision=source.revision,
             paths=len(closure.paths),
             closure_bytes=closure.size,
             layers=len(packed),
             layer_bytes=sum(layer.size for layer in packed),
         )
-        return Image(source, manifests)
+        return made
 
-    async def _pack(
-        self, plan: layers.LayerPlan, packages: Sequence[Package]
-    ) -> tuple[PackedLayer, ...]:
+    async def _evaluate(self, source: ResolvedSource, request: ImageRequest) -> tuple[Package, ...]:
+        async with self._evaluating:
+            tree = await self._source.read(source)
+            packages = await self._nix.evaluate(tree, request)
+        self._caches.evaluations.remember(source.identity, request.architecture, packages)
+        return packages
+
+    def _plan(self, key: str, closure: Closure) -> Plan:
+        """The plan of the image's first time, so that its digest stays; else a new one."""
+        if planned := self._caches.plans.find(key, closure):
+            return planned
+        grouped = layers.group(closure, self._limits.layer_budget)
+        plan = Plan(tuple(layer.paths for layer in grouped.layers), {})
+        return self._caches.plans.agree(key, plan, closure)
+
+    async def _pack(self, plan: Plan, packages: Sequence[Package]) -> tuple[PackedLayer, ...]:
         """The plan's layers in its order, then the environment layer, several at once."""
-        contents: list[archive.Content] = [archive.StorePaths(layer.paths) for layer in plan.layers]
+        contents: list[archive.Content] = [archive.StorePaths(paths) for paths in plan.layers]
         contents.append(archive.Environment(tuple(package.paths for package in packages)))
         return await map_in_threads(self._pack_one, contents, self._packing)
 
     def _pack_one(self, content: archive.Content) -> PackedLayer:
-        key = by_content("layer", self._packer.describe(content))
-        layer = self._layers.find(key)
+        key = keys.by_content("layer", self._packer.describe(content))
+        layer = self._caches.layers.find(key)
         if layer is None:
             layer = self._packer.pack(content, self._storage)
-            self._layers.keep(key, layer)
+            self._caches.layers.keep(key, layer)
         return layer
 
-    def _keep(self, packed: Sequence[PackedLayer], request: ImageRequest) -> dict[Format, Manifest]:
+    def _keep(self, key: str, packed: Sequence[PackedLayer], request: ImageRequest) -> CachedImage:
         """Blobs first: a manifest that can be had refers to nothing that is not durable."""
         config = manifest.config(packed, request)
         put(self._storage, config)
         manifests = {form: manifest.build(packed, config, form) for form in Format}
         for made in manifests.values():
             put(self._storage, made.data)
-        return manifests
+        return image_of(manifests, key)
+
+    async def _answered(
+        self, by_source: str | None, source: ResolvedSource, found: CachedImage, where: Where
+    ) -> Image:
+        if by_source:
+            await self._caches.images.keep(by_source, found)
+        return Image(source, found.manifests, where)
+
+    def _remembered(
+        self, source: ResolvedSource, request: ImageRequest
+    ) -> tuple[Package, ...] | None:
+        names = request.packages
+        known = self._caches.evaluations.recall(source.identity, request.architecture, names)
+        return tuple(known[name] for name in names) if len(known) == len(names) else None
+
+
+@contextmanager
+def _until(deadline: float) -> Iterator[None]:
+    """Raises TimeoutError at this moment of anyio's clock."""
+    with anyio.fail_after(max(0, deadline - anyio.current_time())):
+        yield

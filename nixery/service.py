@@ -9,16 +9,29 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
+from nixery import archive
 from nixery.archive import Gzip, Packer, Workers
 from nixery.builder import Builder, Limits
-from nixery.cache import Failures
+from nixery.cache import (
+    Caches,
+    Evaluations,
+    Failures,
+    KnownImages,
+    LayerCache,
+    ManifestCache,
+    Plans,
+    Presence,
+    Recipe,
+)
 from nixery.errors import ConfigurationError
 from nixery.http.app import create_app
 from nixery.http.pages import About
 from nixery.http.server import serve as serve_http
+from nixery.lease import Leases
 from nixery.logs import configure_logging
 from nixery.nix import Nix
 from nixery.nix.store import store_root
+from nixery.queue import Queue
 from nixery.roots import Roots
 from nixery.settings import Settings
 from nixery.source import PackageSource
@@ -44,23 +57,28 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
 def make_app(settings: Settings, environ: Mapping[str, str]) -> Starlette:
     """The application; what it holds is opened and closed with its lifespan."""
     storage = open_storage(settings)
-    workers = Workers(settings.pack_workers)
     source = open_source(settings, environ)
+    workers = Workers(settings.pack_workers)
+    packer = Packer(store_root(settings.nix_remote), Gzip(settings.compression_level), workers)
+    presence = Presence(storage, time.monotonic)
     builder = Builder(
         source=source,
-        nix=Nix(
-            environment=environ,
-            nix_timeout=settings.nix_timeout,
-            allowed_paths=settings.allowed_paths,
-            allowed_uris=settings.allowed_uris,
-            allow_ifd=settings.allow_ifd,
-            nixpkgs_config=settings.config_for_nixpkgs,
-            command=BUILDER_COMMAND,
-        ),
+        nix=open_nix(settings, environ),
         storage=storage,
-        packer=Packer(store_root(settings.nix_remote), Gzip(settings.compression_level), workers),
+        packer=packer,
         roots=Roots(settings.state_dir / "roots"),
-        failures=Failures(time.monotonic),
+        caches=Caches(
+            images=KnownImages(ManifestCache(storage, settings.state_dir / "manifests"), presence),
+            evaluations=Evaluations(
+                time.monotonic, settings.resolve_ttl if settings.allowed_uris else None
+            ),
+            plans=Plans(storage),
+            layers=LayerCache(storage),
+            failures=Failures(time.monotonic),
+        ),
+        leases=Leases(storage),
+        queue=Queue(settings.max_builds),
+        recipe=recipe(settings, packer),
         limits=Limits(
             request_timeout=settings.request_timeout,
             builds=settings.max_builds,
@@ -92,6 +110,34 @@ def open_storage(settings: Settings) -> Storage:
     return storage
 
 
+def recipe(settings: Settings, packer: Packer) -> Recipe:
+    """Two servers with equal recipes make equal images."""
+    return Recipe(
+        evaluation={
+            "config": settings.config_for_nixpkgs,
+            "import from derivation": settings.allow_ifd,
+        },
+        self_contained=not settings.allowed_paths and not settings.allowed_uris,
+        image={
+            "archive": archive.FORMAT,
+            "compression": packer.compression.key,
+            "layers": {"strategy": "size", "budget": settings.layer_budget},
+        },
+    )
+
+
+def open_nix(settings: Settings, environ: Mapping[str, str]) -> Nix:
+    return Nix(
+        environment=environ,
+        nix_timeout=settings.nix_timeout,
+        allowed_paths=settings.allowed_paths,
+        allowed_uris=settings.allowed_uris,
+        allow_ifd=settings.allow_ifd,
+        nixpkgs_config=settings.config_for_nixpkgs,
+        command=BUILDER_COMMAND,
+    )
+
+
 def open_source(settings: Settings, environ: Mapping[str, str]) -> PackageSource:
     """Raises ConfigurationError where it cannot be used."""
     return make_source(
@@ -103,5 +149,8 @@ def open_source(settings: Settings, environ: Mapping[str, str]) -> PackageSource
         tags=settings.tags,
         state_dir=settings.state_dir,
         request_timeout=settings.request_timeout,
+        resolve_ttl=settings.resolve_ttl,
+        clock=time.monotonic,
+        beside=settings.allowed_paths,
         environ=environ,
     )

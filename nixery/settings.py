@@ -42,6 +42,7 @@ class Settings(BaseModel):
     git_allowed_refs: Words = Field(
         ("refs/heads/*", "refs/tags/*"), alias="NIXERY_GIT_ALLOWED_REFS", min_length=1
     )
+    resolve_ttl: float = Field(60, alias="NIXERY_RESOLVE_TTL", ge=0)
     tags: Words = Field(("latest",), alias="NIXERY_TAGS", min_length=1)
 
     # what evaluation may do

@@ -1,7 +1,6 @@
 """Images for tests of what lies above the builder: made from a few bytes, without Nix."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from nixery import manifest
 from nixery.builder import Image
@@ -12,9 +11,7 @@ from nixery.source import ResolvedSource
 from nixery.storage import Storage, put
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
-SOURCE = ResolvedSource(
-    path=Path("/set"), root=Path("/set"), url="https://packages.test/set", revision=REVISION
-)
+SOURCE = ResolvedSource("https://packages.test/set", revision=REVISION, identity=REVISION)
 
 
 def stored_image(

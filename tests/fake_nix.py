@@ -19,7 +19,7 @@ from anyio import Event
 from nixery.closure import Closure, Package, PathInfo, StorePath
 from nixery.errors import NixeryError, PackageNotFound
 from nixery.image import ImageRequest
-from nixery.source import ResolvedSource
+from nixery.source import SourceTree
 
 Step = Literal["evaluate", "realise", "closure"]
 
@@ -73,7 +73,7 @@ class FakeNix:
         self.infos[path] = PathInfo(path, size, tuple(sorted(references)))
         return path
 
-    async def evaluate(self, source: ResolvedSource, request: ImageRequest) -> tuple[Package, ...]:
+    async def evaluate(self, source: SourceTree, request: ImageRequest) -> tuple[Package, ...]:
         await self._enter("evaluate", (source, request))
         for name in request.packages:
             if name not in self.packages:

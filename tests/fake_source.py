@@ -4,12 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nixery.errors import NixeryError, TagUnknown
-from nixery.source import ResolvedSource
+from nixery.source import PackageSource, ResolvedSource, SourceTree
 
 
-def resolved(path: Path, revision: str | None = None) -> ResolvedSource:
-    """The source that a test's own package set would give; the whole of it may be read."""
-    return ResolvedSource(path=path, root=path, url="https://packages.test/set", revision=revision)
+def resolved(revision: str | None = None, identity: str = "set") -> ResolvedSource:
+    """What the source of a test's own package set would give."""
+    return ResolvedSource("https://packages.test/set", revision, revision or identity)
+
+
+async def tree_of(source: PackageSource, tag: str) -> SourceTree:
+    """Both steps: what the tag names, and its files."""
+    return await source.read(await source.resolve(tag))
 
 
 class FakeSource:
@@ -19,8 +24,10 @@ class FakeSource:
     changed while the test runs, as a branch moves.
     """
 
-    def __init__(self, answers: Mapping[str, ResolvedSource | NixeryError]) -> None:
+    def __init__(self, answers: Mapping[str, ResolvedSource | NixeryError], tree: Path) -> None:
         self.answers = dict(answers)
+        self.tree = tree
+        self.reads: list[ResolvedSource] = []
         self.asked: list[str] = []
         self.origin = "https://packages.test/set"
 
@@ -33,3 +40,7 @@ class FakeSource:
                 raise error
             case None:
                 raise TagUnknown(f"tag {tag} is not known to the package source")
+
+    async def read(self, source: ResolvedSource) -> SourceTree:
+        self.reads.append(source)
+        return SourceTree(self.tree, self.tree)

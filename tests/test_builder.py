@@ -6,14 +6,26 @@ import hashlib
 import io
 import json
 import tarfile
+from dataclasses import replace
 
 import pytest
+from clock import Clock
 from fake_nix import FakeNix
 from fake_source import FakeSource, resolved
 
 from nixery.archive import Gzip, Packer
 from nixery.builder import Builder, Limits
-from nixery.cache import Failures
+from nixery.cache import (
+    Caches,
+    Evaluations,
+    Failures,
+    KnownImages,
+    LayerCache,
+    ManifestCache,
+    Plans,
+    Presence,
+    Recipe,
+)
 from nixery.errors import (
     BuildFailed,
     NameInvalid,
@@ -22,19 +34,19 @@ from nixery.errors import (
     StorageFull,
     TagUnknown,
     TimedOut,
+    TooBusy,
 )
+from nixery.image import parse
+from nixery.lease import Leases
 from nixery.oci import Format, hexdigits
+from nixery.queue import Queue
 from nixery.roots import Roots
 from nixery.storage.memory import MemoryStorage
 
 pytestmark = pytest.mark.anyio
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
+LIMITS = Limits(request_timeout=60, builds=2, pack_workers=2, layer_budget=94)
 
 
 class Registry:
@@ -42,25 +54,39 @@ class Registry:
 
     def __init__(self, directory):
         self.directory = directory
-        self.storage = MemoryStorage()
-        self.source = FakeSource({"latest": resolved(directory, "1" * 40)})
-        self.nix = FakeNix(directory)
         self.clock = Clock()
-        self.limits = Limits(request_timeout=60, builds=2, pack_workers=2, layer_budget=94)
+        self.storage = MemoryStorage(self.clock)
+        self.source = FakeSource({"latest": resolved("1" * 40)}, directory)
+        self.nix = FakeNix(directory)
+        self.limits = LIMITS
+        self.patience = 60
+        self.recipe = Recipe(evaluation={}, self_contained=True, image={"budget": 94})
         libc = self.nix.add("libc", {"lib/libc.so": b"libc" * 100})
         self.nix.add("cacert", {"etc/ssl/certs/ca-bundle.crt": b"CERTIFICATE"})
         self.nix.add("iana-etc", {"etc/services": b"https 443/tcp"})
         self.nix.add("hello", {"bin/hello": b"#!hello"}, references=[libc])
         self.nix.add("git", {"bin/git": b"#!git", "bin/env": b"#!env"}, references=[libc])
 
-    def builder(self):
+    def builder(self, replica="one"):
+        """Each is another process, with what it remembers; ``replica`` names its machine."""
+        state = self.directory / replica
+        manifests = ManifestCache(self.storage, state / "manifests")
         return Builder(
             source=self.source,
             nix=self.nix,
             storage=self.storage,
             packer=Packer(self.nix.root, Gzip()),
-            roots=Roots(self.directory / "roots"),
-            failures=Failures(self.clock),
+            roots=Roots(state / "roots"),
+            caches=Caches(
+                images=KnownImages(manifests, Presence(self.storage, self.clock)),
+                evaluations=Evaluations(self.clock, None),
+                plans=Plans(self.storage),
+                layers=LayerCache(self.storage),
+                failures=Failures(self.clock),
+            ),
+            leases=Leases(self.storage, self.clock.sleep),
+            queue=Queue(self.limits.builds, self.patience),
+            recipe=self.recipe,
             limits=self.limits,
         )
 
@@ -83,8 +109,9 @@ def registry(tmp_path):
     return Registry(tmp_path)
 
 
-async def pull(registry, name="hello", tag="latest"):
-    async with registry.builder().opened() as builder:
+async def pull(registry, name="hello", tag="latest", replica="one"):
+    """By a process of its own."""
+    async with registry.builder(replica).opened() as builder:
         return await builder.image(name, tag)
 
 
@@ -128,11 +155,12 @@ async def test_order_of_names_does_not_matter(registry):
 async def test_a_restarted_registry_gives_the_same_digest(registry):
     one = await pull(registry)
     registry.storage.objects.clear()
-    assert (await pull(registry)).manifests == one.manifests
+    other = await pull(registry)
+    assert (other.manifests, other.cache) == (one.manifests, "none")
 
 
 async def test_where_packages_came_from_does_not_reach_the_digest(registry):
-    registry.source.answers["other"] = resolved(registry.directory, "2" * 40)
+    registry.source.answers["other"] = resolved("2" * 40)
     one, other = await pull(registry), await pull(registry, tag="other")
     assert one.manifests == other.manifests
     assert (one.source.revision, other.source.revision) == ("1" * 40, "2" * 40)
@@ -169,6 +197,189 @@ async def test_what_is_packed_is_rooted_until_it_is_stored(registry):
         assert not root.parent.exists()
 
 
+async def test_the_same_process_remembers_a_pinned_image(registry):
+    async with registry.builder().opened() as builder:
+        first = await builder.image("hello", "latest")
+        second = await builder.image("hello", "latest")
+    assert (first.cache, second.cache) == ("none", "local")
+    assert second.manifests == first.manifests
+    assert registry.nix.steps == ["evaluate", "realise", "closure"]
+    assert len(registry.source.reads) == 1  # its files are not needed either
+
+
+async def test_a_restarted_process_remembers_it_too(registry):
+    await pull(registry)
+    assert (await pull(registry)).cache == "local"
+    assert registry.nix.steps == ["evaluate", "realise", "closure"]
+
+
+async def test_another_replica_finds_it_in_the_bucket(registry):
+    first = await pull(registry, replica="one")
+    second = await pull(registry, replica="two")
+    assert second.cache == "bucket"
+    assert second.manifests == first.manifests
+    assert registry.nix.steps == ["evaluate", "realise", "closure"]
+
+
+async def test_what_is_not_pinned_is_found_by_its_outputs(registry):
+    """A path has no revision: a new process evaluates, and builds nothing."""
+    registry.source.answers["latest"] = resolved(identity="files")
+    await pull(registry)
+    assert (await pull(registry)).cache == "local"
+    assert registry.nix.steps == ["evaluate", "realise", "closure", "evaluate"]
+
+
+async def test_an_unchanged_path_needs_no_nix(registry):
+    registry.source.answers["latest"] = resolved(identity="files")
+    async with registry.builder().opened() as builder:
+        await builder.image("hello", "latest")
+        again = await builder.image("hello", "latest")
+    assert again.cache == "local"
+    assert registry.nix.steps == ["evaluate", "realise", "closure"]
+
+
+async def test_a_changed_path_is_evaluated_again(registry):
+    async with registry.builder().opened() as builder:
+        for identity in ("files", "other files"):
+            registry.source.answers["latest"] = resolved(identity=identity)
+            await builder.image("hello", "latest")
+    assert registry.nix.steps == ["evaluate", "realise", "closure", "evaluate"]
+
+
+async def test_a_revision_pins_nothing_where_evaluation_reads_elsewhere(registry):
+    registry.recipe = replace(registry.recipe, self_contained=False)
+    await pull(registry)
+    await pull(registry)
+    assert registry.nix.steps == ["evaluate", "realise", "closure", "evaluate"]
+
+
+@pytest.mark.parametrize("part", ["evaluation", "image"])
+async def test_another_recipe_is_another_image(registry, part):
+    await pull(registry)
+    registry.recipe = replace(registry.recipe, **{part: {"other": 1}})
+    await pull(registry)
+    assert registry.nix.steps.count("evaluate") == 2
+
+
+async def test_any_lost_blob_is_made_again_within_the_request(registry):
+    """Layers, config and manifests alike; the digest stays."""
+    first = await pull(registry)
+    whole = dict(registry.storage.objects)
+    for key in [key for key in whole if key.startswith("layers/")]:
+        del registry.storage.objects[key]
+        again = await pull(registry)
+        assert again.manifests == first.manifests
+        assert registry.storage.objects[key] == whole[key]
+
+
+@pytest.mark.parametrize("kind", ["manifests/", "plans/", "builds/"])
+async def test_what_is_kept_beside_the_blobs_may_be_lost_or_spoilt(registry, kind):
+    first = await pull(registry)
+    keys = [key for key in registry.storage.objects if key.startswith(kind)]
+    assert keys
+    for damage in (None, b"", b"{"):
+        for key in keys:
+            registry.storage.objects.pop(key, None)
+            if damage is not None:
+                registry.storage.objects[key] = damage
+        assert (await pull(registry, replica=repr(damage))).manifests == first.manifests
+
+
+async def test_a_plan_is_replayed(registry):
+    """What was acknowledged keeps its digest, although it would be planned otherwise today."""
+    first = await pull(registry)
+    registry.limits = replace(LIMITS, layer_budget=1)
+    for key in [key for key in registry.storage.objects if key.startswith("layers/")]:
+        del registry.storage.objects[key]
+    assert (await pull(registry)).manifests == first.manifests
+
+
+async def test_two_tags_of_one_content_are_built_once(registry):
+    registry.source.answers["other"] = resolved("2" * 40)
+    gate = registry.nix.hold("realise")
+    async with registry.builder().opened() as builder:
+        pulling = [asyncio.create_task(builder.image("hello", t)) for t in ("latest", "other")]
+        await gate.entered.wait()
+        gate.release.set()
+        one, other = await asyncio.gather(*pulling)
+    assert registry.nix.steps.count("realise") == 1
+    assert one.manifests == other.manifests
+
+
+async def test_two_replicas_build_once(registry):
+    """The second waits for the first one's manifest."""
+    gate = registry.nix.hold("realise")
+    async with registry.builder("1").opened() as one, registry.builder("2").opened() as two:
+        first = asyncio.create_task(one.image("hello", "latest"))
+        await gate.entered.wait()
+        second = asyncio.create_task(two.image("hello", "latest"))
+        await registry.clock.sleeping(2)  # the first one's heart, the second one's patience
+        gate.release.set()
+        made = await first
+        registry.clock.forward(1)
+        found = await second
+    assert registry.nix.steps.count("realise") == 1
+    assert found.manifests == made.manifests
+
+
+async def test_a_dead_replicas_build_is_taken_over(registry):
+    lease = await Leases(registry.storage, registry.clock.sleep).take(
+        registry.recipe.outputs_key(
+            [registry.nix.packages[name] for name in parse("hello").packages], parse("hello")
+        )
+    )
+    assert lease
+    async with registry.builder().opened() as builder:
+        pulling = asyncio.create_task(builder.image("hello", "latest"))
+        await registry.clock.sleeping()
+        registry.clock.forward(31)
+        await pulling
+
+
+async def test_a_build_goes_on_for_the_next_who_asks(registry):
+    gate = registry.nix.hold("realise")
+    async with registry.builder().opened() as builder:
+        leaver = asyncio.create_task(builder.image("hello", "latest"))
+        await gate.entered.wait()
+        leaver.cancel()
+        await asyncio.gather(leaver, return_exceptions=True)
+        comer = asyncio.create_task(builder.image("hello", "latest"))
+        gate.release.set()
+        await comer
+    assert registry.nix.steps.count("realise") == 1
+
+
+async def test_what_waits_in_the_queue_for_nobody_is_dropped(registry):
+    registry.limits = replace(LIMITS, builds=1)
+    gate = registry.nix.hold("realise")
+    async with registry.builder().opened() as builder:
+        running = asyncio.create_task(builder.image("hello", "latest"))
+        await gate.entered.wait()
+        waiting = asyncio.create_task(builder.image("git", "latest"))
+        while registry.nix.steps.count("evaluate") < 2:  # noqa: ASYNC110 - nothing to wait for
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        gate.release.set()
+        await running
+    assert registry.nix.steps.count("realise") == 1
+
+
+async def test_whoever_waits_too_long_is_told_to_come_back(registry):
+    """And cached pulls go on meanwhile."""
+    await pull(registry, "git")
+    registry.limits, registry.patience = replace(LIMITS, builds=1), 0.01
+    gate = registry.nix.hold("realise")
+    async with registry.builder().opened() as builder:
+        running = asyncio.create_task(builder.image("hello", "latest"))
+        await gate.entered.wait()
+        with pytest.raises(TooBusy):
+            await builder.image("hello/git", "latest")
+        assert (await builder.image("git", "latest")).cache == "local"
+        gate.release.set()
+        await running
+
+
 async def test_many_who_ask_at_once_run_nix_once(registry):
     gate = registry.nix.hold("evaluate")
     async with registry.builder().opened() as builder:
@@ -187,7 +398,7 @@ async def test_a_failure_is_remembered_and_then_tried_again(registry):
             with pytest.raises(BuildFailed):
                 await builder.image("hello", "latest")
         assert registry.nix.steps == ["evaluate", "realise"]
-        registry.clock.now += 60
+        registry.clock.forward(60)
         registry.nix.failures.clear()
         await builder.image("hello", "latest")
 
@@ -222,7 +433,7 @@ async def test_an_unknown_tag_never_reaches_nix(registry):
 
 @pytest.mark.parametrize("step", ["evaluate", "realise", "closure"])
 async def test_the_time_limit_bounds_every_step(registry, step):
-    registry.limits = Limits(request_timeout=0.01, builds=1, pack_workers=1, layer_budget=94)
+    registry.limits = replace(LIMITS, request_timeout=0.01)
     registry.nix.hold(step)
     with pytest.raises(TimedOut, match=r"0\.01 seconds"):
         await pull(registry)
@@ -241,7 +452,7 @@ async def test_closing_ends_what_is_under_way(registry, step):
 
 
 async def test_no_more_images_at_once_than_allowed(registry):
-    registry.limits = Limits(request_timeout=60, builds=1, pack_workers=1, layer_budget=94)
+    registry.limits = replace(LIMITS, builds=1)
     gate = registry.nix.hold("realise")
     async with registry.builder().opened() as builder:
         first = asyncio.create_task(builder.image("hello", "latest"))

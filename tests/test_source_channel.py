@@ -1,8 +1,10 @@
 """Channels: the operator chooses the revision, the client's tag only has to be allowed."""
 
 import os
+import time
 
 import pytest
+from fake_source import tree_of
 from git_repository import Repository
 
 from nixery.errors import ConfigurationError, SourceUnavailable, TagUnknown
@@ -23,7 +25,13 @@ def repository(tmp_path):
 def make(tmp_path, repository):
     def make(**values):
         values = {"channel_url": str(repository.path), "environ": os.environ} | values
-        return make_source(state_dir=tmp_path / "state", request_timeout=60, **values)
+        return make_source(
+            state_dir=tmp_path / "state",
+            request_timeout=60,
+            resolve_ttl=0,
+            clock=time.monotonic,
+            **values,
+        )
 
     return make
 
@@ -77,7 +85,7 @@ async def test_missing(make, repository, channel):
     """The operator's mistake is no fault of the tag: 503, and it may be there tomorrow."""
     repository.commit("1")
     with pytest.raises(SourceUnavailable, match=channel):
-        await make(channel=channel).resolve("latest")
+        await tree_of(make(channel=channel), "latest")
 
 
 async def test_tag_of_the_channels_name_is_no_branch(make, repository):

@@ -1,9 +1,11 @@
 """A git repository as package source: which tag names which revision, and which none."""
 
 import os
+import time
 
 import anyio
 import pytest
+from fake_source import tree_of
 from git_repository import Repository
 
 from nixery.errors import EvaluationFailed, SourceUnavailable, TagUnknown
@@ -30,6 +32,8 @@ def make(tmp_path, repository):
             allowed_refs=allowed or ("refs/heads/*", "refs/tags/*"),
             state_dir=tmp_path / state,
             request_timeout=60,
+            resolve_ttl=0,
+            clock=time.monotonic,
             environ=os.environ,
         )
         assert isinstance(source, GitSource)
@@ -39,7 +43,10 @@ def make(tmp_path, repository):
 
 
 async def revision(source, tag):
-    return (await source.resolve(tag)).revision
+    """Which one the tag names; its files must be there as well."""
+    resolved = await source.resolve(tag)
+    await source.read(resolved)
+    return resolved.revision
 
 
 async def test_every_kind_of_tag(make, repository):
@@ -69,10 +76,11 @@ async def test_every_kind_of_tag(make, repository):
 async def test_what_is_resolved(make, repository, tmp_path):
     """The tree's last component is the same everywhere; it may be read, and nothing above it."""
     commit = repository.commit("{ a = 1; }")
-    source = await make().resolve("main")
-    assert source.path == source.root == tmp_path / "state" / "sources" / commit / "source"
-    assert (source.path / "default.nix").read_text() == "{ a = 1; }"
-    assert source.url == repository.path.as_uri()
+    resolved = await make().resolve("main")
+    assert (resolved.url, resolved.revision) == (repository.path.as_uri(), commit)
+    tree = await make().read(resolved)
+    assert tree.path == tree.root == tmp_path / "state" / "sources" / commit / "source"
+    assert (tree.path / "default.nix").read_text() == "{ a = 1; }"
 
 
 async def test_branch_wins_over_tag(make, repository):
@@ -96,7 +104,7 @@ async def test_moves_are_seen(make, repository):
     assert await revision(source, "gone") == second
     repository.git("branch", "--delete", "gone")
     with pytest.raises(TagUnknown):
-        await source.resolve("gone")
+        await tree_of(source, "gone")
 
 
 @pytest.mark.parametrize("offered", [True, False], ids=["partial", "full"])
@@ -112,14 +120,14 @@ async def test_commits_outside_the_allowed_refs(make, repository, offered):
     assert await revision(source, first) == first
     for commit in (stranger, lost):
         with pytest.raises(TagUnknown, match=commit):
-            await source.resolve(commit)
+            await tree_of(source, commit)
         assert await revision(make("*", state="lifted"), commit) == commit
     assert await revision(make("refs/heads/*", "refs/pull/*", state="wide"), stranger) == stranger
     # Known to the state directory from other patterns is not allowed by these.
     assert await revision(make("*"), stranger) == stranger
     assert await revision(make("refs/pull/*"), stranger) == stranger
     with pytest.raises(TagUnknown):
-        await make().resolve(stranger)
+        await tree_of(make(), stranger)
 
 
 async def test_allowed_refs_limit_names_and_head(make, repository):
@@ -132,7 +140,7 @@ async def test_allowed_refs_limit_names_and_head(make, repository):
     assert await revision(source, first) == first
     for tag in ("main", "latest", second):
         with pytest.raises(TagUnknown):
-            await source.resolve(tag)
+            await tree_of(source, tag)
     repository.git("branch", "--force", "stable", "main")
     assert await revision(source, "latest") == second
 
@@ -150,9 +158,9 @@ async def test_a_forced_push_takes_commits_back(make, repository):
     assert await revision(source, other) == other
     for commit in (second, third):
         with pytest.raises(TagUnknown):
-            await source.resolve(commit)
+            await tree_of(source, commit)
         with pytest.raises(TagUnknown):
-            await make().resolve(commit)
+            await tree_of(make(), commit)
     assert await revision(source, first) == first
 
 
@@ -175,10 +183,10 @@ async def test_forty_digits_are_a_commit(make, repository):
         repository.git("update-ref", f"refs/heads/{name}", commit)
     source = make()
     with pytest.raises(TagUnknown):
-        await source.resolve("a" * 40)
+        await tree_of(source, "a" * 40)
     assert await revision(source, commit.upper()) == commit
     with pytest.raises(TagUnknown):
-        await make("*").resolve("A" * 40)
+        await tree_of(make("*"), "A" * 40)
 
 
 async def test_objects_that_are_no_commits(make, repository):
@@ -193,8 +201,8 @@ async def test_objects_that_are_no_commits(make, repository):
     for source in (make(), make("*")):
         for name in (tree, blob, tag, "at-tree", "at-blob", "0" * 40):
             with pytest.raises(TagUnknown):
-                await source.resolve(name)
-    assert await make().resolve("main")
+                await tree_of(source, name)
+    assert await tree_of(make(), "main")
 
 
 @pytest.mark.parametrize(
@@ -208,12 +216,12 @@ async def test_tags_that_mean_something_to_git(make, repository, tag):
     repository.commit("1")
     for source in (make(), make("*")):
         with pytest.raises(TagUnknown):
-            await source.resolve(tag)
+            await tree_of(source, tag)
 
 
 async def test_latest_of_an_empty_repository(make):
     with pytest.raises(TagUnknown, match="latest"):
-        await make().resolve("latest")
+        await tree_of(make(), "latest")
 
 
 @pytest.mark.parametrize("offered", [True, False], ids=["filter", "no-filter"])
@@ -238,7 +246,7 @@ async def test_a_server_that_forbids_this_filter(make, repository):
     assert await revision(source, "latest") == second
     assert await revision(source, first) == first
     with pytest.raises(TagUnknown):
-        await source.resolve(stranger)
+        await tree_of(source, stranger)
 
 
 async def test_the_mirror_holds_commits_only(make, repository, tmp_path):
@@ -246,7 +254,7 @@ async def test_the_mirror_holds_commits_only(make, repository, tmp_path):
     first = repository.commit("1")
     for number in range(5):
         repository.commit(str(number))
-    await make().resolve(first)
+    await tree_of(make(), first)
     (mirror,) = (tmp_path / "state" / "git").glob("*/history")
     kinds = repository.git(
         f"--git-dir={mirror}", "cat-file", "--batch-check=%(objecttype)", "--batch-all-objects"
@@ -269,21 +277,21 @@ async def test_a_server_that_gives_out_tips_only(make, repository, tmp_path):
     source._remote.git.run = old_protocol
     assert await revision(source, "main") == second
     repository.git("branch", "--delete", "--force", "old")
-    resolved = await source.resolve(first)
+    resolved = await tree_of(source, first)
     assert (resolved.path / "default.nix").read_text() == "1"
     assert list((tmp_path / "state" / "git").glob("*/whole"))
     third = repository.commit("3")
     repository.commit("4")
     assert await revision(source, third) == third
     with pytest.raises(TagUnknown):
-        await source.resolve(stranger)
+        await tree_of(source, stranger)
 
 
 async def test_a_damaged_mirror_is_made_anew(make, repository, tmp_path):
     """Files that a power cut or a disk emptied do not refuse commits for ever."""
     first = repository.commit("1")
     repository.commit("2")
-    await make().resolve(first)
+    await tree_of(make(), first)
     (mirror,) = (tmp_path / "state" / "git").glob("*/history")
     for path in (mirror / "objects" / "pack").glob("*"):
         path.chmod(0o644)
@@ -320,7 +328,7 @@ async def test_no_package_set(make, repository):
     repository.git("rm", "--quiet", "default.nix")
     repository.git("commit", "--quiet", "--message=x", "--allow-empty")
     with pytest.raises(EvaluationFailed, match=r"no default\.nix") as caught:
-        await make().resolve("main")
+        await tree_of(make(), "main")
     assert "sources" not in caught.value.message
 
 
@@ -332,7 +340,7 @@ async def test_the_remote_is_gone(make, repository):
     away = repository.path.rename(repository.path.with_name("away"))
     for tag in ("main", "latest", first):
         with pytest.raises(SourceUnavailable, match=repository.path.as_uri()):
-            await source.resolve(tag)
+            await tree_of(source, tag)
     away.rename(repository.path)
     assert await revision(source, first) == first
     assert await revision(source, "latest") == second
@@ -354,7 +362,7 @@ async def test_many_first_requests_of_a_commit(make, repository):
     results = []
 
     async def ask():
-        results.append(await source.resolve(first))
+        results.append(await tree_of(source, first))
 
     async with anyio.create_task_group() as group:
         for _ in range(10):

@@ -1,12 +1,21 @@
 """Package sets on this machine."""
 
+import time
+
 import pytest
+from clock import Clock
+from fake_source import tree_of
 
 from nixery.errors import ConfigurationError, SourceUnavailable, TagUnknown
-from nixery.source import ResolvedSource
+from nixery.source import SourceTree
+from nixery.source.memory import Memory
 from nixery.source.path import PathSource
 
 pytestmark = pytest.mark.anyio
+
+
+def path_source(path, tags, *, clock=time.monotonic, ttl=0, beside=()):
+    return PathSource(path, tags, Memory(ttl, clock), beside)
 
 
 @pytest.fixture
@@ -19,15 +28,15 @@ def package_set(tmp_path):
 
 async def test_directory(package_set):
     """A directory with a default.nix, which is all that may be read."""
-    source = await PathSource(package_set, ["latest"]).resolve("latest")
-    assert source == ResolvedSource(
-        path=package_set, root=package_set, url=package_set.as_uri(), revision=None
-    )
+    source = path_source(package_set, ["latest"])
+    assert await tree_of(source, "latest") == SourceTree(package_set, package_set)
+    resolved = await source.resolve("latest")
+    assert (resolved.url, resolved.revision) == (package_set.as_uri(), None)
 
 
 async def test_file(package_set):
     file = package_set / "default.nix"
-    source = await PathSource(file, ["latest"]).resolve("latest")
+    source = await tree_of(path_source(file, ["latest"]), "latest")
     assert (source.path, source.root) == (file, file)
 
 
@@ -40,7 +49,7 @@ async def test_root_is_the_enclosing_repository(package_set, kind):
         (tree / ".git").mkdir()
     else:
         (tree / ".git").write_text("gitdir: elsewhere")
-    source = await PathSource(package_set / "default.nix", ["latest"]).resolve("latest")
+    source = await tree_of(path_source(package_set / "default.nix", ["latest"]), "latest")
     assert source.root == tree
 
 
@@ -51,25 +60,24 @@ async def test_links_are_followed_anew(package_set, tmp_path):
     (other / "default.nix").write_text("{ }")
     link = tmp_path / "current"
     link.symlink_to(package_set)
-    source = PathSource(link, ["latest"])
-    assert (await source.resolve("latest")).path == package_set
+    source = path_source(link, ["latest"])
+    assert (await tree_of(source, "latest")).path == package_set
     link.unlink()
     link.symlink_to(other)
-    second = await source.resolve("latest")
-    assert (second.path, second.root, second.url) == (other, other, link.as_uri())
+    assert await tree_of(source, "latest") == SourceTree(other, other)
     link.unlink()
     with pytest.raises(SourceUnavailable):
-        await source.resolve("latest")
+        await tree_of(source, "latest")
 
 
 async def test_tags(package_set):
     """Only the operator's tags, or any."""
-    source = PathSource(package_set, ["latest", "stable"])
+    source = path_source(package_set, ["latest", "stable"])
     await source.resolve("stable")
     for tag in ("nope", "a" * 40, "LATEST"):
         with pytest.raises(TagUnknown, match=tag):
             await source.resolve(tag)
-    assert await PathSource(package_set, ["*"]).resolve("nope")
+    assert await path_source(package_set, ["*"]).resolve("nope")
 
 
 def test_what_is_no_package_set(tmp_path, package_set):
@@ -81,5 +89,45 @@ def test_what_is_no_package_set(tmp_path, package_set):
         (package_set / "default.nix" / "x", "no such file"),
     ):
         with pytest.raises(ConfigurationError, match=words) as caught:
-            PathSource(path, ["latest"])
+            path_source(path, ["latest"])
         assert "NIXERY_PKGS_PATH" in caught.value.message
+
+
+async def test_a_deep_edit_is_noticed_after_the_time_to_live(package_set):
+    """A file far below, of the same size: found when it is looked at again, not before."""
+    deep = package_set / "a" / "b" / "c.nix"
+    deep.parent.mkdir(parents=True)
+    deep.write_text("1")
+    clock = Clock()
+    source = path_source(package_set, ["latest"], clock=clock, ttl=60)
+    before = await source.resolve("latest")
+    deep.write_text("2")
+    clock.forward(59)
+    assert await source.resolve("latest") == before
+    clock.forward(1)
+    assert await source.resolve("latest") != before
+
+
+async def test_an_unchanged_set_keeps_its_identity(package_set):
+    """After a restart as well."""
+    one = await path_source(package_set, ["latest"]).resolve("latest")
+    assert await path_source(package_set, ["latest"]).resolve("latest") == one
+
+
+async def test_what_lies_beside_counts(package_set, tmp_path):
+    """NIXERY_ALLOWED_PATHS: evaluation may read it, so it may change what evaluation gives."""
+    beside = tmp_path / "beside.nix"
+    beside.write_text("1")
+    source = path_source(package_set, ["latest"], beside=[beside])
+    before = await source.resolve("latest")
+    beside.write_text("22")
+    assert await source.resolve("latest") != before
+
+
+async def test_what_git_does_changes_nothing(package_set):
+    (package_set / ".git").mkdir()
+    source = path_source(package_set, ["latest"])
+    before = await source.resolve("latest")
+    (package_set / ".git" / "index").write_text("changed")
+    # the directory .git itself is new content of its parent; what is in it is not
+    assert await source.resolve("latest") == before

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -52,11 +53,13 @@ async def test_over_ssh(ssh, tmp_path, form):
         repo=form.format(repository.path),
         state_dir=tmp_path / "state",
         request_timeout=60,
+        resolve_ttl=0,
+        clock=time.monotonic,
         environ=environ,
     )
     for tag in ("latest", first):
         resolved = await source.resolve(tag)
-        assert (resolved.path / "default.nix").exists()
+        assert ((await source.read(resolved)).path / "default.nix").exists()
         assert resolved.url == f"ssh://git.test{repository.path}"
 
 
@@ -74,6 +77,8 @@ async def test_nobody_is_asked(ssh, tmp_path, missing):
         repo=f"ssh://root@git.test{repository.path}",
         state_dir=tmp_path / "state",
         request_timeout=60,
+        resolve_ttl=0,
+        clock=time.monotonic,
         environ=os.environ | {"GIT_SSH_COMMAND": command},
     )
     with pytest.raises(SourceUnavailable, match=r"ssh://git\.test") as caught:

@@ -231,7 +231,7 @@ async def test_the_least_used_trees_go(make, repository, tmp_path):
     commits = [repository.commit(str(number)) for number in range(5)]
 
     def kept():
-        return {path.name for path in (tmp_path / "sources").iterdir()}
+        return {path.name for path in (tmp_path / "sources").iterdir() if path.name[0] != "."}
 
     for commit in commits[:3]:
         await trees.read(commit)
@@ -245,6 +245,8 @@ async def test_the_least_used_trees_go(make, repository, tmp_path):
     assert (await trees.read(commits[0])).exists()
     await trees.read(commits[4])
     assert kept() == {commits[0], commits[4]}
+    await trees._sweeping
+    assert len(list((tmp_path / "sources").iterdir())) == 2
 
 
 async def test_too_many_in_use(make, repository):

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from nixery.image import Architecture, ImageRequest
-from nixery.source import ResolvedSource
+from nixery.source import SourceTree
 
 TINY = Path(__file__).parent / "tiny"
 NIX_CONF_DIR = Path(__file__).parents[1] / "scripts/nix"
@@ -77,5 +77,5 @@ def request(*names: str, architecture: Architecture = Architecture.AMD64) -> Ima
     return ImageRequest(names, architecture)
 
 
-def source_of(path: Path) -> ResolvedSource:
-    return ResolvedSource(path=path, root=path, url=str(path), revision=None)
+def source_of(path: Path) -> SourceTree:
+    return SourceTree(path=path, root=path)

@@ -13,10 +13,11 @@ Nothing of the machine reaches the bytes: not its users, clocks, file systems or
 
 from nixery.archive.compress import Compression, Gzip
 from nixery.archive.layer import pack, pack_environment
-from nixery.archive.packer import Content, Environment, Packer, StorePaths
+from nixery.archive.packer import FORMAT, Content, Environment, Packer, StorePaths
 from nixery.archive.workers import Workers
 
 __all__ = [
+    "FORMAT",
     "Compression",
     "Content",
     "Environment",

@@ -10,6 +10,9 @@ from nixery.closure import StorePath
 from nixery.oci import PackedLayer
 from nixery.storage import Storage
 
+FORMAT = 1
+"""Goes up whenever the same store paths would give other bytes than before."""
+
 
 @dataclass(frozen=True, slots=True)
 class StorePaths:
@@ -53,10 +56,10 @@ class Packer:
                 )
 
     def describe(self, content: Content) -> dict[str, object]:
-        """JSON values that decide the layer's bytes, together with the version of this code."""
+        """JSON values that decide the layer's bytes."""
         match content:
             case StorePaths(paths):
                 what: dict[str, object] = {"paths": sorted(set(paths))}
             case Environment(packages):
                 what = {"environment": [path for outputs in packages for path in outputs]}
-        return what | {"compression": self.compression.key}
+        return what | {"compression": self.compression.key, "format": FORMAT}

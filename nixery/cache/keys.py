@@ -10,6 +10,7 @@ separator and left the architecture out: ``git/hub`` was ``github``.)
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from nixery.closure import Package
 from nixery.image import ImageRequest
@@ -24,41 +25,42 @@ def by_content(kind: str, content: Mapping[str, object]) -> str:
     return hashlib.sha256(canonical_json([FORMAT, kind, content])).hexdigest()
 
 
-def by_source(
-    source: ResolvedSource, request: ImageRequest, options: Mapping[str, object]
-) -> str | None:
-    """The image's key before evaluation; None where the source is not pinned.
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What decides an image's bytes beside its name and its package set; JSON values."""
 
-    ``options``: all else that decides what evaluation gives and how the image is made.
-    """
-    if source.revision is None:
-        return None
-    return by_content(
-        "source",
-        {
-            "source": source.url,
-            "revision": source.revision,
-            "system": request.architecture.system,
-            "packages": list(request.packages),
-            "options": options,
-        },
-    )
+    evaluation: Mapping[str, object]
+    """How names are evaluated."""
+    self_contained: bool
+    """Whether evaluation reads nothing but the package set: only then does a revision pin it."""
+    image: Mapping[str, object]
+    """How store paths become layers."""
 
+    def source_key(self, source: ResolvedSource, request: ImageRequest) -> str | None:
+        """The image's key before evaluation; None for what is not pinned."""
+        if source.revision is None or not self.self_contained:
+            return None
+        return by_content(
+            "source",
+            {
+                "source": source.url,
+                "revision": source.revision,
+                "system": request.architecture.system,
+                "packages": list(request.packages),
+                "evaluation": self.evaluation,
+                "image": self.image,
+            },
+        )
 
-def by_outputs(
-    packages: Sequence[Package], request: ImageRequest, options: Mapping[str, object]
-) -> str:
-    """The image's key after evaluation: what Nix resolved is exact, whatever it was called.
-
-    ``options``: how the image is made of it.
-    """
-    return by_content(
-        "outputs",
-        {
-            "system": request.architecture.system,
-            # In the request's order: of two packages that provide one file, the first wins.
-            "packages": [list(package.paths) for package in packages],
-            "shell": request.has_shell,
-            "options": options,
-        },
-    )
+    def outputs_key(self, packages: Sequence[Package], request: ImageRequest) -> str:
+        """The image's key after evaluation: exact, whatever the packages were called."""
+        return by_content(
+            "outputs",
+            {
+                "system": request.architecture.system,
+                # In the request's order: of two packages that have one file, the first wins.
+                "packages": [list(package.paths) for package in packages],
+                "shell": request.has_shell,
+                "image": self.image,
+            },
+        )

@@ -48,7 +48,7 @@ class Manifests:
             made = await self._images.image(name, reference)
             found = made.manifests[negotiate(request.headers.getlist("accept"))]
             headers = content_headers(found.digest, found.media_type, REVALIDATE)
-            headers |= _origin(made.source) | {"Vary": "Accept"}
+            headers |= _origin(made.source) | {"Vary": "Accept", "Nixery-Cache": made.cache}
         if conditional.is_known(request.headers.getlist("if-none-match"), found.digest):
             return Response(status_code=304, headers=headers)
         return Response(found.data, headers=headers)

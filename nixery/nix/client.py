@@ -13,7 +13,7 @@ from nixery.image import ImageRequest
 from nixery.nix import failures, lookup, process
 from nixery.nix.lookup import Refused
 from nixery.nix.store import parse_closure
-from nixery.source import ResolvedSource
+from nixery.source import SourceTree
 
 
 class Nix:
@@ -45,7 +45,7 @@ class Nix:
         self._allow_ifd = allow_ifd
         self._nixpkgs_config = dict(nixpkgs_config or {})
 
-    async def evaluate(self, source: ResolvedSource, request: ImageRequest) -> tuple[Package, ...]:
+    async def evaluate(self, source: SourceTree, request: ImageRequest) -> tuple[Package, ...]:
         """The packages that the request names, in its order; nothing is built.
 
         Raises PackageNotFound, Denied or EvaluationFailed for the first name that cannot be had.
@@ -83,7 +83,7 @@ class Nix:
         return await run_sync(parse_closure, finished.stdout)
 
     async def _look_up(
-        self, source: ResolvedSource, request: ImageRequest
+        self, source: SourceTree, request: ImageRequest
     ) -> tuple[Package | Refused, ...]:
         try:
             return await self._evaluate(source, request, request.packages)
@@ -95,7 +95,7 @@ class Nix:
             return tuple(entry for found in alone for entry in found)
 
     async def _evaluate(
-        self, source: ResolvedSource, request: ImageRequest, names: Sequence[str]
+        self, source: SourceTree, request: ImageRequest, names: Sequence[str]
     ) -> tuple[Package | Refused, ...]:
         finished = await self._ask(source, request, names=names)
         if finished.status != 0:
@@ -103,7 +103,7 @@ class Nix:
             raise failures.of_evaluation(finished, subject)
         return lookup.read(finished.stdout)
 
-    async def _explain(self, source: ResolvedSource, request: ImageRequest, entry: Refused) -> str:
+    async def _explain(self, source: SourceTree, request: ImageRequest, entry: Refused) -> str:
         """The message that the lookup swallowed (tryEval tells only that there was one)."""
         if not entry.needs_explanation:
             return ""
@@ -111,7 +111,7 @@ class Nix:
         return finished.errors[-1].text if finished.errors else ""
 
     async def _ask(
-        self, source: ResolvedSource, request: ImageRequest, **question: object
+        self, source: SourceTree, request: ImageRequest, **question: object
     ) -> process.Finished:
         asked = {
             # Restricted evaluation follows links before it looks whether a path is allowed.

@@ -16,7 +16,9 @@ names now (``commit_of``) and having that commit's files at hand (``trees.py``) 
     mirror.py   copies of a repository's commits, or of all of it
     history.py  whether an allowed ref contains a commit
     trees.py    the files of one commit, kept for a while
-    flight.py, files.py   one run for all who ask; directories that appear whole
+    memory.py   what a moving name meant a moment ago
+    look.py     whether a local tree is still what it was
+    files.py    directories that appear whole, and locks
 """
 
 from dataclasses import dataclass
@@ -26,16 +28,24 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSource:
-    """One exact package set, readable on this machine."""
+    """One exact package set; its files need not be on this machine yet."""
+
+    url: str
+    """Where it comes from, without user name and password; the Nixery-Source header."""
+    revision: str | None
+    """The git commit, 40 hex digits; None for a path, which has none."""
+    identity: str
+    """Equal for equal files: the commit, or for a path a digest of how its files look."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTree:
+    """The files of a package set, readable on this machine."""
 
     path: Path
     """What Nix imports: a file, or a directory with a default.nix."""
     root: Path
     """The tree that evaluation may read; ``path`` lies in it."""
-    url: str
-    """Where it came from, without user name and password; the Nixery-Source header."""
-    revision: str | None
-    """The git commit, 40 hex digits; None for a path, which has none."""
 
 
 class PackageSource(Protocol):
@@ -48,4 +58,11 @@ class PackageSource(Protocol):
 
         Raises TagUnknown where a client may not name it or it does not exist, and
         SourceUnavailable where that cannot be found out now.
+        """
+
+    async def read(self, source: ResolvedSource) -> SourceTree:
+        """Its files, for at least as long as a request may take.
+
+        Raises TagUnknown where the revision does not exist after all, EvaluationFailed where it
+        holds no package set, SourceUnavailable, and StorageFull.
         """

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from nixery.errors import ConfigurationError, SourceUnavailable
-from nixery.source import ResolvedSource
+from nixery.source import ResolvedSource, SourceTree
 from nixery.source.git import read
+from nixery.source.memory import Memory
 from nixery.source.refs import COMMIT, Commit, is_branch_name
 from nixery.source.remote import Remote
 from nixery.source.tags import AllowedTags, unknown
@@ -17,7 +18,14 @@ class ChannelSource:
     Whether a ref leads to a commit is not asked: nobody but the operator named it.
     """
 
-    def __init__(self, channel: str, remote: Remote, tags: Iterable[str], trees: Trees) -> None:
+    def __init__(
+        self,
+        channel: str,
+        remote: Remote,
+        tags: Iterable[str],
+        trees: Trees,
+        commits: Memory[Commit],
+    ) -> None:
         """Raises ConfigurationError where no branch can have this name."""
         if not is_branch_name(channel):
             raise ConfigurationError(
@@ -28,6 +36,7 @@ class ChannelSource:
         self._remote = remote
         self._tags = AllowedTags(tags)
         self._trees = trees
+        self._commits = commits
 
     @property
     def origin(self) -> str:
@@ -38,11 +47,14 @@ class ChannelSource:
         allowed = self._tags.allows(tag)
         if not allowed and not COMMIT.fullmatch(tag):
             raise unknown(tag, public)
-        commit = await self.commit()
+        commit = await self._commits.recall(self._channel, self.commit)
         if not allowed and tag != commit:
             raise unknown(tag, public)
+        return ResolvedSource(public, revision=commit, identity=commit)
+
+    async def read(self, source: ResolvedSource) -> SourceTree:
         try:
-            return await read(commit, self._trees, public)
+            return await read(source.identity, self._trees, source.url)
         except NoSuchCommitError:
             raise self._missing() from None
 

@@ -9,8 +9,9 @@ from nixery.source import PackageSource
 from nixery.source.address import parse_address
 from nixery.source.channel import ChannelSource
 from nixery.source.git import GitSource
+from nixery.source.memory import Clock, Memory
 from nixery.source.path import PathSource
-from nixery.source.refs import AllowedRefs
+from nixery.source.refs import AllowedRefs, Commit
 from nixery.source.remote import Remote
 from nixery.source.trees import SPARE_SECONDS, Limits, Trees
 
@@ -25,16 +26,21 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     tags: Iterable[str] = ("latest",),
     state_dir: Path,
     request_timeout: float,
+    resolve_ttl: float,
+    clock: Clock,
+    beside: Iterable[Path] = (),
     environ: Mapping[str, str],
 ) -> PackageSource:
     """Exactly one of ``channel``, ``repo`` and ``path`` is not empty; ``environ`` is for git.
 
     ``request_timeout``: seconds for which a request may go on reading what it resolved.
+    ``resolve_ttl``: seconds for which a name means what it meant by ``clock``. ``beside``: what
+    else evaluation may read.
 
     Raises ConfigurationError.
     """
     if path:
-        return PathSource(Path(path), tags)
+        return PathSource(Path(path), tags, Memory(resolve_ttl, clock), beside)
     address = parse_address(repo or channel_url)
     allowed = AllowedRefs.parse(allowed_refs)
     if shutil.which("git", path=environ.get("PATH")) is None:
@@ -42,6 +48,7 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     remote = Remote(address, state_dir / "git", environ)
     limits = Limits(in_use_for=request_timeout + SPARE_SECONDS)
     trees = Trees(remote, state_dir / "sources", limits)
+    commits: Memory[Commit] = Memory(resolve_ttl, clock)
     if repo:
-        return GitSource(remote, allowed, trees)
-    return ChannelSource(channel, remote, tags, trees)
+        return GitSource(remote, allowed, trees, commits)
+    return ChannelSource(channel, remote, tags, trees, commits)

@@ -11,8 +11,9 @@ branch with a ``/``, which no image tag may hold. HEAD counts as named by its co
 import re
 
 from nixery.errors import EvaluationFailed
-from nixery.source import ResolvedSource
+from nixery.source import ResolvedSource, SourceTree
 from nixery.source.history import History
+from nixery.source.memory import Memory
 from nixery.source.refs import COMMIT, AllowedRefs, Commit
 from nixery.source.remote import Remote
 from nixery.source.tags import unknown
@@ -23,22 +24,29 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 class GitSource:
-    def __init__(self, remote: Remote, allowed: AllowedRefs, trees: Trees) -> None:
+    def __init__(
+        self, remote: Remote, allowed: AllowedRefs, trees: Trees, commits: Memory[Commit]
+    ) -> None:
         self._remote = remote
         self._allowed = allowed
         self._history = History(remote, allowed)
         self._trees = trees
+        self._commits = commits
 
     @property
     def origin(self) -> str:
         return self._remote.address.public
 
     async def resolve(self, tag: str) -> ResolvedSource:
-        commit = await self.commit_of(tag)
+        commit = await self._commits.recall(tag, lambda: self.commit_of(tag))
+        return ResolvedSource(self._remote.address.public, revision=commit, identity=commit)
+
+    async def read(self, source: ResolvedSource) -> SourceTree:
+        commit = source.identity
         try:
-            return await read(commit, self._trees, self._remote.address.public)
+            return await read(commit, self._trees, source.url)
         except NoSuchCommitError:
-            raise unknown(tag, self._remote.address.public) from None
+            raise unknown(commit, source.url) from None
 
     async def commit_of(self, tag: str) -> Commit:
         """What the tag names at this moment; asks the other side every time.
@@ -74,7 +82,7 @@ class GitSource:
         return await self._history.contains(commit, listing)
 
 
-async def read(commit: Commit, trees: Trees, public: str) -> ResolvedSource:
+async def read(commit: Commit, trees: Trees, public: str) -> SourceTree:
     """The package set in the commit's files.
 
     Raises NoSuchCommitError, SourceUnavailable, StorageFull, and EvaluationFailed where the
@@ -83,4 +91,4 @@ async def read(commit: Commit, trees: Trees, public: str) -> ResolvedSource:
     tree = await trees.read(commit)
     if not (tree / "default.nix").is_file():
         raise EvaluationFailed(f"revision {commit} of {public} has no default.nix")
-    return ResolvedSource(path=tree, root=tree, url=public, revision=commit)
+    return SourceTree(path=tree, root=tree)

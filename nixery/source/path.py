@@ -4,8 +4,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from anyio import to_thread
+
 from nixery.errors import ConfigurationError, SourceUnavailable
-from nixery.source import ResolvedSource
+from nixery.source import ResolvedSource, SourceTree
+from nixery.source.look import look
+from nixery.source.memory import Memory
 from nixery.source.tags import AllowedTags, unknown
 
 
@@ -18,10 +22,21 @@ class PathSource:
     read the path itself and what is below.
     """
 
-    def __init__(self, path: Path, tags: Iterable[str]) -> None:
-        """Raises ConfigurationError where there is no package set."""
+    def __init__(
+        self,
+        path: Path,
+        tags: Iterable[str],
+        identities: Memory[str],
+        beside: Iterable[Path] = (),
+    ) -> None:
+        """``beside``: what else evaluation may read, and so may change what it gives.
+
+        Raises ConfigurationError where there is no package set.
+        """
         self._path = path
         self._tags = AllowedTags(tags)
+        self._identities = identities
+        self._beside = tuple(beside)
         if problem := _problem(path):
             raise ConfigurationError(f"NIXERY_PKGS_PATH={path}: {problem}")
 
@@ -32,12 +47,29 @@ class PathSource:
     async def resolve(self, tag: str) -> ResolvedSource:
         if not self._tags.allows(tag):
             raise unknown(tag, self._path.as_uri())
+        identity = await self._identities.recall("", self._identity)
+        return ResolvedSource(self._path.as_uri(), revision=None, identity=identity)
+
+    async def read(self, source: ResolvedSource) -> SourceTree:  # noqa: ARG002 - there is one
+        path = self._place()
+        return SourceTree(path=path, root=readable_root(path))
+
+    async def _identity(self) -> str:
+        path = self._place()
+        try:
+            looks = [
+                await to_thread.run_sync(look, tree)
+                for tree in (readable_root(path), *self._beside)
+            ]
+        except OSError as error:
+            # Somebody is changing it at this moment.
+            raise SourceUnavailable(f"the package set cannot be read: {error.strerror}") from error
+        return " ".join([str(path), *looks])
+
+    def _place(self) -> Path:
         if _problem(self._path):
             raise SourceUnavailable("the package set is not in its place: try again later")
-        path = self._path.resolve()
-        return ResolvedSource(
-            path=path, root=readable_root(path), url=self._path.as_uri(), revision=None
-        )
+        return self._path.resolve()
 
 
 def readable_root(path: Path) -> Path:

@@ -14,6 +14,7 @@ stay pointers), submodules are empty directories.
 import asyncio
 import os
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from anyio import to_thread
 from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
 from nixery.flight import Flights
 from nixery.source.command import LOCAL_SECONDS, TREE_SECONDS, GitFailed, GitTimedOut
-from nixery.source.files import flush, is_full, locked, remove, staged, sweep
+from nixery.source.files import STAGED, flush, is_full, locked, staged, sweep
 from nixery.source.mirror import Mirror
 from nixery.source.refs import COMMIT, Commit
 from nixery.source.remote import FETCH, INIT, Remote
@@ -67,6 +68,7 @@ class Trees:
         self._clock = clock
         self._extractions: Flights[None] = Flights()
         self._whole = Mirror(remote, "whole", commits_only=False)
+        self._sweeping: asyncio.Task[None] | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
         directory.mkdir(parents=True, exist_ok=True)
         sweep(directory)
@@ -95,9 +97,8 @@ class Trees:
 
     async def _extract(self, commit: Commit) -> None:
         try:
-            await to_thread.run_sync(sweep, self._directory)
             async with self._slots, staged(self._directory) as place:
-                await self._make_room(place)
+                self._make_room()
                 await self._fetch(commit, place / "repository")
                 tree = place / "tree"
                 await self._write(commit, place / "repository", tree / "source")
@@ -108,6 +109,8 @@ class Trees:
                     self._touch(tree)
                     if not (self._directory / commit).exists():
                         tree.rename(self._directory / commit)
+            # Removing trees can take longer than making one; nobody waits for it.
+            self._sweeping = asyncio.create_task(to_thread.run_sync(sweep, self._directory))
         except OSError as error:
             if is_full(error):
                 raise StorageFull("no room left for the package source") from error
@@ -168,7 +171,7 @@ class Trees:
                 "cannot be written out"
             ) from error
 
-    async def _make_room(self, place: Path) -> None:
+    def _make_room(self) -> None:
         """Remove the trees that were not used for longest, beyond those that are kept."""
         with locked(self._directory):
             trees = sorted(
@@ -187,9 +190,7 @@ class Trees:
                     cause="busy",
                 )
             for path in idle:
-                path.rename(place / path.name)
-        for path in idle:
-            await to_thread.run_sync(remove, place / path.name)
+                path.rename(self._directory / f"{STAGED}{uuid.uuid4().hex}")
 
 
 def _prepare(repository: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ from tiny_set import request, source_of
 from nixery.errors import BuildFailed, Denied, EvaluationFailed, PackageNotFound
 from nixery.image import Architecture
 from nixery.nix import Nix
-from nixery.source import ResolvedSource
+from nixery.source import SourceTree
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nix]
 
@@ -182,7 +182,7 @@ async def test_set_inside_a_larger_tree(nix, tmp_path):
     (tmp_path / "nix").mkdir()
     inner = tmp_path / "nix/set.nix"
     inner.write_text('assert import ../version.nix == "1.0"; { a = throw "reached"; }')
-    source = ResolvedSource(path=inner, root=tmp_path, url="x", revision=None)
+    source = SourceTree(path=inner, root=tmp_path)
     with pytest.raises(EvaluationFailed, match="reached"):
         await nix.evaluate(source, request("a"))
 

@@ -1,0 +1,61 @@
+"""What a moving name meant a moment ago.
+
+A name is looked up at most every ``ttl`` seconds. When that fails because the other side does
+not answer, the last good answer serves for up to a day: whoever pulls ``latest`` wants an image
+more than the newest one.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import structlog
+
+from nixery.errors import SourceUnavailable, TagUnknown
+
+T = TypeVar("T")
+Clock = Callable[[], float]
+
+log = structlog.get_logger()
+
+STALE = 24 * 3600.0
+"""Seconds after which an answer is too old to serve, also when there is no other."""
+NAMES = 10_000
+"""As many are remembered; clients choose them."""
+
+
+class Memory(Generic[T]):
+    """``clock``: seconds, monotonic."""
+
+    def __init__(self, ttl: float, clock: Clock) -> None:
+        self._ttl = ttl
+        self._clock = clock
+        self._answers: dict[str, tuple[T, float]] = {}
+        self._retry: dict[str, float] = {}
+
+    async def recall(self, name: str, find: Callable[[], Awaitable[T]]) -> T:
+        """``find``'s answer, or the last one. Raises what ``find`` raises."""
+        now = self._clock()
+        known = self._answers.get(name)
+        if known and (now - known[1] < self._ttl or now < self._retry.get(name, 0)):
+            return known[0]
+        try:
+            answer = await find()
+        except SourceUnavailable as error:
+            if known is None or now - known[1] >= STALE:
+                raise
+            # Not asked again for a while: each attempt may take as long as its time limit.
+            self._retry[name] = self._clock() + self._ttl
+            log.warning("serving the last known revision", name=name, reason=error.message)
+            return known[0]
+        except TagUnknown:
+            self._forget(name)
+            raise
+        self._forget(name)
+        while len(self._answers) >= NAMES:
+            self._forget(next(iter(self._answers)))
+        self._answers[name] = (answer, self._clock())
+        return answer
+
+    def _forget(self, name: str) -> None:
+        self._answers.pop(name, None)
+        self._retry.pop(name, None)

@@ -1,0 +1,95 @@
+"""What a moving name meant a moment ago."""
+
+import pytest
+from clock import Clock
+
+from nixery.errors import SourceUnavailable, TagUnknown
+from nixery.source.memory import STALE, Memory
+
+pytestmark = pytest.mark.anyio
+
+
+class Remote:
+    """Answers, or fails with an error; counts how often it was asked."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.asked = 0
+
+    async def __call__(self):
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def memory(clock):
+    return Memory(60, clock)
+
+
+async def test_a_name_is_looked_up_once_in_a_while(memory, clock):
+    remote = Remote("first")
+    assert await memory.recall("main", remote) == "first"
+    remote.answer = "second"
+    clock.forward(59)
+    assert await memory.recall("main", remote) == "first"
+    assert remote.asked == 1
+    clock.forward(1)
+    assert await memory.recall("main", remote) == "second"
+
+
+async def test_names_do_not_mix(memory):
+    assert await memory.recall("main", Remote("a")) == "a"
+    assert await memory.recall("stable", Remote("b")) == "b"
+
+
+async def test_the_last_answer_serves_when_there_is_no_new_one(memory, clock):
+    await memory.recall("main", Remote("first"))
+    clock.forward(STALE - 1)
+    silent = Remote(SourceUnavailable("no answer"))
+    assert await memory.recall("main", silent) == "first"
+    clock.forward(59)
+    assert await memory.recall("main", silent) == "first"
+    assert silent.asked == 1  # each attempt may take long: not at every pull
+
+
+async def test_too_old_an_answer_does_not_serve(memory, clock):
+    await memory.recall("main", Remote("first"))
+    clock.forward(STALE)
+    with pytest.raises(SourceUnavailable):
+        await memory.recall("main", Remote(SourceUnavailable("no answer")))
+
+
+async def test_a_source_that_is_back_is_believed(memory, clock):
+    await memory.recall("main", Remote("first"))
+    clock.forward(61)
+    await memory.recall("main", Remote(SourceUnavailable("no answer")))
+    clock.forward(60)
+    assert await memory.recall("main", Remote("second")) == "second"
+
+
+async def test_a_deleted_name_is_gone_at_once(memory, clock):
+    await memory.recall("main", Remote("first"))
+    clock.forward(60)
+    with pytest.raises(TagUnknown):
+        await memory.recall("main", Remote(TagUnknown("no such tag")))
+    with pytest.raises(SourceUnavailable):
+        await memory.recall("main", Remote(SourceUnavailable("no answer")))
+
+
+async def test_without_an_answer_there_is_none(memory):
+    with pytest.raises(SourceUnavailable):
+        await memory.recall("main", Remote(SourceUnavailable("no answer")))
+
+
+async def test_clients_cannot_fill_the_memory(memory, monkeypatch):
+    monkeypatch.setattr("nixery.source.memory.NAMES", 10)
+    for number in range(100):
+        await memory.recall(str(number), Remote(number))
+    assert len(memory._answers) == 10
