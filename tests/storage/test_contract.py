@@ -9,7 +9,6 @@ from nixery.storage import Condition, Content, LocalFile, Remote, fetch, layer_k
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.storage.memory import MemoryStorage
 
-
 IGNORED_BY_FAKE_GCS_SERVER = {
     "test_publishing_again_renews",
     "test_what_was_touched_meanwhile_is_not_deleted",

@@ -10,10 +10,12 @@ import structlog
 from google.api_core.exceptions import NotFound, PreconditionFailed, RetryError, TooManyRequests
 from google.cloud.storage import Blob as BucketObject
 from google.cloud.storage.exceptions import DataCorruption
+from requests import Response
 
 from nixery.errors import ConfigurationError
 from nixery.oci import Digest, hexdigits
 from nixery.storage import Condition, Location, Object, Redirect, Remote, Stat, layer_key
+from nixery.storage.clock import ServerClock
 from nixery.storage.gcs.client import OpenBucket
 from nixery.storage.gcs.failures import (
     FAILURES,
@@ -23,7 +25,6 @@ from nixery.storage.gcs.failures import (
     retries,
     told,
 )
-from nixery.storage.gcs.session import ServerClock
 from nixery.storage.gcs.staging import BLOB_TYPE, Upload, renew
 from nixery.storage.patience import Patience
 
@@ -45,7 +46,7 @@ class GcsStorage:
         self._links = opened.links
         self._retry = retries(patience)
         self._clock = ServerClock(ask=partial(self.stat, "leases/clock"))
-        opened.session.hooks["response"].append(self._clock.hear)
+        opened.session.hooks["response"].append(self._hear)
 
     def stage(self) -> AbstractContextManager[Upload]:
         return Upload(self._bucket, self._retry)
@@ -174,6 +175,9 @@ class GcsStorage:
             log.warning(
                 "nothing can sign addresses for these credentials: blobs go through this server"
             )
+
+    def _hear(self, response: Response, *_: object, **__: object) -> None:
+        self._clock.hear(response.headers.get("Date"), response.elapsed.total_seconds())
 
     def _download(self, found: BucketObject) -> bytes:
         data = found.download_as_bytes(
