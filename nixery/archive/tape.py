@@ -29,6 +29,11 @@ class Tape:
         self._used = 0
 
     def write(self, data: bytes | memoryview) -> None:
+        end = self._used + len(data)
+        if end < len(self._block):  # nearly always
+            self._block[self._used : end] = data
+            self._used = end
+            return
         rest = memoryview(data)
         while rest:
             piece = rest[: len(self._block) - self._used]

@@ -33,11 +33,11 @@ class Type(Enum):
 # name, mode, uid, gid, size, mtime, checksum, type, link name, magic and version, user, group,
 # device major and minor, prefix
 _FIELDS = Struct("100s 8s 8s 8s 12s 12s 8s c 100s 8s 32s 32s 8s 8s 155s 12x")
-_CHECKSUM = slice(148, 156)
-_NO_CHECKSUM = 8 * b" "  # what the field counts as while it is computed
 _ID = b"0000000"
 _MTIME = b"00000000001"
 _MAGIC = b"ustar\x0000"
+_CONSTANT_SUM = 4 * sum(_ID) + sum(_MTIME) + sum(_MAGIC) + 8 * ord(" ")
+"""The checksum's own field counts as spaces."""
 _MAX_NAME = 100
 _MAX_PREFIX = 155
 _MAX_SIZE = 0o77777777777  # 8 GiB - 1
@@ -93,11 +93,18 @@ def _pax_record(key: bytes, value: bytes) -> bytes:
 def _ustar(  # noqa: PLR0913 - the fields that differ between headers
     name: bytes, mode: int, kind: Type, size: int, *, prefix: bytes = b"", link: bytes = b""
 ) -> bytes:
-    block = bytearray(
-        _FIELDS.pack(
-            *(name, b"%07o" % mode, _ID, _ID, b"%011o" % size, _MTIME, _NO_CHECKSUM),
-            *(kind.value, link, _MAGIC, b"", b"", _ID, _ID, prefix),
-        )
+    octal_mode, octal_size, flag = b"%07o" % mode, b"%011o" % size, kind.value
+    # The sum of all 512 bytes; those that are always the same are not added up again.
+    checksum = (
+        _CONSTANT_SUM
+        + sum(name)
+        + sum(octal_mode)
+        + sum(octal_size)
+        + sum(flag)
+        + sum(link)
+        + sum(prefix)
     )
-    block[_CHECKSUM] = b"%06o\0 " % sum(block)
-    return bytes(block)
+    return _FIELDS.pack(
+        *(name, octal_mode, _ID, _ID, octal_size, _MTIME, b"%06o\0 " % checksum),
+        *(flag, link, _MAGIC, b"", b"", _ID, _ID, prefix),
+    )
