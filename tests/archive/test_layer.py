@@ -30,7 +30,7 @@ from nixery.oci import Descriptor, Format, canonical_json, digest_of
 from nixery.storage import layer_key, put
 from nixery.storage.memory import MemoryStorage
 
-# Of TREE. Where these change, every layer changes: raise cache.LAYER_FORMAT.
+# Of TREE. Where these change, every layer changes: raise FORMAT in cache.keys.
 DIFF_ID = "sha256:3b7ca4fbeb03903c0e4afe08b7dda0aa9fb501e68075fcfaf1429a184ec40ade"
 # Moves with libdeflate as well, whose authors may compress better one day.
 DIGEST = "sha256:0341af19a32bc71acd4584414c3baf8e59f1f1efaede812b24ba9e281105908e"
