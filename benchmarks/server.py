@@ -3,7 +3,9 @@
 import json
 import os
 import subprocess
+import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,26 +84,30 @@ def running(storage: Path, state: Path, **settings: str) -> Iterator[Server]:
         | settings
     )
     process = subprocess.Popen(
-        ["nixery", "serve"], env=environment, stderr=subprocess.PIPE, text=True
+        ["nixery", "serve"], env=environment, stderr=subprocess.PIPE, text=True, errors="replace"
     )
     assert process.stderr is not None
+    last_words: deque[str] = deque(maxlen=20)
     try:
-        yield Server(process, _address(process.stderr))
+        yield Server(process, _address(process.stderr, last_words))
+    except Exception:
+        sys.stderr.writelines(last_words)
+        print(f"the server's status: {process.poll()}", file=sys.stderr)
+        raise
     finally:
         process.terminate()
         process.wait()
 
 
-def _address(log: IO[str]) -> str:
-    """Reads the log until the server says where it listens, and lets the rest run off."""
-    before = []
+def _address(log: IO[str], last_words: deque[str]) -> str:
+    """Reads the log until the server says where it listens; a thread reads on."""
     for line in log:
-        before.append(line)
+        last_words.append(line)
         event = _parsed(line)
         if event.get("event") == "listening":
-            threading.Thread(target=_drain, args=[log], daemon=True).start()
+            threading.Thread(target=last_words.extend, args=[log], daemon=True).start()
             return str(event["url"])
-    raise RuntimeError("the server did not start:\n" + "".join(before))
+    raise RuntimeError("the server did not start")
 
 
 def _parsed(line: str) -> dict[str, Any]:
@@ -110,8 +116,3 @@ def _parsed(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return event if isinstance(event, dict) else {}
-
-
-def _drain(log: IO[str]) -> None:
-    for _ in log:
-        pass
