@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,12 +44,12 @@ def _nix_build(output: Path, names: list[str]) -> str | None:
     progress.say(f"building {len(names)} packages and what they need with Nix")
     log = output / "build.log"
 
-    def state() -> str:
-        return f"{log.read_text(errors='replace').count(chr(10) + 'building ')} builds begun"
-
     chosen = [word for name in names for word in ("-A", name)]
     jobs = str(os.cpu_count() or 1)
-    with log.open("w") as errors, progress.watch(state):
+    with (
+        log.open("w") as errors,
+        progress.watch(lambda: count_builds(log.read_text(errors="replace"))),
+    ):
         done = subprocess.run(
             ["nix-build", str(output), "--no-out-link", "--max-jobs", jobs, *chosen],
             stdout=subprocess.PIPE,
@@ -62,3 +63,16 @@ def _nix_build(output: Path, names: list[str]) -> str | None:
         return None
     progress.say("built")
     return done.stdout
+
+
+def count_builds(log: str) -> str:
+    r"""How far Nix is, from what it prints.
+
+    >>> count_builds("these 3 derivations will be built:\n  a\nbuilding 'a'...\na: done\n")
+    'build 1 of 3'
+    """
+    total = re.search(r"^these (\d+) derivations will be built", log, re.MULTILINE)
+    begun = len(re.findall(r"^building '", log, re.MULTILINE))
+    if total is None:
+        return f"build {begun}" if begun else "Nix evaluates the set"
+    return f"build {begun} of {total[1]}"

@@ -21,6 +21,7 @@ def make(code: Path, output: Path, stamp: str, *, whole: bool) -> None:
 
     Raises AptFailed.
     """
+    os.umask(0o022)  # others import the set
     progress = Progress()
     progress.say(f"making {'the whole set' if whole else 'the small selection'} in {output}")
     for name in ("stamp", "built"):

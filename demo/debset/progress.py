@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-PERIOD = 3.0  # seconds between two lines about one piece of work
+PERIOD = 4.0  # seconds between two lines about one piece of work
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 The root is like that of an image: links to the package's files at the top, its closure in
 ``/nix/store``, ``/tmp``, ``/proc`` and a few devices. No ``/usr``, no ``/lib64``, no ``/bin/sh``
-unless the package brings them.
+unless the package brings them; ``/usr/bin/env`` leads to a package's, as in an image.
 """
 
 import json
@@ -64,28 +64,13 @@ def closure(paths: Iterable[str]) -> list[str]:
 def run_alone(
     paths: list[str], command: list[str], user: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command in a root that holds the closure of ``paths`` and links to their files."""
-    prefix = store_prefix()
+    """Runs a command in a root that holds the closure of ``paths`` and links to their files.
+
+    ``user`` is a number; root may run it as somebody else.
+    """
     with tempfile.TemporaryDirectory(prefix="demo-smoke-") as scratch:
         root = Path(scratch, "root")
-        for directory in ("nix/store", "proc", "dev/pts", "tmp", "etc"):
-            (root / directory).mkdir(parents=True)
-        mounts = [(str(prefix / path.lstrip("/")), path) for path in closure(paths)]
-        mounts += [(f"/dev/{name}", f"/dev/{name}") for name in _DEVICES]
-        for real, inside in mounts:
-            place = root / inside.lstrip("/")
-            if Path(real).is_dir():
-                place.mkdir()
-            else:
-                place.touch()
-        (root / "tmp").chmod(0o1777)
-        (root / "dev/ptmx").symlink_to("pts/ptmx")
-        for path in paths:
-            _link(prefix / path.lstrip("/"), path, root)
-        (root / "etc/passwd").write_text(
-            "root:x:0:0:root:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n"
-        )
-        (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
+        mounts = _lay_out(root, paths)
         Path(f"{root}.mounts").write_text("".join(f"{real} {inside}\n" for real, inside in mounts))
         enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
         if os.geteuid() != 0:
@@ -101,6 +86,32 @@ def run_alone(
             timeout=TIME_LIMIT,
             check=False,
         )
+
+
+def _lay_out(root: Path, paths: list[str]) -> list[tuple[str, str]]:
+    """Makes the root's directories and links; returns what is to be mounted: real, inside."""
+    prefix = store_prefix()
+    for directory in ("nix/store", "proc", "dev/pts", "tmp", "etc", "usr/bin"):
+        (root / directory).mkdir(parents=True)
+    (root / "tmp").chmod(0o1777)
+    (root / "dev/ptmx").symlink_to("pts/ptmx")
+    mounts = [(str(prefix / path.lstrip("/")), path) for path in closure(paths)]
+    mounts += [(f"/dev/{name}", f"/dev/{name}") for name in _DEVICES]
+    for real, inside in mounts:
+        place = root / inside.lstrip("/")
+        if Path(real).is_dir():
+            place.mkdir()
+        else:
+            place.touch()
+    for path in paths:
+        _link(prefix / path.lstrip("/"), path, root)
+    if (root / "bin/env").is_symlink():
+        (root / "usr/bin/env").symlink_to("/bin/env")
+    (root / "etc/passwd").write_text(
+        "root:x:0:0:root:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n"
+    )
+    (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
+    return mounts
 
 
 def _link(real: Path, logical: str, place: Path) -> None:

@@ -1,8 +1,5 @@
-"""The demo set's code lies outside the package: it is found here."""
+"""The demo set's code is found outside the package."""
 
-import sys
-from pathlib import Path
+from demo_set import use_makers_code
 
-DEMO = Path(__file__).parents[2] / "demo"
-
-sys.path[:0] = [str(DEMO), str(DEMO / "builder")]
+use_makers_code()

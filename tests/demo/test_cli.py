@@ -5,8 +5,8 @@ import json
 import subprocess
 
 import pytest
-from conftest import DEMO
 from debset import cli
+from demo_set import DEMO
 
 SCRIPT = DEMO.parent / "scripts/demo"
 

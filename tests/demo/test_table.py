@@ -4,8 +4,8 @@ import json
 from collections import Counter
 
 import pytest
-from conftest import DEMO
 from debset import table as tables
+from demo_set import DEMO
 
 from nixery.image import ALWAYS, SHELL_PACKAGES, parse
 
