@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 import structlog
+from demo_set import make_demo_set
 from listening import Listener
 from tiny_set import make_store, make_tiny_set, nix_environment, source_of
 
@@ -61,3 +62,15 @@ def listen():
 
     yield start
     structlog.configure(**configuration)
+
+
+@pytest.fixture(scope="session")
+def demo_set():
+    """The directory of the demo set's small selection: real programs out of Debian packages."""
+    return make_demo_set()
+
+
+@pytest.fixture(scope="session")
+def demo_set_whole():
+    """The same with all packages: 400 MB to download, over 1 GB when built."""
+    return make_demo_set(whole=True)
