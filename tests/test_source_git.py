@@ -130,6 +130,17 @@ async def test_commits_outside_the_allowed_refs(make, repository, offered):
         await tree_of(make(), stranger)
 
 
+async def test_refs_that_were_allowed_once(make, repository):
+    """The mirror still has them after the patterns were narrowed; they count no more."""
+    repository.commit("1")
+    stranger = repository.commit_elsewhere(PULL_REQUEST, "stranger")
+    on_top = repository.git("commit-tree", "-m", "x", "-p", stranger, f"{stranger}^{{tree}}")
+    repository.git("update-ref", PULL_REQUEST, on_top)
+    assert await revision(make("refs/heads/*", "refs/pull/*"), stranger) == stranger
+    with pytest.raises(TagUnknown):
+        await make().resolve(stranger)
+
+
 async def test_allowed_refs_limit_names_and_head(make, repository):
     """A branch outside the patterns is unknown by name, by commit, and as HEAD."""
     first = repository.commit("1")
@@ -296,6 +307,7 @@ async def test_a_damaged_mirror_is_made_anew(make, repository, tmp_path):
     for path in (mirror / "objects" / "pack").glob("*"):
         path.chmod(0o644)
         path.write_bytes(b"")
+    (mirror / "config").write_text("[broken")
     (mirror / "packed-refs.lock").touch()
     repository.commit("3")
     other = repository.commit("4")
