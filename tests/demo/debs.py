@@ -13,6 +13,7 @@ def make_deb(path, files, *, links=None, postinst=None, compress=lzma.compress):
     suffix = ".xz" if compress is lzma.compress else ""
     members = [
         ("debian-binary", b"2.0\n"),
+        ("_odd", b"1"),  # members of an odd size are followed by one more byte
         (f"control.tar{suffix}", compress(_tar(control, {}))),
         (f"data.tar{suffix}", compress(_tar(files, links or {}))),
     ]
@@ -61,7 +62,7 @@ def make_elf(needed=(), soname=None, interpreter=None):
     if interpreter:
         headers.append((3, size - len(interp), base + size - len(interp), len(interp)))
     table = b"".join(
-        struct.pack("<IIQQQQQQ", kind, 4, offset, address, address, length, length, 1)
+        struct.pack("<IIQQQQQQ", kind, 4, offset, address, address, length, length, 8)
         for kind, offset, address, length in headers
     )
     identity = b"\x7fELF\x02\x01\x01" + bytes(9)

@@ -1,5 +1,6 @@
 """ELF files: what they ask the dynamic linker for."""
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,10 @@ def test_soname_of_a_library():
         pytest.param(b"\x7fELF\x01\x01" + bytes(100), id="32 bits"),
         pytest.param(make_elf(["libc.so.6"])[:200], id="cut off"),
         pytest.param(make_elf(["libc.so.6"])[:40], id="header cut off"),
+        pytest.param(
+            make_elf(["libc.so.6"]).replace(struct.pack("<qQ", 1, 1), struct.pack("<qQ", 5, 1)),
+            id="no names where they should be",
+        ),
     ],
 )
 def test_none_where_nothing_can_be_said(content):
