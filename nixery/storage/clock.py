@@ -1,5 +1,6 @@
 """A bucket's clock, which all who share the bucket agree on."""
 
+import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 

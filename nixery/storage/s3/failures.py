@@ -1,0 +1,129 @@
+"""What the bucket's failures mean to a retry, to a client, and to the operator."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    ResponseStreamingError,
+)
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from urllib3.exceptions import HTTPError
+
+from nixery.errors import ConfigurationError, NixeryError, StorageFull, StorageUnavailable
+from nixery.storage.patience import Patience
+
+T = TypeVar("T")
+
+FAILURES = (ClientError, BotoCoreError, HTTPError)
+"""All that boto3 raises when a request does not go well."""
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+REPEATABLE = frozenset(
+    {
+        "SlowDown",
+        "RequestTimeout",
+        "InternalError",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "BadDigest",  # what arrived is not what was sent
+        "ConditionalRequestConflict",  # two wrote at once; AWS says to repeat
+    }
+)
+REPEATABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+# Ceph's, and MinIO's two.
+FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"})
+GONE = frozenset({"NoSuchKey", "NotFound", "404"})
+UNKNOWN_CONDITION = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})
+
+
+class Asking:
+    """Calls the bucket: repeats what may be repeated, and tells what is left in our words."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+
+    def __call__(self, call: Callable[..., T], **parameters: Any) -> T:  # noqa: ANN401 - boto3's
+        """Raises Refused, StorageFull or StorageUnavailable."""
+        # Drawn at random below a bound that doubles.
+        retrying = Retrying(
+            retry=retry_if_exception(is_repeatable),
+            stop=stop_after_delay(self._patience.deadline),
+            wait=wait_random_exponential(self._patience.pause, max=8),
+            reraise=True,
+        )
+        try:
+            return retrying(call, **parameters)
+        except FAILURES as error:
+            raise told(error) from error
+
+
+class Refused(StorageUnavailable):
+    """The service answered with an error that time does not mend; ``s3_code`` is S3's."""
+
+    def __init__(self, code: str, status: int, text: str) -> None:
+        super().__init__("the bucket does not answer as it should", log=[f"{code}: {text}"])
+        self.s3_code = code
+        self.http = status
+
+    @property
+    def is_gone(self) -> bool:
+        return self.s3_code in GONE
+
+    @property
+    def is_condition(self) -> bool:
+        """A condition of the request does not hold."""
+        return self.http == HTTPStatus.PRECONDITION_FAILED
+
+    @property
+    def is_unknown_condition(self) -> bool:
+        return self.http == HTTPStatus.NOT_IMPLEMENTED or self.s3_code in UNKNOWN_CONDITION
+
+
+def is_repeatable(error: BaseException) -> bool:
+    if isinstance(error, ClientError):
+        code, status, _ = _parts(error)
+        return code not in FULL and (code in REPEATABLE or status in REPEATABLE_STATUS)
+    return isinstance(
+        error, HTTPClientError | IncompleteReadError | ResponseStreamingError | HTTPError
+    )
+
+
+def told(error: BaseException) -> NixeryError:
+    if not isinstance(error, ClientError):
+        return StorageUnavailable("the bucket does not answer", log=[str(error)[:300]])
+    code, status, text = _parts(error)
+    if code in FULL or status == HTTPStatus.INSUFFICIENT_STORAGE:
+        return StorageFull("the bucket is full; images that are stored can be pulled")
+    if is_repeatable(error):
+        return StorageUnavailable("the bucket does not answer", log=[f"{code}: {text}"])
+    return Refused(code, status, text)
+
+
+def configuration(error: NixeryError, bucket: str) -> NixeryError:
+    """What the operator must change where the bucket refuses; the error itself otherwise."""
+    if isinstance(error.__cause__, NoCredentialsError):
+        return ConfigurationError(f"S3_BUCKET={bucket}: there are no credentials for it")
+    if not isinstance(error, Refused):
+        return error
+    match error.s3_code:
+        case "NoSuchBucket" | "404" | "NotFound":
+            problem = "there is no such bucket"
+        case "PermanentRedirect" | "301" | "AuthorizationHeaderMalformed" | "IllegalLocation":
+            problem = f"it is not in the region that AWS_REGION names ({error.log[0]})"
+        case _:
+            problem = f"the bucket refuses: {error.log[0]}"
+    return ConfigurationError(f"S3_BUCKET={bucket}: {problem}")
+
+
+def _parts(error: ClientError) -> tuple[str, int, str]:
+    """The code, the HTTP status, and the text in one line."""
+    told = error.response.get("Error", {})
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    text = " ".join(str(told.get("Message", error)).split())[:300]
+    return str(told.get("Code", "")), int(status), text

@@ -1,0 +1,127 @@
+"""Writing a blob: uploaded to ``staging/`` in parts while it is hashed, then copied to its name.
+
+The copy happens inside the service, and makes the blob visible at once and whole. Copying over
+what is there already renews it, and mends what is not what its name says.
+"""
+
+import base64
+import hashlib
+import uuid
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+
+from nixery.errors import NixeryError
+from nixery.oci import Digest
+from nixery.storage import Blob, Buffer, layer_key
+from nixery.storage.s3.client import Client
+from nixery.storage.s3.copying import BLOB_TYPE, copy
+from nixery.storage.s3.failures import Asking, Refused
+
+log = structlog.get_logger()
+
+PART = 8 << 20
+"""Bytes in a part, and held in memory: at most 10,000 parts make 78 GiB. The least is 5 MiB."""
+
+
+class Upload:
+    def __init__(self, client: Client, bucket: str, ask: Asking) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._ask = ask
+        self._place = {"Bucket": bucket, "Key": f"staging/{uuid.uuid4().hex}"}
+        self._held = bytearray()
+        self._upload: str | None = None
+        self._parts: list[dict[str, Any]] = []
+        self._staged = False
+        self._sha256 = hashlib.sha256()
+        self._size = 0
+
+    def write(self, data: Buffer, /) -> None:
+        self._sha256.update(data)
+        self._size += len(data)
+        self._held += data
+        while len(self._held) >= PART:
+            self._send_part(bytes(self._held[:PART]))
+            del self._held[:PART]
+
+    def publish(self) -> Blob:
+        digest = Digest("sha256:" + self._sha256.hexdigest())
+        self._finish()
+        copy(self._client, self._ask, self._place, layer_key(digest), self._size)
+        return Blob(digest, self._size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Removes what lies in ``staging/``; where that fails, it is swept later."""
+        try:
+            if self._staged:
+                self._ask(self._client.delete_object, **self._place)
+            elif self._upload:
+                with suppress(Refused):  # ended already: an answer was lost
+                    self._ask(
+                        self._client.abort_multipart_upload, **self._place, UploadId=self._upload
+                    )
+        except NixeryError as failure:
+            log.warning("a staged object stays behind", key=self._place["Key"], error=str(failure))
+
+    def _send_part(self, data: bytes) -> None:
+        if self._upload is None:
+            started = self._ask(
+                self._client.create_multipart_upload, **self._place, ContentType=BLOB_TYPE
+            )
+            self._upload = started["UploadId"]
+        number = len(self._parts) + 1
+        sent = self._ask(
+            self._client.upload_part,
+            **self._place,
+            UploadId=self._upload,
+            PartNumber=number,
+            Body=data,
+            ContentMD5=md5(data),
+        )
+        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+
+    def _finish(self) -> None:
+        data = bytes(self._held)
+        if self._upload is None:
+            self._ask(
+                self._client.put_object,
+                **self._place,
+                Body=data,
+                ContentMD5=md5(data),
+                ContentType=BLOB_TYPE,
+            )
+        else:
+            if data:
+                self._send_part(data)
+            self._complete()
+        self._staged = True
+
+    def _complete(self) -> None:
+        try:
+            self._ask(
+                self._client.complete_multipart_upload,
+                **self._place,
+                UploadId=self._upload,
+                MultipartUpload={"Parts": self._parts},
+            )
+        except Refused as error:
+            # Completed before, and the answer was lost: then the object is there.
+            if error.s3_code != "NoSuchUpload":
+                raise
+            self._ask(self._client.head_object, **self._place)
+
+
+def md5(data: bytes) -> str:
+    """For ``Content-MD5``: the service refuses what arrives otherwise."""
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
