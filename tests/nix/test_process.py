@@ -44,10 +44,11 @@ async def test_output_and_status():
 
 async def test_both_streams_are_drained():
     """Neither pipe holds 1 MB, so reading one after the other would wait for ever."""
-    finished = await sh(
-        "yes $(printf %0500d 1) | head -c 1000000 >&2; echo >&2; "
-        "head -c 1000000 /dev/zero; echo end >&2"
-    )
+    with anyio.fail_after(30):
+        finished = await sh(
+            "yes $(printf %0500d 1) | head -c 1000000 >&2; echo >&2; "
+            "head -c 1000000 /dev/zero; echo end >&2"
+        )
     assert len(finished.stdout) == 1_000_000
     assert finished.log[-1].text == "end"
 
