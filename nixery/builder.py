@@ -208,7 +208,7 @@ class Builder:
         """The plan of the image's first time, so that its digest stays; else a new one."""
         if planned := self._caches.plans.find(key, closure):
             return planned
-        grouped = layers.group(closure, self._limits.layer_budget)
+        grouped = layers.group(closure, layers.EMPTY, self._limits.layer_budget, "size")
         plan = Plan(tuple(layer.paths for layer in grouped.layers), {})
         return self._caches.plans.agree(key, plan, closure)
 

@@ -1,0 +1,38 @@
+"""Which store paths share a layer: pure, so that the same request gives the same digest anywhere.
+
+    group(closure, tables, budget, strategy) → LayerPlan
+
+    plan.py        the values, and the rule that all strategies end with
+    size.py        largest first, without any knowledge
+    dominator.py   the classic: what one path alone brings in goes with it
+    units.py       what always comes together in what people ask for goes together
+    tables.py      the knowledge, as frozen values: popularity and units; JSON and versions
+    names.py       what a store path is called in a table
+    learn.py       makes the table of units; demand.py, replay.py and unite.py are its steps
+    popularity.py  reads what NIX_POPULARITY_URL names
+
+docs/layering.md says how the strategies compare, and why the default is the default.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from nixery.closure import Closure
+from nixery.layers import dominator, size, units
+from nixery.layers.plan import Layer, LayerPlan
+from nixery.layers.tables import EMPTY, Tables
+
+__all__ = ["EMPTY", "STRATEGIES", "Layer", "LayerPlan", "Strategy", "Tables", "group"]
+
+Strategy = Literal["size", "dominator", "units"]
+
+STRATEGIES: Mapping[Strategy, Callable[[Closure, Tables, int], LayerPlan]] = {
+    "size": size.group,
+    "dominator": dominator.group,
+    "units": units.group,
+}
+
+
+def group(closure: Closure, tables: Tables, budget: int, strategy: Strategy) -> LayerPlan:
+    """Every path of the closure in exactly one of at most ``budget`` (≥ 1) layers."""
+    return STRATEGIES[strategy](closure, tables, budget)

@@ -1,0 +1,51 @@
+"""What a store path is called in a table.
+
+The hash in a store path changes with everything the path was made from: when glibc changes, every
+path gets another one. A table that named paths would know nothing after a day; so tables name
+packages, without hash and without version, but with the output.
+
+    /nix/store/<hash>-openssl-3.0.11-bin      openssl-bin
+    /nix/store/<hash>-glibc-2.38-44           glibc
+    /nix/store/<hash>-python3.11-requests-2.31.0    python3.11-requests
+    /nix/store/<hash>-glibc-locales           glibc-locales
+
+The version begins at the first dash that no letter follows, as in Nix's parseDrvName; what is left
+of letters at its end is the name of an output.
+"""
+
+import re
+from functools import lru_cache
+
+from nixery.closure import StorePath
+
+_VERSION = re.compile(r"-[^a-zA-Z].*?(?=(?:-[a-zA-Z]+)?$)")
+KEPT = 1 << 17
+"""Store paths whose names are remembered, about 250 bytes each: those of a whole channel."""
+
+
+def full_name(path: StorePath) -> str:
+    """With the version; also for a name that has no hash in front.
+
+    >>> full_name("/nix/store/0rq3w5nlbbj1s2p6pccwzmrc9pxbwqaw-openssl-3.0.11-bin")
+    'openssl-3.0.11-bin'
+    """
+    return path.rpartition("/")[2].partition("-")[2]
+
+
+@lru_cache(KEPT)
+def name(path: StorePath) -> str:
+    """Without the version.
+
+    >>> name("/nix/store/0rq3w5nlbbj1s2p6pccwzmrc9pxbwqaw-openssl-3.0.11-bin")
+    'openssl-bin'
+    """
+    return unversioned(full_name(path))
+
+
+def unversioned(full: str) -> str:
+    """The name alone.
+
+    >>> unversioned("bash-interactive-5.2-p15")
+    'bash-interactive'
+    """
+    return _VERSION.sub("", full, count=1)

@@ -1,0 +1,160 @@
+"""What is known beyond one image, as frozen values that replicas share.
+
+    popularity   how many packages of a set refer to each store path
+    units        which store paths always come together in what people ask for
+
+A table is published as canonical JSON under ``tables/<kind>/<version>``; its version is the hash
+of those bytes, so equal knowledge has one version wherever it was made. Tables come from
+elsewhere: what cannot be parsed is no table, and never an error.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nixery.closure import StorePath
+from nixery.layers.names import full_name, name, unversioned
+from nixery.oci import canonical_json
+
+FORMAT = 1
+"""Of the table of units; another number is no table that this program reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Popularity:
+    """How often each store path is referred to, by name; a Go server's file has versions in them.
+
+    >>> popularity = Popularity({"glibc-2.38": 9000, "zlib": 4000})
+    >>> popularity.of("/nix/store/x-glibc-2.38"), popularity.of("/nix/store/x-zlib-1.3")
+    (9000, 4000)
+    >>> popularity.of("/nix/store/x-glibc-2.39"), popularity.of("/nix/store/x-curl-8.4")
+    (9000, 0)
+    """
+
+    counts: Mapping[str, int]
+    _unversioned: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        best: dict[str, int] = {}
+        for full, count in self.counts.items():
+            short = unversioned(full)
+            best[short] = max(count, best.get(short, 0))
+        object.__setattr__(self, "_unversioned", best)
+
+    def of(self, path: StorePath) -> int:
+        """0 for what the table does not know."""
+        exact = self.counts.get(full_name(path))
+        return self._unversioned.get(name(path), 0) if exact is None else exact
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Names that always come together, and which units share a layer when layers are scarce."""
+
+    units: tuple[tuple[str, ...], ...]
+    """Names sorted in each; what is asked for most comes first. No name is in two."""
+    unions: Mapping[int, tuple[tuple[int, ...], ...]]
+    """For each budget that was planned for, units (positions in ``units``) to be put together."""
+    _shelves: Mapping[int | None, Mapping[str, int]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError or IndexError where a name or a unit is in two places."""
+        budgets: list[int | None] = [None, *self.unions]
+        shelves = {budget: self._by_name(self.unions.get(budget or 0, ())) for budget in budgets}
+        object.__setattr__(self, "_shelves", shelves)
+
+    def shelves(self, budget: int) -> Mapping[str, int]:
+        """Name → number of the group that shares a layer; small numbers are asked for most.
+
+        For a budget that was not planned for, the next larger one's: it unites less.
+        """
+        planned = min((known for known in self.unions if known >= budget), default=None)
+        return self._shelves[planned]
+
+    def _by_name(self, unions: Sequence[Sequence[int]]) -> dict[str, int]:
+        shelf = list(range(len(self.units)))
+        for union in unions:
+            for unit in union:
+                if unit < 0 or shelf[unit] != unit:
+                    raise ValueError(f"unit {unit} is in two unions, or in none")
+                shelf[unit] = min(union)
+        by_name = {known: shelf[unit] for unit, names in enumerate(self.units) for known in names}
+        if len(by_name) != sum(map(len, self.units)):
+            raise ValueError("a name is in two units")
+        return by_name
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    popularity: Popularity
+    units: Units
+
+
+EMPTY = Tables(Popularity({}), Units((), {}))
+"""Nothing is known: every strategy plans by size."""
+
+
+def encode_popularity(popularity: Popularity) -> bytes:
+    return canonical_json(dict(popularity.counts))
+
+
+def parse_popularity(data: bytes) -> Popularity | None:
+    """From ``{name: count}``; None for anything else."""
+    content = _json(data)
+    if not isinstance(content, dict) or not all(map(_is_count, content.values())):
+        return None
+    return Popularity(content)
+
+
+def encode_units(units: Units) -> bytes:
+    unions = {str(budget): unions for budget, unions in units.unions.items()}
+    return canonical_json({"format": FORMAT, "units": units.units, "unions": unions})
+
+
+def parse_units(data: bytes) -> Units | None:
+    """From what ``encode_units`` gives; None for anything else."""
+    try:
+        match _json(data):
+            case {"format": int(found), "units": list(units), "unions": dict(unions)} if (
+                found == FORMAT
+            ):
+                return Units(
+                    tuple(tuple(map(_text, names)) for names in units),
+                    {
+                        int(budget): tuple(tuple(map(_index, union)) for union in planned)
+                        for budget, planned in unions.items()
+                    },
+                )
+    except (ValueError, TypeError, IndexError):
+        pass
+    return None
+
+
+def version(data: bytes) -> str:
+    """64 hex digits: what the table is called in the storage."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _json(data: bytes) -> Any:  # noqa: ANN401 - JSON has no narrower type before it is looked at
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _index(value: object) -> int:
+    if not _is_count(value):
+        raise TypeError(value)
+    return int(str(value))

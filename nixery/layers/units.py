@@ -1,0 +1,61 @@
+"""What always comes together shares a layer, and the budget goes to what differs.
+
+Of what people ask for, git always brings pcre2 and perl's Error module along, and nothing else
+does: the three are one *unit*. A layer that holds a unit is shared exactly where its paths are,
+so putting them together costs nothing.
+
+    asked for       git          git + curl              python3
+    brings          git, pcre2   git, pcre2, curl,       python3, openssl
+                                 openssl
+
+    units           git + pcre2 | curl | openssl | python3
+
+An image of many packages has more units than layers. Then units that are seldom apart are put
+together, in the same way for all images, whether they are short of layers or not: one that was
+not short would otherwise have other layers than its neighbours. These *unions* are part of the
+table (``learn.py`` makes it), for the budgets that are in use.
+
+Steps: find the union of each path by its name; what no table knows is a group of its own. The
+largest groups get a layer each, and what the budget has no room for shares the last one. So with
+an empty table this is ``size``; and whatever the table says, the last layer, which few images
+share, is never larger than there, because every group is at least as large as its largest path.
+"""
+
+from nixery.closure import Closure, PathInfo
+from nixery.layers.names import full_name, name
+from nixery.layers.plan import LayerPlan, fit
+from nixery.layers.tables import Tables
+
+
+def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
+    """Unions of what the table knows, single paths of what it does not; the largest alone.
+
+    >>> from nixery.layers.tables import Popularity, Units
+    >>> tables = Tables(Popularity({}), Units((("openssl",), ("git", "pcre2")), {}))
+    >>> paths = [PathInfo(f"/nix/store/x-{name}-1.0", 1, ()) for name in
+    ...          ("curl", "git", "openssl", "pcre2")]
+    >>> plan = group(Closure(tuple(paths)), tables, budget=3)
+    >>> [[path[13:-4] for path in layer.paths] for layer in plan.layers]
+    [['openssl'], ['git', 'pcre2'], ['curl']]
+    """
+    shelves = tables.units.shelves(budget)
+    known: dict[int, list[PathInfo]] = {}
+    unknown: list[list[PathInfo]] = []
+    for info in sorted(closure.paths, key=lambda info: info.path):
+        shelf = shelves.get(full_name(info.path), shelves.get(name(info.path)))
+        if shelf is None:
+            unknown.append([info])
+        else:
+            known.setdefault(shelf, []).append(info)
+    largest_first = sorted(
+        [*known.items(), *((None, single) for single in unknown)],
+        key=lambda item: (-sum(info.size for info in item[1]), item[1][0].path),
+    )
+    layers, rest = fit([infos for _, infos in largest_first], budget)
+    # What is asked for most comes first: the longer the common beginning, the more a driver that
+    # stacks layers can reuse. Unknown paths follow, the largest first.
+    order = sorted(
+        range(len(layers)),
+        key=lambda n: (len(shelves) if (shelf := largest_first[n][0]) is None else shelf, n),
+    )
+    return LayerPlan((*(layers[n] for n in order), *rest))

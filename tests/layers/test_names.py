@@ -1,0 +1,30 @@
+"""Names in tables."""
+
+import pytest
+
+from nixery.layers.names import full_name, name
+
+HASH = "0rq3w5nlbbj1s2p6pccwzmrc9pxbwqaw"
+
+
+@pytest.mark.parametrize(
+    ("full", "expected"),
+    [
+        ("openssl-3.0.11", "openssl"),
+        ("openssl-3.0.11-bin", "openssl-bin"),
+        ("glibc-2.38-44", "glibc"),
+        ("glibc-locales", "glibc-locales"),
+        ("bash-interactive-5.2-p15", "bash-interactive"),
+        ("python3.11-requests-2.31.0", "python3.11-requests"),
+        ("python3-3.11.6-env", "python3-env"),
+        ("nss-cacert-3.92-unbundled", "nss-cacert-unbundled"),
+        ("util-linux-minimal-2.39.2-lib", "util-linux-minimal-lib"),
+        ("foo-0-unstable-2023-11-01", "foo"),
+        ("gcc-12.3.0-lib", "gcc-lib"),
+        ("source", "source"),
+        ("", ""),
+    ],
+)
+def test_a_name_has_no_version_but_its_output(full, expected):
+    assert full_name(f"/nix/store/{HASH}-{full}") == full
+    assert name(f"/nix/store/{HASH}-{full}") == expected

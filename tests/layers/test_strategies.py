@@ -1,0 +1,59 @@
+"""What holds for every strategy, whatever the tables say."""
+
+import random
+
+import pytest
+from closures import closure_of, closures, unit_tables
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nixery.closure import Closure
+from nixery.layers import EMPTY, STRATEGIES, group
+
+BUDGETS = st.integers(min_value=1, max_value=20)
+every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
+
+
+@every_strategy
+@given(closures(), unit_tables(), BUDGETS)
+def test_every_path_is_in_exactly_one_layer(strategy, closure, tables, budget):
+    plan = group(closure, tables, budget, strategy)
+    paths = [path for layer in plan.layers for path in layer.paths]
+    assert sorted(paths) == [info.path for info in closure.paths]
+    assert 1 <= len(plan.layers) <= budget
+    size = {info.path: info.size for info in closure.paths}
+    for layer in plan.layers:
+        assert layer.size == sum(size[path] for path in layer.paths)
+        assert list(layer.paths) == sorted(layer.paths)
+
+
+@every_strategy
+@given(closures(), unit_tables(), BUDGETS, st.randoms(use_true_random=False))
+def test_the_order_of_the_closure_does_not_reach_the_plan(strategy, closure, tables, budget, rng):
+    shuffled = list(closure.paths)
+    rng.shuffle(shuffled)
+    planned = group(closure, tables, budget, strategy)
+    assert group(Closure(tuple(shuffled)), tables, budget, strategy) == planned
+
+
+@every_strategy
+@given(closures(), unit_tables(), BUDGETS)
+def test_only_the_last_layer_is_a_rest(strategy, closure, tables, budget):
+    whys = [layer.why for layer in group(closure, tables, budget, strategy).layers]
+    assert "rest" not in whys[:-1]
+
+
+@every_strategy
+def test_shared_layers_come_in_the_same_order_in_both_images(strategy):
+    """Docker reuses leading layers, so the order must not depend on the rest of the image."""
+    sizes = random.Random(1).sample(range(1000), 30)
+    everything = closure_of({f"p{n:02d}": (size, []) for n, size in enumerate(sizes)}).paths
+    one, other = everything[:20], everything[10:]
+    orders = [
+        [layer.paths for layer in group(Closure(image), EMPTY, 94, strategy).layers]
+        for image in (one, other)
+    ]
+    shared = set(orders[0]) & set(orders[1])
+    assert shared
+    first, second = ([paths for paths in order if paths in shared] for order in orders)
+    assert first == second
