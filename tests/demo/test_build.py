@@ -86,19 +86,24 @@ def test_links_lead_inside_or_to_a_dependency(spec, tmp_path):
     }
 
 
-def test_a_link_cannot_lead_from_libraries_to_manuals(spec):
-    """The manual pages refer to nothing, and nothing to them: images leave them out."""
+def test_no_link_leads_to_or_from_the_manuals(spec, tmp_path):
+    """They refer to nothing, and nothing to them: images leave them out."""
+    pages = "usr/share/man/man1"
     made = spec(
-        {"./usr/share/man/man1/a.1.gz": b""}, links={"./usr/bin/a": "/usr/share/man/man1/a.1.gz"}
+        {f"./{pages}/a.1.gz": b""},
+        links={"./usr/bin/a": f"/{pages}/a.1.gz", f"./{pages}/p.1.gz": "perl.1.gz"},
     )
-    assert [link.path for link in build(made)] == ["usr/bin/a"]
+    elsewhere = tmp_path / "perl/share/man/man1/perl.1.gz"
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.write_text("")
+    assert [link.path for link in build(made)] == ["usr/bin/a", f"{pages}/p.1.gz"]
 
 
 def test_scripts_find_their_interpreters(spec, tmp_path):
     made = spec(
         {
             "./usr/bin/a": (b"#!/usr/bin/perl -w\nprint 1;\n", 0o755),
-            "./usr/bin/b": (b"#!/usr/bin/env dash\n", 0o755),
+            "./usr/bin/b": (b"#!/usr/bin/env -S dash -e\n", 0o755),
             "./usr/bin/c": (b"#!/usr/bin/tclsh\n", 0o755),
             "./usr/share/perl5/A.pm": b"1;",
             "./usr/share/d": (b"#!/bin/sh\n", 0o644),
@@ -114,7 +119,7 @@ def test_scripts_find_their_interpreters(spec, tmp_path):
             f"#!{tmp_path}/perl/bin/perl -w\nuse lib qw({tmp_path}/out/share/perl5);\nprint 1;\n"
         ).encode()
     )
-    assert found["b"] == f"#!{tmp_path}/dash/bin/dash\n".encode()
+    assert found["b"] == f"#!{tmp_path}/dash/bin/dash -e\n".encode()
     assert found["c"] == b"#!/usr/bin/tclsh\n"
 
 

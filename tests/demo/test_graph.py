@@ -62,7 +62,7 @@ def test_clauses_of_depends():
 
 
 def test_the_first_alternative_that_is_there_counts():
-    debs = make_debs(git="absent | perl, mawk | perl", perl="", mawk="")
+    debs = make_debs(git="absent | perl, mawk | gawk", perl="", mawk="", gawk="")
     assert edges_of(debs) == {("git", "perl", "depends"), ("git", "mawk", "depends")}
 
 
