@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import structlog
 from starlette.applications import Starlette
 
 from nixery import archive
@@ -23,7 +24,7 @@ from nixery.cache import (
     Presence,
     Recipe,
 )
-from nixery.errors import ConfigurationError
+from nixery.errors import ConfigurationError, StorageUnavailable
 from nixery.http.app import create_app
 from nixery.http.pages import About
 from nixery.http.server import serve as serve_http
@@ -38,6 +39,8 @@ from nixery.source import PackageSource
 from nixery.source.factory import make_source
 from nixery.storage import Storage
 from nixery.storage.filesystem import FilesystemStorage
+
+log = structlog.get_logger()
 
 BUILDER_COMMAND = "nixery-prepare-image"
 
@@ -103,11 +106,48 @@ def make_app(settings: Settings, environ: Mapping[str, str]) -> Starlette:
 
 
 def open_storage(settings: Settings) -> Storage:
-    """Raises ConfigurationError where it cannot be used."""
-    assert settings.storage_path is not None, "checked when the settings were read"
-    storage = FilesystemStorage(settings.storage_path)
-    storage.check()
+    """Raises ConfigurationError where it cannot be used.
+
+    A bucket that does not answer is no such case: pulls get a 503 until it does.
+    """
+    storage = _storage(settings)
+    try:
+        storage.check()
+    except StorageUnavailable as error:
+        log.warning("started without its bucket", error=error.message, log=error.log)
     return storage
+
+
+def _storage(settings: Settings) -> Storage:
+    """The libraries of the buckets take a second to import, so only who has one loads them."""
+    match settings.storage_backend:
+        case "filesystem":
+            assert settings.storage_path is not None, "checked when the settings were read"
+            return FilesystemStorage(settings.storage_path)
+        case "gcs":
+            from nixery.storage import gcs  # noqa: PLC0415 - see above
+
+            return gcs.connect(
+                settings.gcs_bucket,
+                credentials_file=settings.gcs_credentials,
+                public=settings.gcs_public,
+                emulator=settings.gcs_emulator,
+            )
+        case "s3":
+            from nixery.storage import s3  # noqa: PLC0415 - see above
+
+            secret = settings.s3_secret_key
+            return s3.connect(
+                s3.S3Options(
+                    bucket=settings.s3_bucket,
+                    region=settings.s3_region,
+                    endpoint=settings.s3_endpoint,
+                    access_key=settings.s3_access_key,
+                    secret_key=secret.get_secret_value() if secret else "",
+                    path_style=settings.s3_path_style,
+                    link_expiration=settings.s3_link_expiration,
+                )
+            )
 
 
 def recipe(settings: Settings, packer: Packer) -> Recipe:

@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Json,
+    SecretStr,
+    ValidationError,
+)
 
 from nixery.errors import ConfigurationError, ErrorStatus
 
@@ -62,8 +70,19 @@ class Settings(BaseModel):
     request_timeout: Seconds = Field(280, alias="NIXERY_REQUEST_TIMEOUT")
 
     # where things are kept
-    storage_backend: Literal["filesystem"] = Field(alias="NIXERY_STORAGE_BACKEND")
+    storage_backend: Literal["filesystem", "gcs", "s3"] = Field(alias="NIXERY_STORAGE_BACKEND")
     storage_path: Path | None = Field(None, alias="STORAGE_PATH")
+    gcs_bucket: str = Field("", alias="GCS_BUCKET")
+    gcs_credentials: Path | None = Field(None, alias="GOOGLE_APPLICATION_CREDENTIALS")
+    gcs_public: bool = Field(default=False, alias="NIXERY_GCS_PUBLIC")
+    gcs_emulator: str = Field("", alias="STORAGE_EMULATOR_HOST")
+    s3_bucket: str = Field("", alias="S3_BUCKET")
+    s3_endpoint: str = Field("", alias="S3_ENDPOINT")
+    s3_region: str = Field("us-east-1", alias="AWS_REGION")
+    s3_access_key: str = Field("", alias="S3_ACCESS_KEY")
+    s3_secret_key: SecretStr | None = Field(None, alias="S3_SECRET_KEY")
+    s3_path_style: bool = Field(default=False, alias="S3_PATH_STYLE")
+    s3_link_expiration: int = Field(300, alias="S3_LINK_EXPIRATION", ge=0, le=604800)
     state_dir: Path = Field(alias="NIXERY_STATE_DIR")
     nix_remote: str = Field("", alias="NIX_REMOTE")
 
@@ -127,10 +146,7 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
         settings = Settings.model_validate(defaults | given)
     except ValidationError as error:
         raise ConfigurationError(_one_line(error)) from None
-    if settings.storage_path is None:
-        raise ConfigurationError(
-            "STORAGE_PATH is not set: the filesystem backend needs a directory to keep images in"
-        )
+    _require_storage(settings)
     return settings
 
 
@@ -153,6 +169,21 @@ def _require_one_source(given: Mapping[str, Any]) -> None:
             f"exactly one of {', '.join(SOURCES)} must be set to say where packages come from; "
             f"set: {found}"
         )
+
+
+def _require_storage(settings: Settings) -> None:
+    match settings.storage_backend:
+        case "filesystem" if settings.storage_path is None:
+            problem = "STORAGE_PATH is not set: the filesystem backend keeps images in a directory"
+        case "gcs" if not settings.gcs_bucket:
+            problem = "GCS_BUCKET is not set: the gcs backend keeps images in a bucket"
+        case "s3" if not settings.s3_bucket:
+            problem = "S3_BUCKET is not set: the s3 backend keeps images in a bucket"
+        case "s3" if bool(settings.s3_access_key) != bool(settings.s3_secret_key):
+            problem = "S3_ACCESS_KEY and S3_SECRET_KEY must be set both or neither"
+        case _:
+            return
+    raise ConfigurationError(problem)
 
 
 def _state_directory(environ: Mapping[str, str]) -> Path:

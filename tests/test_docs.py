@@ -19,7 +19,7 @@ def test_every_setting_is_documented():
 
 def test_every_documented_setting_exists():
     page = (ROOT / "docs/configuration.md").read_text()
-    documented = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
+    documented = re.findall(r"^\| `([A-Z0-9_]+)` \|", page, re.MULTILINE)
     assert sorted(documented) == sorted(settings.names())
 
 

@@ -65,6 +65,32 @@ def test_a_mistake_is_named_in_one_line(name, value, said):
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        pytest.param({"NIXERY_STORAGE_BACKEND": "gcs"}, "GCS_BUCKET is not set", id="gcs"),
+        pytest.param({"NIXERY_STORAGE_BACKEND": "s3"}, "S3_BUCKET is not set", id="s3"),
+        pytest.param(
+            {"NIXERY_STORAGE_BACKEND": "s3", "S3_BUCKET": "images", "S3_ACCESS_KEY": "key"},
+            "both or neither",
+            id="half of the keys",
+        ),
+        pytest.param({"S3_LINK_EXPIRATION": "604801"}, "S3_LINK_EXPIRATION", id="over a week"),
+    ],
+)
+def test_what_a_bucket_needs(environ, said):
+    with pytest.raises(ConfigurationError, match=said):
+        load(MINIMAL | environ)
+
+
+def test_a_secret_is_not_shown():
+    """Settings end up in logs and in tracebacks."""
+    keys = {"S3_ACCESS_KEY": "public", "S3_SECRET_KEY": "hush"}
+    settings = load(MINIMAL | {"NIXERY_STORAGE_BACKEND": "s3", "S3_BUCKET": "images"} | keys)
+    assert settings.s3_secret_key.get_secret_value() == "hush"
+    assert "hush" not in repr(settings)
+
+
 def test_lists_take_commas_and_spaces():
     settings = load(MINIMAL | {"NIXERY_TAGS": "latest, stable nightly"})
     assert settings.tags == ("latest", "stable", "nightly")
