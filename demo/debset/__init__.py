@@ -7,6 +7,7 @@ Input is ``demo/packages.json`` and what apt offers; output is a directory that 
     debs/                   the Debian packages
     busybox/                what unpacks the first of them
     scan.json               what was found in the packages, by their hash; only the maker reads it
+    whole                   there if all packages are wanted
     stamp                   what all this was made of; written last
 
 Steps: ``table`` reads the input, ``apt`` resolves and downloads, ``scan`` looks into the packages,

@@ -20,16 +20,10 @@ def main(arguments: list[str] | None = None) -> int:
     output.mkdir(parents=True, exist_ok=True)
     stamp = _stamp()
     with _locked(output / "lock"):
-        if not _is_made(output, stamp, whole=options.whole):
-            # Imported here: finding that nothing is to be done must be quick.
-            from debset.apt import AptFailed  # noqa: PLC0415
-            from debset.make import make  # noqa: PLC0415
-
-            try:
-                make(CODE, output, stamp, whole=options.whole)
-            except AptFailed as failure:
-                print(f"demo: no package set: {failure}", file=sys.stderr)
-                return 1
+        # A set that is whole stays whole, whoever asks for it later.
+        whole = options.whole or _was_whole(output)
+        if not _is_made(output, stamp, whole=whole) and not _make(output, stamp, whole=whole):
+            return 1
     if options.build or options.check:
         from debset.build import build  # noqa: PLC0415 - see above
 
@@ -77,24 +71,49 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _make(output: Path, stamp: str, *, whole: bool) -> bool:
+    """Whether it worked; if not, a person reads why."""
+    # Imported here: finding that nothing is to be done must be quick.
+    from fromdeb.deb import NotADeb  # noqa: PLC0415
+
+    from debset.apt import AptFailed  # noqa: PLC0415
+    from debset.graph import Unresolvable  # noqa: PLC0415
+    from debset.make import make  # noqa: PLC0415
+
+    try:
+        make(CODE, output, stamp, whole=whole)
+    except (AptFailed, NotADeb, Unresolvable, OSError) as failure:
+        print(f"demo: no package set: {failure}", file=sys.stderr)
+        return False
+    except KeyboardInterrupt:
+        print("demo: interrupted; the next run begins anew", file=sys.stderr)
+        return False
+    return True
+
+
+def _was_whole(output: Path) -> bool:
+    """Also where the set is to be made again: "whole" is written before the making begins."""
+    return (output / "whole").exists()
+
+
 def _stamp() -> str:
     """Changes with every file of the maker, of the builder, and with the table."""
+    code = [*CODE.glob("debset/*.py"), *CODE.glob("builder/**/*.py")]
     digest = hashlib.sha256()
-    for path in sorted(CODE.rglob("*")):
-        if path.suffix in (".py", ".nix", ".json"):
-            digest.update(f"{path.relative_to(CODE)}\0".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for path in sorted([*code, CODE / "default.nix", CODE / "packages.json"]):
+        digest.update(f"{path.relative_to(CODE)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
 def _is_made(output: Path, stamp: str, *, whole: bool) -> bool:
-    """Whether the directory holds this selection, or more, made by this code, with all files."""
+    """Whether the directory holds this selection, made by this code, with all files."""
     try:
         told = json.loads((output / "stamp").read_text())
-        if told["code"] != stamp or (whole and not told["whole"]):
+        if told != {"code": stamp, "whole": whole}:
             return False
         made = json.loads((output / "set.json").read_text())
-    except (FileNotFoundError, ValueError, KeyError):
+    except (FileNotFoundError, ValueError):
         return False
     return all((output / "debs" / name).exists() for name in files_of(made))
 
@@ -122,8 +141,7 @@ def _check(output: Path, names: list[str]) -> int:
     from debset.smoke import check  # noqa: PLC0415 - see main
     from debset.table import read  # noqa: PLC0415
 
-    whole = json.loads((output / "stamp").read_text())["whole"]
-    attributes = read(CODE / "packages.json").select(whole=whole)
+    attributes = read(CODE / "packages.json").select(whole=_was_whole(output))
     wrong = check(output, [a for a in attributes if not names or a.name in names])
     for line in wrong:
         print(f"demo: {line}", file=sys.stderr)

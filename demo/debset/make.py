@@ -26,6 +26,8 @@ def make(code: Path, output: Path, stamp: str, *, whole: bool) -> None:
     progress.say(f"making {'the whole set' if whole else 'the small selection'} in {output}")
     for name in ("stamp", "built"):
         (output / name).unlink(missing_ok=True)
+    if whole:
+        (output / "whole").touch()
     apt = Apt(output / "apt", progress)
     apt.prepare()
     table = tables.read(code / "packages.json")

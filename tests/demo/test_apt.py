@@ -67,7 +67,10 @@ def test_records(apt, program):
             homepage="",
         )
     ]
-    assert parse_record(RECORD)["Description"] == "fast"
+    assert parse_record("Description: fast\n and: more\nSize: 3") == {
+        "Description": "fast",
+        "Size": "3",
+    }
 
 
 def make_deb_record(content=b"deb"):
@@ -117,15 +120,24 @@ def test_a_failing_mirror_is_tried_again(apt, program, tmp_path):
 
 
 def test_a_mirror_that_stays_away_is_named(apt, program):
-    program("apt-get", 'echo "W: x" >&2; echo "E: Failed to fetch from the mirror" >&2; exit 100')
+    calls = program(
+        "apt-get", 'echo "W: x" >&2; echo "E: Failed to fetch from the mirror" >&2; exit 100'
+    )
     with pytest.raises(AptFailed, match=r"tried 3 times: .*Failed to fetch from the mirror"):
         persist(apt, lambda: apt.resolve(["git"]), pause=0)
+    assert calls.read_text().count("install ") == 3
 
 
 def test_an_unknown_package_means_old_lists(apt, program):
     program("apt-get", 'echo "E: Unable to locate package gti" >&2; exit 100')
     with pytest.raises(ListsMissing, match="Unable to locate package gti"):
         apt.resolve(["gti"])
+
+
+def test_no_record_means_old_lists(apt, program):
+    program("apt-cache", 'echo "E: No packages found" >&2; exit 100')
+    with pytest.raises(ListsMissing):
+        apt.show(["gti"])
 
 
 def test_only_root_can_fetch_lists(apt, program, monkeypatch):

@@ -40,11 +40,12 @@ def test_a_finished_set_is_left_alone(made):
     assert done.stderr == ""
 
 
-def test_the_whole_set_serves_the_small_selection(made):
-    stamp = {"code": cli._stamp(), "whole": True}
-    (made / "stamp").write_text(json.dumps(stamp))
-    assert cli._is_made(made, cli._stamp(), whole=False)
-    assert cli._is_made(made, cli._stamp(), whole=True)
+def test_the_whole_set_stays_whole(made):
+    """A run that asks for less must not take away what another asked for."""
+    (made / "whole").touch()
+    (made / "stamp").write_text(json.dumps({"code": cli._stamp(), "whole": True}))
+    assert cli.main(["--output", str(made)]) == 0
+    assert cli.main(["--output", str(made), "--whole"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -116,5 +116,5 @@ def test_interpreter_of_a_script(head, program):
 
 
 def test_alternatives_with_variables_are_left_out():
-    script = 'update-alternatives --install "/usr/bin/$x" x /usr/bin/$x 1 --slave /a a /b'
+    script = "update-alternatives --install /usr/bin/$x x /usr/bin/$x 1 --slave /a a /b"
     assert scan.alternatives(script) == [("/a", "/b")]

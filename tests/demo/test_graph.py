@@ -182,11 +182,16 @@ def test_a_package_of_several_outputs():
         libcurl__dev="unknown, git",
         git="curl, libcurl4",
         libc6="",
+        zlib1g="",
         python3__11__minimal="",
     )
     debs = {name.replace("python3-11", "python3.11"): deb for name, deb in debs.items()}
     contents = make_contents(
-        debs, curl=library(man=True), libcurl4=library("libcurl.so.4"), git=library(man=False)
+        debs,
+        curl=library(man=True),
+        libcurl4=library("libcurl.so.4"),
+        zlib1g=library("libz.so.1"),
+        git=library(needs=["libz.so.1"]),
     )
     attributes = (
         Attribute("git", "git", small=True, smoke=(), user=None, together=(), program="git"),
@@ -197,7 +202,7 @@ def test_a_package_of_several_outputs():
     assert made["attrs"] == {"git": "git"}
     assert made["nested"] == {"x.curl": "curl"}
     assert made["boot"]["python"] == "python3.11"
-    assert set(made["nodes"]) == {"git", "curl", "libc6"}
+    assert set(made["nodes"]) == {"git", "curl", "libc6", "zlib1g"}
     curl = made["nodes"]["curl"]
     assert curl["pname"] == "cURL"
     assert curl["outputs"] == ["bin", "dev", "out", "man"]
@@ -207,4 +212,5 @@ def test_a_package_of_several_outputs():
     git = made["nodes"]["git"]
     assert git["mainProgram"] == "git"
     assert git["outputs"] == ["out"]
-    assert git["deps"] == ["curl.bin", "curl.out"]
+    assert git["deps"] == ["curl.bin", "curl.out", "zlib1g.out"]
+    assert git["depends"] == {"out": ["curl.bin", "curl.out"]}
