@@ -75,15 +75,18 @@ async def run(
 ) -> Finished:
     """Raises NixeryError where the command is not there; that it failed is a status."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=environment,
-            cwd="/",  # a directory that vanishes would break Nix
-            start_new_session=True,
-        )
+        # Shielded: a cancellation while asyncio sets up the pipes would end the command alone,
+        # and leave behind what it has started by then.
+        with CancelScope(shield=True):
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                env=environment,
+                cwd="/",  # a directory that vanishes would break Nix
+                start_new_session=True,
+            )
     except (FileNotFoundError, PermissionError) as error:
         raise NixeryError(
             f"{command[0]} cannot be run ({error.strerror}): it must be on the server's PATH",

@@ -1,10 +1,12 @@
 """The running of commands, with shell scripts in the place of Nix."""
 
+import asyncio
 import json
 import os
 import tracemalloc
 
 import anyio
+import anyio.lowlevel
 import pytest
 import structlog
 from processes import ended
@@ -119,6 +121,34 @@ async def cancel_when_started(script, fifo):
 async def test_cancelling_ends_the_whole_group(fifo):
     """The command and its children, at SIGTERM."""
     pids = await cancel_when_started("sleep 300 & echo $$ $! > FIFO; wait", fifo)
+    assert len(pids) == 2
+    assert all(map(ended, pids))
+
+
+async def test_cancelling_while_it_starts(fifo, monkeypatch):
+    """The process may run, and have children, before asyncio says that it was made."""
+    create = asyncio.create_subprocess_exec
+
+    async def create_slowly(*arguments, **options):
+        made = await create(*arguments, **options)
+        started.set()
+        await anyio.lowlevel.checkpoint()  # where a cancellation arrives
+        return made
+
+    started = anyio.Event()
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", create_slowly)
+    pids = []
+
+    async def note():
+        pids.extend(map(int, (await anyio.Path(fifo).read_text()).split()))
+
+    async with anyio.create_task_group() as reading:
+        reading.start_soon(note)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sh, f"trap '' TERM; sleep 300 & echo $$ $! > {fifo}; wait")
+            await started.wait()
+            monkeypatch.setattr(process, "GRACE", 0.5)
+            tasks.cancel_scope.cancel()
     assert len(pids) == 2
     assert all(map(ended, pids))
 
