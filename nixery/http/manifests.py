@@ -14,6 +14,7 @@ from nixery.errors import ManifestUnknown
 from nixery.http import conditional
 from nixery.http.accept import negotiate
 from nixery.http.headers import IMMUTABLE, REVALIDATE, content_headers, header_value
+from nixery.http.leaving import while_connected
 from nixery.manifest import Manifest
 from nixery.oci import Digest, Format, digest_of, parse_digest
 from nixery.source import ResolvedSource
@@ -45,7 +46,9 @@ class Manifests:
             found = await self._find(parse_digest(reference))
             headers = content_headers(found.digest, found.media_type, IMMUTABLE)
         else:
-            made = await self._images.image(name, reference)
+            # A client that leaves no longer waits: what only it has waited for can be dropped.
+            make = partial(self._images.image, name, reference)
+            made = await while_connected(request.receive, make)
             found = made.manifests[negotiate(request.headers.getlist("accept"))]
             headers = content_headers(found.digest, found.media_type, REVALIDATE)
             headers |= _origin(made.source) | {"Vary": "Accept", "Nixery-Cache": made.cache}

@@ -14,6 +14,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from nixery.http.leaving import ClientLeft
+
 log = structlog.get_logger()
 
 ErrorHandler = Callable[[Request, Exception], Response]
@@ -21,6 +23,7 @@ ErrorHandler = Callable[[Request, Exception], Response]
 # What proxies make: UUIDs, ULIDs, trace ids. Anything else could forge lines of the log.
 _SANE_ID = re.compile(r"[A-Za-z0-9._:=+/-]{8,128}")
 _MAX_USER_AGENT = 200
+_CLIENT_LEFT = 499  # nginx's number for the log; nobody is there to read it
 
 
 def is_registry(path: str) -> bool:
@@ -65,6 +68,8 @@ class RequestContext:
     async def _answer(self, scope: Scope, receive: Receive, send: "_Recorder") -> None:
         try:
             await self._app(scope, receive, send)
+        except ClientLeft:
+            send.outcome.status = send.outcome.status or _CLIENT_LEFT
         except Exception as error:
             if send.outcome.status is not None:
                 # The headers are gone: only a broken connection still says that this failed.

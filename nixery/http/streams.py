@@ -1,12 +1,15 @@
 """A response whose body comes in pieces from something that blocks: a file, or a bucket."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import cast
 
 import anyio
 import anyio.to_thread
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from nixery.http.leaving import while_connected
 
 
 class StreamResponse(Response):
@@ -34,10 +37,8 @@ class StreamResponse(Response):
                     "headers": self.raw_headers,
                 }
             )
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_cancel_when_gone, receive, tasks.cancel_scope)
-                await self._send_body(piece, send)
-                tasks.cancel_scope.cancel()
+            # Uvicorn swallows what is sent to nobody: the blob would be read to its end.
+            await while_connected(receive, partial(self._send_body, piece, send))
         finally:
             if close := getattr(self._pieces, "close", None):  # a generator's; closes what it read
                 with anyio.CancelScope(shield=True):
@@ -56,13 +57,3 @@ class StreamResponse(Response):
     async def _next(self) -> bytes:
         """The next piece; empty at the end."""
         return cast("bytes", await anyio.to_thread.run_sync(next, self._pieces, b""))
-
-
-async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    """Ends a download whose client left.
-
-    Uvicorn swallows what is sent to nobody: without this, the blob is read to its end.
-    """
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
