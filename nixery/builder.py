@@ -22,7 +22,8 @@ import structlog
 from nixery import archive, image, layers, manifest
 from nixery.cache import CachedImage, Caches, Plan, Recipe, image_of, keys
 from nixery.closure import Closure, Package, StorePath
-from nixery.errors import NixeryError, TimedOut
+from nixery.disk import Disk
+from nixery.errors import NixeryError, StorageFull, StorageUnavailable, TimedOut
 from nixery.flight import Flight, Flights
 from nixery.image import ImageRequest
 from nixery.lease import Leases
@@ -84,6 +85,7 @@ class Builder:
         caches: Caches,
         leases: Leases,
         queue: Queue,
+        disk: Disk,
         recipe: Recipe,
         limits: Limits,
     ) -> None:
@@ -95,6 +97,7 @@ class Builder:
         self._caches = caches
         self._leases = leases
         self._queue = queue
+        self._disk = disk
         self._recipe = recipe
         self._limits = limits
         self._answers: Flights[Image] = Flights()
@@ -166,7 +169,7 @@ class Builder:
     ) -> CachedImage:
         """In turn, and by one replica at a time; the others wait for its manifest."""
         while True:
-            async with self._queue.turn():
+            async with self._queue.turn(), self._disk.with_room():
                 if found := await self._caches.images.find(key):
                     return found[0]
                 if lease := await self._leases.take(key):
@@ -239,7 +242,11 @@ class Builder:
         self, by_source: str | None, source: ResolvedSource, found: CachedImage, where: Where
     ) -> Image:
         if by_source:
-            await self._caches.images.keep(by_source, found)
+            try:
+                await self._caches.images.keep(by_source, found)
+            except (StorageFull, StorageUnavailable) as error:
+                # The image is there, and can be pulled; only the next one evaluates again.
+                log.warning("image is not kept under its source", error=error.message)
         return Image(source, found.manifests, where)
 
     def _remembered(

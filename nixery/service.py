@@ -5,7 +5,9 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import structlog
 from starlette.applications import Starlette
@@ -24,14 +26,17 @@ from nixery.cache import (
     Presence,
     Recipe,
 )
+from nixery.disk import Disk
 from nixery.errors import ConfigurationError, StorageUnavailable
+from nixery.gc import Keeper
 from nixery.http.app import create_app
 from nixery.http.pages import About
 from nixery.http.server import serve as serve_http
 from nixery.lease import Leases
 from nixery.logs import configure_logging
 from nixery.nix import Nix
-from nixery.nix.store import store_root
+from nixery.nix.store import STORE_DIR, store_root
+from nixery.pulled import PullMarks
 from nixery.queue import Queue
 from nixery.roots import Roots
 from nixery.settings import Settings
@@ -64,6 +69,9 @@ def make_app(settings: Settings, environ: Mapping[str, str]) -> Starlette:
     workers = Workers(settings.pack_workers)
     packer = Packer(store_root(settings.nix_remote), Gzip(settings.compression_level), workers)
     presence = Presence(storage, time.monotonic)
+    leases = Leases(storage)
+    keeper = Keeper(storage, leases, settings.storage_max_bytes)
+    marking = ThreadPoolExecutor(1, thread_name_prefix="marks")
     builder = Builder(
         source=source,
         nix=open_nix(settings, environ),
@@ -79,8 +87,9 @@ def make_app(settings: Settings, environ: Mapping[str, str]) -> Starlette:
             layers=LayerCache(storage),
             failures=Failures(time.monotonic),
         ),
-        leases=Leases(storage),
+        leases=leases,
         queue=Queue(settings.max_builds),
+        disk=Disk(disks(settings), on_full=keeper.noticed_full),
         recipe=recipe(settings, packer),
         limits=Limits(
             request_timeout=settings.request_timeout,
@@ -92,15 +101,21 @@ def make_app(settings: Settings, environ: Mapping[str, str]) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        with workers:
-            async with builder.opened():
-                yield
+        async with AsyncExitStack() as stack:
+            # What still waits is lost: a server that ends does not wait for a bucket that hangs.
+            stack.callback(marking.shutdown, wait=False, cancel_futures=True)
+            stack.enter_context(workers)
+            await stack.enter_async_context(builder.opened())
+            if settings.storage_max_bytes:
+                await stack.enter_async_context(keeper.opened())
+            yield
 
     return create_app(
         images=builder,
         storage=storage,
         about=About(source=source.origin),
         error_status=settings.error_status,
+        on_pull=PullMarks(storage, time.time, marking.submit).note,
         lifespan=lifespan,
     )
 
@@ -148,6 +163,14 @@ def _storage(settings: Settings) -> Storage:
                     link_expiration=settings.s3_link_expiration,
                 )
             )
+
+
+def disks(settings: Settings) -> list[Path]:
+    """What must have room for a build."""
+    found = [store_root(settings.nix_remote) / STORE_DIR.lstrip("/")]
+    if settings.storage_backend == "filesystem" and settings.storage_path:
+        found.append(settings.storage_path)
+    return found
 
 
 def recipe(settings: Settings, packer: Packer) -> Recipe:

@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
 )
 
+from nixery.amounts import parse_size
 from nixery.errors import ConfigurationError, ErrorStatus
 
 
@@ -28,8 +29,13 @@ def _words(value: object) -> object:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
+def _size(value: object) -> object:
+    return parse_size(value) if isinstance(value, str) else value
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_words)]
+Bytes = Annotated[int, BeforeValidator(_size), Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -83,6 +89,7 @@ class Settings(BaseModel):
     s3_secret_key: SecretStr | None = Field(None, alias="S3_SECRET_KEY")
     s3_path_style: bool = Field(default=False, alias="S3_PATH_STYLE")
     s3_link_expiration: int = Field(300, alias="S3_LINK_EXPIRATION", ge=0, le=604800)
+    storage_max_bytes: Bytes = Field(0, alias="NIXERY_STORAGE_MAX_BYTES")
     state_dir: Path = Field(alias="NIXERY_STATE_DIR")
     nix_remote: str = Field("", alias="NIX_REMOTE")
 
@@ -125,8 +132,13 @@ def names() -> tuple[str, ...]:
     return tuple(field.alias for field in Settings.model_fields.values() if field.alias)
 
 
-def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
-    """Raises ConfigurationError with one line that says what to change."""
+def load(
+    environ: Mapping[str, str], file: Path | None = None, *, needs_source: bool = True
+) -> Settings:
+    """Raises ConfigurationError with one line that says what to change.
+
+    Without ``needs_source``, for commands that only look after the storage.
+    """
     given: dict[str, Any] = _read(file) if file else {}
     # An empty NIXERY_GIT_ALLOWED_REFS is a mistake that must not read as "the default";
     # an empty value of anything else means unset, as it did in the Go server.
@@ -135,7 +147,8 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
         for name in names()
         if name in environ and (environ[name] or name == "NIXERY_GIT_ALLOWED_REFS")
     }
-    _require_one_source(given)
+    if needs_source:
+        _require_one_source(given)
     cores = os.cpu_count() or 1
     defaults = {
         "NIXERY_STATE_DIR": _state_directory(environ),

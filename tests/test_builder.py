@@ -26,6 +26,7 @@ from nixery.cache import (
     Presence,
     Recipe,
 )
+from nixery.disk import Disk
 from nixery.errors import (
     BuildFailed,
     NameInvalid,
@@ -60,6 +61,7 @@ class Registry:
         self.nix = FakeNix(directory)
         self.limits = LIMITS
         self.patience = 60
+        self.disk = Disk(())
         self.recipe = Recipe(evaluation={}, self_contained=True, image={"budget": 94})
         libc = self.nix.add("libc", {"lib/libc.so": b"libc" * 100})
         self.nix.add("cacert", {"etc/ssl/certs/ca-bundle.crt": b"CERTIFICATE"})
@@ -86,6 +88,7 @@ class Registry:
             ),
             leases=Leases(self.storage, self.clock.sleep),
             queue=Queue(self.limits.builds, self.patience),
+            disk=self.disk,
             recipe=self.recipe,
             limits=self.limits,
         )

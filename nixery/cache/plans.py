@@ -29,13 +29,15 @@ class Plans:
         self._storage = storage
 
     def find(self, key: str, closure: Closure) -> Plan | None:
-        """The plan, if it holds exactly the closure's paths; anything else is a miss."""
+        """The plan, if it holds exactly the closure's paths; anything else is a miss.
+
+        Its time is renewed, so that nobody who saw it unused deletes it from now on.
+        """
         stored = self._storage.read(f"plans/{key}")
         plan = decode(stored.data) if stored else None
-        if plan is None:
+        if stored is None or plan is None or not _fits(plan, closure):
             return None
-        planned = sorted(path for layer in plan.layers for path in layer)
-        return plan if planned == [info.path for info in closure.paths] else None
+        return plan if self._storage.touch(stored.stat) else None
 
     def agree(self, key: str, plan: Plan, closure: Closure) -> Plan:
         """Keeps the plan, unless another replica was faster: then that one's."""
@@ -45,6 +47,11 @@ class Plans:
             return found
         self._storage.write(f"plans/{key}", encode(plan))  # what is there cannot be read
         return plan
+
+
+def _fits(plan: Plan, closure: Closure) -> bool:
+    planned = sorted(path for layer in plan.layers for path in layer)
+    return planned == [info.path for info in closure.paths]
 
 
 def encode(plan: Plan) -> bytes:

@@ -15,6 +15,7 @@ from nixery.http import errors, registry
 from nixery.http.manifests import Images
 from nixery.http.pages import About, Pages, wants_html
 from nixery.http.requests import ErrorHandler, RequestContext, is_registry
+from nixery.oci import Digest
 from nixery.storage import Storage
 
 log = structlog.get_logger()
@@ -22,19 +23,26 @@ log = structlog.get_logger()
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-def create_app(
+def _nobody(_: Digest) -> None: ...
+
+
+def create_app(  # noqa: PLR0913 - a table of what an application consists of
     *,
     images: Images,
     storage: Storage,
     about: About,
     error_status: ErrorStatus = "friendly",
+    on_pull: Callable[[Digest], None] = _nobody,
     lifespan: Lifespan | None = None,
 ) -> Starlette:
-    """``lifespan`` opens what must be closed when the server ends, such as the builder."""
+    """``on_pull`` is told which manifest was served; it must not block.
+
+    ``lifespan`` opens what must be closed when the server ends, such as the builder.
+    """
     pages = Pages(about)
     handler = _error_handler(pages, error_status)
     app = Starlette(
-        routes=[*registry.routes(images, storage), *pages.routes()],
+        routes=[*registry.routes(images, storage, on_pull), *pages.routes()],
         middleware=[Middleware(RequestContext, on_error=handler)],
         # Starlette would turn these into plain text before the middleware, which has the rest.
         exception_handlers={HTTPException: handler},

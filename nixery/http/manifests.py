@@ -1,6 +1,7 @@
 """Manifests: by tag from the builder, by digest from the storage."""
 
 import json
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -34,9 +35,11 @@ class Images(Protocol):
 
 
 class Manifests:
-    def __init__(self, images: Images, storage: Storage) -> None:
+    def __init__(self, images: Images, storage: Storage, on_pull: Callable[[Digest], None]) -> None:
+        """``on_pull`` is told of every manifest that is served; it must not block."""
         self._images = images
         self._storage = storage
+        self._on_pull = on_pull
 
     async def serve(self, request: Request) -> Response:
         """GET and HEAD of ``/v2/<name>/manifests/<tag or digest>``."""
@@ -52,6 +55,7 @@ class Manifests:
             found = made.manifests[negotiate(request.headers.getlist("accept"))]
             headers = content_headers(found.digest, found.media_type, REVALIDATE)
             headers |= _origin(made.source) | {"Vary": "Accept", "Nixery-Cache": made.cache}
+        self._on_pull(found.digest)
         if conditional.is_known(request.headers.getlist("if-none-match"), found.digest):
             return Response(status_code=304, headers=headers)
         return Response(found.data, headers=headers)

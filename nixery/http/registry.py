@@ -11,6 +11,8 @@ is ``a/manifests/b``.
 Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#endpoints
 """
 
+from collections.abc import Callable
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,18 +21,18 @@ from starlette.routing import Route
 from nixery import image
 from nixery.http.blobs import Blobs
 from nixery.http.manifests import Images, Manifests
-from nixery.oci import OCI_INDEX, canonical_json, parse_digest
+from nixery.oci import OCI_INDEX, Digest, canonical_json, parse_digest
 from nixery.storage import Storage
 
 _NO_REFERRERS = canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
 
 
-def routes(images: Images, storage: Storage) -> list[Route]:
+def routes(images: Images, storage: Storage, on_pull: Callable[[Digest], None]) -> list[Route]:
     """Each answers GET and HEAD."""
     return [
         Route("/v2", base),
         Route("/v2/", base),
-        Route("/v2/{name:path}/manifests/{reference}", Manifests(images, storage).serve),
+        Route("/v2/{name:path}/manifests/{reference}", Manifests(images, storage, on_pull).serve),
         Route("/v2/{name:path}/blobs/{digest}", Blobs(storage).serve),
         Route("/v2/{name:path}/referrers/{digest}", referrers),
         Route("/v2/{rest:path}", unknown),

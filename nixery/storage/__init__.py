@@ -133,6 +133,12 @@ class Storage(Protocol):
     def read(self, key: str) -> Object | None:
         """A small object, whole, or None."""
 
+    def pieces(self, stat: Stat) -> Iterator[bytes]:
+        """An object of any size, as it is, unchecked.
+
+        Raises StorageUnavailable or OSError where it cannot be read, or is not there any more.
+        """
+
     def write(
         self, key: str, data: bytes, condition: Condition | Stat | None = None
     ) -> Stat | None:

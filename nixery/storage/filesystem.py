@@ -89,6 +89,11 @@ class FilesystemStorage:
         except FileNotFoundError:
             return None
 
+    def pieces(self, stat: Stat) -> Iterator[bytes]:
+        with (self._directory / stat.key).open("rb") as file:
+            while piece := file.read(PIECE):
+                yield piece
+
     def write(
         self, key: str, data: bytes, condition: Condition | Stat | None = None
     ) -> Stat | None:
@@ -134,6 +139,7 @@ class FilesystemStorage:
         target = self._made("quarantine") / hexdigits(digest)
         with suppress(FileNotFoundError), self._locked(fcntl.LOCK_EX):
             (self._directory / layer_key(digest)).rename(target)
+            os.utime(target)  # from now on it is kept for a while
 
     def now(self) -> float:
         return time.time()

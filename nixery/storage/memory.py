@@ -48,6 +48,11 @@ class MemoryStorage:
         stat = self.stat(key)
         return Object(self.objects[key], stat) if stat else None
 
+    def pieces(self, stat: Stat) -> Iterator[bytes]:
+        if stat.key not in self.objects:
+            raise FileNotFoundError(stat.key)
+        yield self.objects[stat.key]
+
     def write(
         self, key: str, data: bytes, condition: Condition | Stat | None = None
     ) -> Stat | None:

@@ -78,6 +78,9 @@ class S3Storage:
             raise
         return Object(data, from_head(key, found))
 
+    def pieces(self, stat: Stat) -> Iterator[bytes]:
+        return self._pieces(stat.key, stat.version.split("/")[0], 0, stat.size)
+
     def write(
         self, key: str, data: bytes, condition: Condition | Stat | None = None
     ) -> Stat | None:

@@ -1,0 +1,84 @@
+"""Room on the disks that a build needs: the storage's, and the Nix store's.
+
+A disk that is full to the last byte breaks more than builds: Nix cannot write to its database,
+logs stop, and what else the machine does fails. So new images are refused a little earlier,
+while images that are stored can be pulled as ever. The disks are looked at before each build:
+when there is room again, builds go on without a restart.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio.to_thread
+import structlog
+
+from nixery.amounts import size_text
+from nixery.errors import StorageFull
+
+log = structlog.get_logger()
+
+RESERVE_SHARE = 0.05
+"""Of the whole disk; what mke2fs keeps back for root, for the same reason."""
+RESERVE = 1 << 30
+"""Bytes; enough on a large disk, of which a twentieth would be many images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    free: int
+    """Bytes that this process may still write."""
+    size: int
+
+    @property
+    def is_low(self) -> bool:
+        return self.free < min(RESERVE, self.size * RESERVE_SHARE)
+
+
+def room_at(path: Path) -> Room:
+    """Of the file system that the path is on, or will be on. Raises OSError."""
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    found = os.statvfs(existing)
+    return Room(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+
+
+def _nobody() -> None: ...
+
+
+class Disk:
+    """Those that the ``paths`` are on; none where a bucket keeps everything."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        on_full: Callable[[], None] = _nobody,
+        look: Callable[[Path], Room] = room_at,
+    ) -> None:
+        """``on_full``: called in the event loop whenever something did not fit."""
+        self._paths = tuple(paths)
+        self._on_full = on_full
+        self._look = look
+
+    @asynccontextmanager
+    async def with_room(self) -> AsyncIterator[None]:
+        """Around a build. Raises StorageFull before it where a disk is almost full."""
+        try:
+            await anyio.to_thread.run_sync(self._check)
+            yield
+        except StorageFull:
+            self._on_full()
+            raise
+
+    def _check(self) -> None:
+        for path in self._paths:
+            room = self._look(path)
+            if room.is_low:
+                log.warning("disk is almost full", path=str(path), free=room.free, size=room.size)
+                raise StorageFull(
+                    f"the registry's disk is almost full ({size_text(room.free)} free), so nothing "
+                    "new is built; images that are stored can still be pulled",
+                    cause="low_disk",
+                )

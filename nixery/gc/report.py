@@ -1,0 +1,58 @@
+"""What a collection freed, for people and for machines."""
+
+from datetime import UTC, datetime
+from typing import get_args
+
+from nixery.amounts import size_text
+from nixery.gc.collect import Amount, Outcome
+from nixery.gc.plan import KeepBytes, Policy
+from nixery.gc.removals import Kind
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def text(outcome: Outcome, policy: Policy) -> str:
+    """A table by kind, and one line that says it all."""
+    rows = [(kind, outcome.freed.get(kind, Amount())) for kind in KINDS]
+    lines = [f"{'':10} {'objects':>9} {'size':>11}"]
+    lines += [
+        f"{kind:10} {amount.count:>9} {size_text(amount.size):>11}"
+        for kind, amount in rows
+        if amount.count
+    ]
+    total, left = outcome.total, outcome.left
+    said = "would free" if outcome.dry_run else "freed"
+    lines.append(
+        f"{said} {size_text(total.size)} in {total.count} objects, "
+        f"with {len(outcome.images)} images; {size_text(left.size)} in {left.count} objects stay"
+    )
+    if outcome.spared:
+        lines.append(f"{outcome.spared} images stay because they were used meanwhile")
+    if isinstance(policy, KeepBytes) and left.size > policy.size:
+        lines.append(
+            f"more than {size_text(policy.size)} stay: what was stored or pulled in the last day, "
+            "and what a Go server made"
+        )
+    return "\n".join(lines if total.count else lines[1:])
+
+
+def as_json(outcome: Outcome) -> dict[str, object]:
+    return {
+        "dry_run": outcome.dry_run,
+        "freed": _amount(outcome.total),
+        "left": _amount(outcome.left),
+        "kinds": {kind: _amount(outcome.freed.get(kind, Amount())) for kind in KINDS},
+        "images": [
+            {"manifests": list(gone.manifests), "last_used": _date(gone.last_used)}
+            for gone in outcome.images
+        ],
+        "spared": outcome.spared,
+    }
+
+
+def _amount(amount: Amount) -> dict[str, int]:
+    return {"objects": amount.count, "bytes": amount.size}
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
