@@ -5,18 +5,37 @@
     server.faults.add(r"PUT /upload", Status(503), times=2)
     server.stop()
 
-    faults.py      what can go wrong with a request, before and after it took effect
     objects.py     buckets, objects, generations, preconditions
     uploads.py     uploads in one request, and resumable ones
     api.py         the JSON API over both: metadata, lists, rewrites, downloads
     access.py      tokens, permissions, signed addresses, IAM
-    server.py      HTTP: reads a request, lets a fault happen, sends the answer
 
 Each behaviour names the page of https://cloud.google.com that says it. Packaged emulators ignore
 preconditions on resumable uploads, copies and deletes, and take any signature; this one does not.
 """
 
-from fake_gcs.faults import Corrupt, LoseAnswer, Reset, Stall, Status, Truncate
-from fake_gcs.server import FakeGcs
+import time
 
-__all__ = ["Corrupt", "FakeGcs", "LoseAnswer", "Reset", "Stall", "Status", "Truncate"]
+from faulty_http import FaultyServer
+
+from fake_gcs.api import Api
+from fake_gcs.objects import ApiError, Bucket
+
+
+class FakeGcs(FaultyServer):
+    """``clock``: the bucket's time; it dates answers and objects, and ends signed addresses."""
+
+    def __init__(self, clock=time.time):
+        self.api = Api(clock)
+        super().__init__(
+            self.api.answer,
+            lambda fault: self.api.refuse(ApiError(fault.code, fault.reason)),
+            clock,
+        )
+
+    @property
+    def buckets(self) -> dict[str, Bucket]:
+        return self.api.buckets
+
+    def make_bucket(self, name: str) -> Bucket:
+        return self.buckets.setdefault(name, Bucket(name, self.api.clock))

@@ -3,8 +3,9 @@
 import json
 import re
 import uuid
-from dataclasses import dataclass, field
 from urllib.parse import unquote
+
+from faulty_http import Answer, Request
 
 from fake_gcs.access import Access
 from fake_gcs.objects import ApiError, Bucket, StoredObject, check
@@ -13,29 +14,6 @@ from fake_gcs.uploads import Uploads
 OBJECTS = re.compile(
     r"(/upload|/download)?/storage/v1/b/([^/]+)/o(?:/([^/]+)(?:/rewriteTo/b/([^/]+)/o/([^/]+))?)?"
 )
-
-
-@dataclass
-class Request:
-    method: str
-    path: str
-    """As it was sent, percent-encoded."""
-    query: dict
-    headers: dict
-    """Names in lower case."""
-    body: bytes = b""
-    broken: bool = False
-    """The connection ended within the body."""
-
-    def json(self) -> dict:
-        return json.loads(self.body or b"{}")
-
-
-@dataclass
-class Answer:
-    status: int = 200
-    headers: dict = field(default_factory=dict)
-    body: bytes = b""
 
 
 class Api:
@@ -54,9 +32,9 @@ class Api:
         try:
             return self._route(request)
         except ApiError as error:
-            return self.answer_error(error, request)
+            return self.refuse(error, request)
 
-    def answer_error(self, error: ApiError, request: Request | None = None) -> Answer:
+    def refuse(self, error: ApiError, request: Request | None = None) -> Answer:
         # https://cloud.google.com/storage/docs/json_api/v1/status-codes
         if error.status == 304:
             return Answer(304)
@@ -122,6 +100,8 @@ class Api:
         self.access.demand("storage.objects.create")
         query, headers = request.query, request.headers
         upload = query.get("upload_id")
+        if upload is None and request.method != "POST":
+            raise ApiError(405, "methodNotAllowed")
         if upload is None and query["uploadType"] == "resumable":
             started = self.uploads.start(bucket, query, headers, request.body)
             place = (

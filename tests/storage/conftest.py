@@ -18,7 +18,7 @@ from nixery.storage.patience import Patience
 from nixery.storage.s3 import S3Options, S3Storage
 from nixery.storage.s3.client import open_client
 
-IMPATIENT = Patience(deadline=5, stall=2, connect=2, pause=0.01)
+IMPATIENT = Patience(deadline=60, stall=10, connect=5, pause=0.001)
 """For servers on this machine: what takes longer is a failure that a test wants."""
 
 

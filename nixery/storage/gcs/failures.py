@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.api_core.retry import Retry
@@ -51,7 +52,7 @@ def failures_are_told() -> Iterator[None]:
 
 def told(error: BaseException) -> NixeryError:
     cause = cause_of(error)
-    if status_of(cause) == HTTPStatus.FORBIDDEN and any(word in str(cause) for word in QUOTA):
+    if status_of(cause) == HTTPStatus.FORBIDDEN and reason_of(cause) in QUOTA:
         return StorageFull("the bucket's quota is used up; images that are stored can be pulled")
     return StorageUnavailable("the bucket does not answer as it should", log=[one_line(cause)])
 
@@ -86,11 +87,22 @@ def status_of(error: BaseException) -> int | None:
     return None
 
 
+def reason_of(error: BaseException) -> str:
+    """The API's word for it, or nothing."""
+    errors = _details(error).get("errors") or [{}]
+    return str(errors[0].get("reason", ""))
+
+
 def one_line(error: BaseException) -> str:
     """The text, shortened to what fits a log line."""
-    text = str(error)
-    response = getattr(error, "response", None)
-    if response is not None:
-        with suppress(KeyError, TypeError, ValueError):  # not the API's own JSON
-            text = response.json()["error"]["message"]
+    text = str(_details(error).get("message") or error)
     return " ".join(text.split())[:300]
+
+
+def _details(error: BaseException) -> dict[str, Any]:
+    """What the API says of an error: https://cloud.google.com/storage/docs/json_api/v1/status-codes."""
+    if status_of(error) is None:
+        return {}
+    with suppress(AttributeError, KeyError, TypeError, ValueError):  # no answer of the API's own
+        return dict(error.response.json()["error"])  # type: ignore[attr-defined] # see suppress
+    return {}

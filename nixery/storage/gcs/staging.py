@@ -37,8 +37,12 @@ BLOB_TYPE = "application/octet-stream"
 
 class _Writer(BlobWriter):  # type: ignore[misc]  # the library has no types
     def terminate(self) -> None:
+        """Cancels the upload session. The library's own method asks at another address."""
         try:
-            super().terminate()
+            if self._upload_and_transport:
+                upload, transport = self._upload_and_transport
+                if upload.resumable_url:
+                    transport.delete(upload.resumable_url)
         finally:
             # Else the garbage collector closes the writer, which would end the upload as whole.
             self._buffer.close()
@@ -53,6 +57,7 @@ class Upload:
         self._writer = _Writer(
             self._staged, chunk_size=CHUNK, content_type=BLOB_TYPE, checksum="crc32c", retry=retry
         )
+        self._may_exist = False
         self._sha256 = hashlib.sha256()
         self._crc32c = Checksum()
         self._size = 0
@@ -66,6 +71,7 @@ class Upload:
 
     def publish(self) -> Blob:
         digest = Digest("sha256:" + self._sha256.hexdigest())
+        self._may_exist = True
         with failures_are_told():
             self._writer.close()
             self._place(layer_key(digest))
@@ -82,11 +88,11 @@ class Upload:
     ) -> None:
         """Removes what lies in ``staging/``; where that fails, it is swept later."""
         try:
-            if self._writer.closed:
+            if not self._writer.closed:
+                self._writer.terminate()
+            if self._may_exist:
                 with suppress(NotFound):
                     self._staged.delete(retry=self._retry)
-            else:
-                self._writer.terminate()
         except FAILURES as failure:
             log.warning("a staged object stays behind", key=self._staged.name, error=str(failure))
 

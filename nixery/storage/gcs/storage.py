@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -80,6 +81,10 @@ class GcsStorage:
                     if attempt == TRIES:
                         raise
         return None
+
+    def pieces(self, stat: Stat) -> Iterator[bytes]:
+        generation, _ = stat.version.split(".")
+        return self._pieces(stat.key, int(generation), 0, stat.size)
 
     def write(
         self, key: str, data: bytes, condition: Condition | Stat | None = None
@@ -178,6 +183,9 @@ class GcsStorage:
 
     def _hear(self, response: Response, *_: object, **__: object) -> None:
         self._clock.hear(response.headers.get("Date"), response.elapsed.total_seconds())
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            # Where the library streams, it leaves an error's body unread, and its connection open.
+            response.content  # noqa: B018 - reads it
 
     def _download(self, found: BucketObject) -> bytes:
         data = found.download_as_bytes(
