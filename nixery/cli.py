@@ -1,13 +1,45 @@
 """The command line. Exit codes: 0, 1 failed, 2 wrong use or configuration."""
 
+import json
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nixery import __version__, settings
-from nixery.errors import ConfigurationError
+from nixery.amounts import parse_age, parse_size
+from nixery.errors import ConfigurationError, NixeryError
+
+if TYPE_CHECKING:
+    from nixery.storage import Storage
+
+
+Parsed = Callable[[click.Context, click.Parameter, str | None], float | None]
+
+
+def _parsed(parse: Callable[[str], float]) -> Parsed:
+    """An option's callback; the ValueError of ``parse`` becomes a usage error."""
+
+    def convert(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+        try:
+            return None if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+
+    return convert
+
+
+with_config = click.option(
+    "--config",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A TOML file with settings under the same names; the environment wins.",
+)
+with_json = click.option("--json", "as_json", is_flag=True, help="One line of JSON for programs.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,19 +52,110 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A TOML file with settings under the same names; the environment wins.",
-)
+@with_config
 def serve(file: Path | None) -> None:
     """Serve images until a signal ends it."""
-    # Imported here: `nixery --help` need not wait for a web server to load.
+    # Imported here and below: `nixery --help` need not wait for a web server to load.
     from nixery import service  # noqa: PLC0415
 
-    try:
+    with _told():
         service.serve(settings.load(os.environ, file), os.environ)
+
+
+@main.command()
+@with_config
+@click.option(
+    "--keep-bytes",
+    callback=_parsed(parse_size),
+    metavar="SIZE",
+    help="Remove what was pulled least recently until this much is left, such as 50G.",
+)
+@click.option(
+    "--older-than",
+    callback=_parsed(parse_age),
+    metavar="AGE",
+    help="Remove what was not pulled for so long, such as 30d.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would go, and write nothing.")
+@with_json
+def gc(
+    file: Path | None,
+    keep_bytes: int | None,
+    older_than: float | None,
+    dry_run: bool,  # noqa: FBT001 - click gives them by name
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Make room in the storage; servers may run meanwhile.
+
+    Images go with all that no other image needs. What was stored or pulled within the last day
+    stays, and so does everything that a Go server made.
+    """
+    from nixery.gc import KeepBytes, OlderThan, Policy, collect, report  # noqa: PLC0415
+
+    policy: Policy
+    match keep_bytes, older_than:
+        case int(size), None:
+            policy = KeepBytes(size)
+        case None, float(age):
+            policy = OlderThan(age)
+        case _:
+            raise click.UsageError("give either --keep-bytes or --older-than")
+    with _told():
+        storage = _open_storage(file, read_only=dry_run)
+        if not storage.conditional and not dry_run:
+            click.echo(
+                "nixery: this storage keeps no conditions, so nothing may be built while gc runs",
+                err=True,
+            )
+        outcome = collect(storage, policy, dry_run=dry_run)
+    click.echo(json.dumps(report.as_json(outcome)) if as_json else report.text(outcome, policy))
+
+
+@main.command()
+@with_config
+@with_json
+def verify(file: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click gives it by name
+    """Read every blob and compare it with its name; servers may run meanwhile.
+
+    What is damaged goes into quarantine, and is made again when its image is next asked for. The
+    exit code is 1 when anything was damaged or missing.
+    """
+    from nixery import verify as verifying  # noqa: PLC0415
+
+    with _told(), ExitStack() as stack:
+
+        def progress(size: int) -> verifying.Progress:
+            return stack.enter_context(
+                click.progressbar(length=size, label="reading", file=sys.stderr)
+            ).update
+
+        storage = _open_storage(file)
+        findings = verifying.verify(storage, progress if sys.stderr.isatty() else None)
+    click.echo(json.dumps(verifying.as_json(findings)) if as_json else verifying.text(findings))
+    sys.exit(0 if findings.is_well else 1)
+
+
+def _open_storage(file: Path | None, *, read_only: bool = False) -> "Storage":
+    """That of a server, which must exist: these commands look after what is there."""
+    from nixery import service  # noqa: PLC0415 - see serve
+    from nixery.logs import configure_logging  # noqa: PLC0415
+
+    configure_logging(sys.stderr, json=not sys.stderr.isatty())
+    given = settings.load(os.environ, file, needs_source=False)
+    path = given.storage_path
+    if given.storage_backend == "filesystem" and path and not path.is_dir():
+        raise ConfigurationError(f"STORAGE_PATH={path}: there is no such directory")
+    return service.connect_storage(given) if read_only else service.open_storage(given)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Failures become one line and an exit code."""
+    try:
+        yield
     except ConfigurationError as error:
         click.echo(f"nixery: {error.message}", err=True)
         sys.exit(2)
+    except (NixeryError, OSError) as error:
+        click.echo(f"nixery: {error}", err=True)
+        sys.exit(1)

@@ -125,7 +125,7 @@ def open_storage(settings: Settings) -> Storage:
 
     A bucket that does not answer is no such case: pulls get a 503 until it does.
     """
-    storage = _storage(settings)
+    storage = connect_storage(settings)
     try:
         storage.check()
     except StorageUnavailable as error:
@@ -133,8 +133,11 @@ def open_storage(settings: Settings) -> Storage:
     return storage
 
 
-def _storage(settings: Settings) -> Storage:
-    """The libraries of the buckets take a second to import, so only who has one loads them."""
+def connect_storage(settings: Settings) -> Storage:
+    """Without looking whether it can be used, which writes to it.
+
+    The libraries of the buckets take a second to import, so only who has one loads them.
+    """
     match settings.storage_backend:
         case "filesystem":
             assert settings.storage_path is not None, "checked when the settings were read"

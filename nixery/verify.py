@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from nixery.amounts import size_text
 from nixery.errors import NixeryError
 from nixery.gc import survey as surveys
 from nixery.gc.survey import Survey
@@ -110,3 +111,26 @@ def _is_there(storage: Storage, manifests: frozenset[Digest], entries: tuple[Sta
 
 
 def _nobody(_: int) -> None: ...
+
+
+def text(findings: Findings) -> str:
+    """For people: what is wrong, blob by blob, then the sums."""
+    lines = [f"damaged, in quarantine now: {digest}" for digest in findings.damaged]
+    lines += [f"missing: {digest}" for digest in findings.missing]
+    lines.append(
+        f"{findings.blobs} blobs with {size_text(findings.size)} read: "
+        f"{len(findings.damaged)} damaged, {len(findings.missing)} missing, "
+        f"{len(findings.unreferenced)} that no image needs"
+    )
+    return "\n".join(lines)
+
+
+def as_json(findings: Findings) -> dict[str, object]:
+    return {
+        "well": findings.is_well,
+        "blobs": findings.blobs,
+        "bytes": findings.size,
+        "damaged": list(findings.damaged),
+        "missing": list(findings.missing),
+        "unreferenced": list(findings.unreferenced),
+    }

@@ -5,8 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import structlog
-
 from nixery.gc import survey as surveys
 from nixery.gc.plan import Eviction, Plan, Policy, plan
 from nixery.gc.removals import Kind
@@ -14,8 +12,6 @@ from nixery.gc.survey import Survey
 from nixery.oci import Digest
 from nixery.pulled import mark_key
 from nixery.storage import Stat, Storage, layer_key
-
-log = structlog.get_logger()
 
 SETTLE = 1.0
 """Seconds in which the mark of a pull that has begun arrives."""
@@ -133,12 +129,6 @@ class _Run:
             if eviction.image.manifests not in self.spared
         )
         before = Amount(self.survey.count, self.survey.size)
-        log.info(
-            "garbage collected",
-            images=len(images),
-            spared=len(self.spared),
-            bytes=sum(amount.size for amount in self.freed.values()),
-        )
         return Outcome(self.freed, before, images, len(self.spared))
 
     def _was_pulled(self, eviction: Eviction) -> bool:

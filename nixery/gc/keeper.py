@@ -80,7 +80,15 @@ class Keeper:
         if lease is None:
             return
         async with self._leases.kept(lease):
-            await anyio.to_thread.run_sync(partial(self._collect, self._storage, self._policy))
+            work = partial(self._collect, self._storage, self._policy)
+            done = await anyio.to_thread.run_sync(work)
+            log.info(
+                "collected",
+                images=len(done.images),
+                spared=done.spared,
+                freed=done.total.size,
+                left=done.left.size,
+            )
 
     async def _lease(self) -> Lease | None:
         try:
