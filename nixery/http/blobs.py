@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from nixery import image
 from nixery.errors import BlobUnknown
-from nixery.http import conditional, files, ranges
+from nixery.http import conditional, ranges
+from nixery.http.files import FileResponse
 from nixery.http.headers import IMMUTABLE, content_headers
 from nixery.http.ranges import Part, Unsatisfiable
 from nixery.http.streams import StreamResponse
@@ -48,11 +49,10 @@ def _body(location: Location, part: Part | None, headers: dict[str, str]) -> Res
             return Response(status_code=307, headers={"Location": url, "Cache-Control": "no-store"})
         case Content(data=data):
             return Response(data[start:stop], status, headers)
-        case LocalFile(path=path, size=size):
-            pieces = files.pieces(path, size, start, stop)
+        case LocalFile():
+            return FileResponse(location, start, stop, status, headers)
         case Remote(read=read):
-            pieces = read(start, stop - start)
-    return StreamResponse(pieces, stop - start, status, headers)
+            return StreamResponse(read(start, stop - start), stop - start, status, headers)
 
 
 def _part(request: Request, digest: Digest, size: int) -> Part | None:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from nixery.http.leaving import ClientLeft
+from nixery.http.zerocopy import ZERO_COPY
 
 log = structlog.get_logger()
 
@@ -94,9 +95,9 @@ class _Recorder:
             MutableHeaders(scope=message).update(self._headers)
             self.outcome.status = message["status"]
         await self._send(message)
-        if message["type"] == "http.response.body":
+        if message["type"] in ("http.response.body", ZERO_COPY):
             if not self._head:  # the server drops the body of a HEAD
-                self.outcome.body_bytes += len(message.get("body", b""))
+                self.outcome.body_bytes += message.get("count") or len(message.get("body", b""))
             self.outcome.complete = not message.get("more_body", False)
 
 

@@ -19,6 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from nixery.errors import ConfigurationError, NixeryError
+from nixery.http.protocol import RegistryProtocol
 
 log = structlog.get_logger()
 
@@ -72,7 +73,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=RegistryProtocol,  # uvicorn's with httptools, and more
                 loop="asyncio",
                 lifespan="on",
                 ws="none",

@@ -1,0 +1,84 @@
+"""Uvicorn's HTTP connection, and what a registry needs beyond it.
+
+- Files go out by the kernel (``zerocopy.py``).
+- Request headers have a deadline. Uvicorn has none: some hundred connections that send half a
+  request and then nothing would take all descriptors, and shut everybody else out.
+- Of several requests in a row on one connection (pipelining), uvicorn tells only the last that the
+  client left; here all learn it, and none sends to nobody.
+"""
+
+import asyncio
+from typing import Any, cast
+
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from nixery.http.zerocopy import ZERO_COPY, ZeroCopySend, can_send
+
+HEADER_SECONDS = 30.0
+"""From the connection, or from the first byte of a later request, to the end of the headers."""
+
+
+class RegistryProtocol(HttpToolsProtocol):
+    """One connection; for ``uvicorn.Config(http=…)``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(*args, **kwargs)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._cycles: list[RequestResponseCycle] = []
+        self._senders: list[ZeroCopySend] = []
+        self._app = self.app
+        self.app = cast("Any", self._answer)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        # ignored as in uvicorn: servers of streams get no other transport
+        super().connection_made(transport)
+        self._expect_headers()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Data ends uvicorn's keep-alive timer, whatever it is: the body of a request that has been
+        # answered, or empty lines. So something else must run from here on.
+        if self.cycle is None or self.cycle.response_complete:
+            self._expect_headers()
+
+    def on_headers_complete(self) -> None:
+        before = self.cycle
+        super().on_headers_complete()
+        self._stop_deadline()
+        if self.cycle is not before:
+            self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
+            self._cycles.append(self.cycle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_deadline()
+        super().connection_lost(exc)
+        for cycle in self._cycles:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        for sender in self._senders:
+            sender.disconnect()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application, with the extension where it can be had."""
+        cycle = next((cycle for cycle in self._cycles if cycle.scope is scope), None)
+        if cycle is None or not can_send(cycle):
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("extensions", {})[ZERO_COPY] = {}
+        sender = ZeroCopySend(cycle, send)
+        self._senders.append(sender)
+        try:
+            await self._app(scope, receive, sender)
+        finally:
+            self._senders.remove(sender)
+
+    def _expect_headers(self) -> None:
+        if self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

@@ -1,0 +1,133 @@
+"""The ASGI extension "zero copy send": the application names a part of a file, the server sends it.
+
+Uvicorn has no such thing; this adds it to one of its requests. Where it cannot be had (TLS, another
+system, another server) ``scope["extensions"]`` does not offer it, and the application sends bytes.
+
+Source: https://asgi.readthedocs.io/en/latest/extensions.html#zero-copy-send
+"""
+
+import os
+from typing import Any
+
+import anyio.to_thread
+from starlette.types import Message, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from nixery.http import sendfile
+from nixery.http.sendfile import NotSendable, Transfer
+
+ZERO_COPY = "http.response.zerocopysend"
+"""The type of the message, and the name of the extension."""
+
+_PIECE = 1024 * 1024
+# What is used of uvicorn's cycle beyond ASGI; all there from uvicorn 0.29 to 0.54.
+_USED = ("chunked_encoding", "disconnected", "expected_content_length", "flow", "transport")
+
+
+def can_send(cycle: RequestResponseCycle) -> bool:
+    """Whether files can go out by the kernel on this connection."""
+    return (
+        sendfile.IS_AVAILABLE
+        and all(hasattr(cycle, name) for name in _USED)
+        and cycle.transport.get_extra_info("sslcontext") is None
+        and cycle.transport.get_extra_info("socket") is not None
+    )
+
+
+class ZeroCopySend:
+    """``send`` of one request, which knows one type of message more.
+
+    Unlike uvicorn's own messages, this one raises ConnectionResetError once the client has left, as
+    ASGI asks for since 2.4: a file is long, and nobody wants the rest.
+    """
+
+    def __init__(self, cycle: RequestResponseCycle, send: Send) -> None:
+        self._cycle = cycle
+        self._send = send
+        self._transfer: Transfer | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] != ZERO_COPY:
+            await self._send(message)
+            return
+        more = message.get("more_body", False)
+        file = message["file"]
+        try:
+            if self._cycle.scope["method"] != "HEAD":
+                await self._send_part(file.fileno(), *_part(message))
+        finally:
+            if not more:
+                file.close()
+        if not more:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def disconnect(self) -> None:
+        """The connection is lost."""
+        if self._transfer is not None:
+            self._transfer.abandon()
+
+    async def _send_part(self, file: int, offset: int, count: int) -> None:
+        cycle = self._cycle
+        if cycle.chunked_encoding is not False or count > cycle.expected_content_length:
+            raise RuntimeError("a response has not begun whose Content-Length covers this")
+        await sendfile.load(file, offset, count)
+        await self._flush()
+        self._check_connection()
+        transfer = self._transfer = Transfer(file, offset, count)
+        try:
+            await transfer.run(cycle.transport.get_extra_info("socket").fileno())
+        except ConnectionResetError:
+            self._give_up()
+            raise
+        except NotSendable:
+            cycle.expected_content_length -= transfer.offset - offset
+            await self._copy(file, transfer.offset, transfer.stop)
+        else:
+            cycle.expected_content_length -= count
+        finally:
+            self._transfer = None
+
+    async def _flush(self) -> None:
+        """What was written before goes out before."""
+        transport = self._cycle.transport
+        if transport.get_write_buffer_size():
+            # With no room at all, "may be written to" means that the buffer is empty.
+            transport.set_write_buffer_limits(high=0)
+            try:
+                await self._cycle.flow.drain()
+            finally:
+                transport.set_write_buffer_limits()
+
+    async def _copy(self, file: int, offset: int, stop: int) -> None:
+        """By hand, for a file system whose files the kernel does not send."""
+        while offset < stop:
+            length = min(_PIECE, stop - offset)
+            piece = await anyio.to_thread.run_sync(os.pread, file, length, offset)
+            if not piece:
+                raise EOFError(f"the file ends {stop - offset} bytes early")
+            self._check_connection()
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            offset += len(piece)
+
+    def _check_connection(self) -> None:
+        if self._cycle.disconnected or self._cycle.transport.is_closing():
+            self._give_up()
+            raise ConnectionResetError("the client left")
+
+    def _give_up(self) -> None:
+        # The socket may have failed before the transport noticed: what comes now is for nobody,
+        # and a response that stays incomplete is no error of the application.
+        self._cycle.disconnected = True
+        self._cycle.transport.abort()
+
+
+def _part(message: Message) -> tuple[int, int]:
+    """Offset and count; by default from where the file stands to its end."""
+    file: Any = message["file"]
+    offset = message.get("offset")
+    if offset is None:
+        offset = file.tell()
+    count = message.get("count")
+    if count is None:
+        count = os.fstat(file.fileno()).st_size - offset
+    return offset, count
