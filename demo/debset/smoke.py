@@ -26,7 +26,11 @@ _ENVIRONMENT = {
 # In namespaces of its own: all mounts and processes go with it.
 _ENTER = """
 root=$1 as=${2:+--userspec=$2:65534}; shift 2
-while read -r real inside; do mount --bind "$real" "$root$inside"; done < "$root.mounts"
+while read -r real inside; do
+    mount --bind "$real" "$root$inside"
+    # The store is nobody's to write, root's Python least of all (it writes __pycache__).
+    case $inside in /nix/store/*) mount -o remount,bind,ro "$root$inside";; esac
+done < "$root.mounts"
 mount -t proc proc "$root/proc"
 mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
 exec chroot $as "$root" "$@"

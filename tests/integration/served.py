@@ -1,0 +1,98 @@
+"""A registry as people run it: ``nixery serve`` in a process of its own, on a free port."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+OCI = "application/vnd.oci.image.manifest.v1+json"
+DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+@dataclass
+class Served:
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    storage: Path
+
+    def get(self, path, **headers):
+        """Waits as long as clients do."""
+        return httpx.get(f"{self.url}{path}", headers=headers, timeout=300)
+
+    def manifest(self, name, tag="latest", accept=OCI):
+        answer = self.get(f"/v2/{name}/manifests/{tag}", Accept=accept)
+        answer.raise_for_status()
+        return answer
+
+    def digest(self, name, accept=OCI):
+        return self.manifest(name, accept=accept).headers["Docker-Content-Digest"]
+
+    def image(self, name):
+        """The name as clients write it."""
+        return f"{self.url.removeprefix('http://')}/{name}"
+
+    def events(self):
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def wait_for(self, **fields):
+        """The first log line with these fields, as soon as it is written."""
+        with self.log.open() as lines:
+            for event in _followed(lines, self.process):
+                if all(event.get(key) == value for key, value in fields.items()):
+                    return event
+        raise AssertionError(f"the server ended without a line {fields}")
+
+
+@contextmanager
+def serve(environment: Mapping[str, str], directory: Path, **settings: str) -> Iterator[Served]:
+    """Ends it with SIGTERM, which must be a clean end."""
+    directory.mkdir(exist_ok=True)
+    storage = directory / "storage"
+    log = directory / "log"
+    values = {
+        **environment,
+        "NIXERY_STORAGE_BACKEND": "filesystem",
+        "STORAGE_PATH": str(storage),
+        "NIXERY_STATE_DIR": str(directory / "state"),
+        "NIXERY_LISTEN": "127.0.0.1",
+        "PORT": "0",
+        **settings,
+    }
+    with log.open("wb") as stream:
+        process = subprocess.Popen(["nixery", "serve"], env=values, stderr=stream, cwd="/")
+    served = Served("", process, log, storage)
+    try:
+        served.url = served.wait_for(event="listening")["url"]
+        yield served
+    finally:
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(60)
+        assert status == 0, log.read_text()[-2000:]
+
+
+def _followed(lines, process):
+    """Events as they are written, until the process has ended."""
+    pidfd = os.pidfd_open(process.pid)
+    begun = ""
+    try:
+        while True:
+            # Ended before reading, so that nothing it wrote is missed.
+            ended = bool(select.select([pidfd], [], [], 0)[0])
+            while piece := lines.readline():
+                begun += piece
+                if begun.endswith("\n"):
+                    yield json.loads(begun)
+                    begun = ""
+            if ended:
+                return
+            select.select([pidfd], [], [], 0.02)  # a file tells nobody that it has grown
+    finally:
+        os.close(pidfd)
