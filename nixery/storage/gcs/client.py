@@ -72,7 +72,8 @@ def _credentials(file: Path | None, *, anonymous: bool) -> Credentials:
                 # The warning is about files that somebody else sent; this is the operator's own.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 found, _ = google.auth.load_credentials_from_file(str(file), scopes=SCOPES)
-    except (GoogleAuthError, OSError, ValueError, KeyError) as error:
+    except (GoogleAuthError, OSError, ValueError, KeyError, AttributeError) as error:
+        # The last two: the library trusts the shape of the JSON in the file.
         where = (
             f"GOOGLE_APPLICATION_CREDENTIALS={file}" if file else "no credentials for GCS_BUCKET"
         )

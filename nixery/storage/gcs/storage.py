@@ -162,12 +162,13 @@ class GcsStorage:
         return self._clock.now()
 
     def check(self) -> None:
-        """Writes, lists and removes an object: what the account may not do is found now."""
+        """Writes, reads, lists and removes an object: what the account may not do is found now."""
         key = f"staging/check-{uuid.uuid4().hex}"
         probe = self._bucket.blob(key)
         try:
             probe.upload_from_string(b"", content_type=BLOB_TYPE, retry=self._retry)
             renew(probe, self._retry)
+            probe.reload(retry=self._retry)
             found = list(self._bucket.list_blobs(prefix=key, retry=self._retry))
             probe.delete(retry=self._retry)
         except FAILURES as error:
