@@ -1,0 +1,5 @@
+from pathlib import Path
+
+
+def write(directory: Path, strategies: object) -> list[Path]:
+    return []

@@ -1,0 +1,228 @@
+"""How well images share their layers, strategy by strategy.
+
+    scripts/bench sharing [--seed N] [--tools FILE] [--learn-seed N] [--learn-tools FILE]
+                          [--images N] [--draws N] [--plots DIRECTORY]
+
+The package graph is that of a whole distribution: Debian's index, as apt has it on this machine.
+300 images are drawn from a list of tools, 1 to 12 of them each, and pulled in order by one client
+that keeps every layer it has seen. Then 0.2 % of the packages change, and with them everything
+that refers to them, and the client pulls all images again.
+
+    first      bytes pulled, in units of the bytes of the distinct store paths
+    after      bytes pulled after the change, in units of what strategy `size` pulls after it;
+               the mean of 10 changes
+    layers     of store paths in an image, the mean
+    republish  bytes pulled once more if the table is learned anew from as many images again and
+               every image were planned by it at once, in the units of `first`. A server keeps the
+               plans of manifests that it has acknowledged, so this is the most it can be
+
+Tables are learned from images of another seed, and of other tools where --learn-tools names them,
+never from the images that are scored. `units` also knows a starting list: 300 programs of the
+index at random, none of them a tool that is scored; `units-unprepared` does without.
+The last line is JSON.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from statistics import fmean
+
+from benchmarks import distribution, plots
+from benchmarks.client import Client
+from benchmarks.distribution import Distribution, Revision
+from benchmarks.images import IMAGES, TOOLS, Image, draw, read_tools, starting_list
+from nixery.layers import EMPTY, STRATEGIES, LayerPlan, Strategy, Tables, group
+from nixery.layers.demand import Demand, demand
+from nixery.layers.learn import BUDGETS, learn
+from nixery.layers.names import name
+from nixery.layers.tables import Popularity
+
+CHANGED = 0.002
+DRAWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A strategy with the tables it is given."""
+
+    strategy: Strategy
+    tables: Tables = EMPTY
+    republished: Tables | None = None
+    """Tables that are published later; None where nothing is learned."""
+
+    def plans(self, images: Sequence[Image], at: Revision, budget: int) -> list[LayerPlan]:
+        return [group(at.closure(i), self.tables, budget, self.strategy) for i in images]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    first: float
+    after: float
+    layers: float
+    republish: float
+
+
+def main() -> None:
+    arguments = parse(sys.argv[1:])
+    debian = distribution.read()
+    try:
+        tools = read_tools(arguments.tools, debian)
+        learn_tools = read_tools(arguments.learn_tools or arguments.tools, debian)
+    except LookupError as error:
+        sys.exit(f"sharing: {error.args[0]}")
+    images = draw(tools, arguments.seed, arguments.images)
+    learned = draw(learn_tools, arguments.learn_seed)
+    later = draw(learn_tools, arguments.learn_seed + 1)
+    start = starting_list(debian, tools, arguments.learn_seed)
+    results = score(
+        debian,
+        images,
+        contenders(debian, learned, later, start),
+        changes(debian, arguments.seed, arguments.draws),
+    )
+    report(results)
+    if arguments.plots:
+        for file in plots.write(arguments.plots, as_json(results)):
+            print(f"wrote {file}")
+    winner = min(STRATEGIES, key=lambda strategy: _mean(results[strategy]))
+    print(json.dumps({"default": winner, "strategies": as_json(results)}))
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    about, _, rest = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench sharing",
+        description=f"{about}\n\n{rest}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the images that are scored")
+    parser.add_argument("--tools", type=Path, default=TOOLS, help="what they are drawn from")
+    parser.add_argument("--learn-seed", type=int, default=1001, help="of the images learned from")
+    parser.add_argument("--learn-tools", type=Path, help="what those are drawn from; as --tools")
+    parser.add_argument("--images", type=int, default=IMAGES, help="to score")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="changes to take the mean of")
+    parser.add_argument("--plots", type=Path, help="a directory for SVG files")
+    chosen = parser.parse_args(arguments)
+    if chosen.seed in (chosen.learn_seed, chosen.learn_seed + 1):
+        parser.error("--learn-seed and the number after it must differ from --seed")
+    return chosen
+
+
+def contenders(
+    debian: Distribution, learned: Sequence[Image], later: Sequence[Image], start: Sequence[int]
+) -> Mapping[str, Contender]:
+    counts = {node.name: len(debian.referrers[n]) for n, node in enumerate(debian.nodes)}
+    popularity = Popularity({name(f"/-{known}"): count for known, count in counts.items()})
+
+    def units(starting: Sequence[int]) -> Contender:
+        tables = [
+            Tables(popularity, learn(asked(debian, images, starting)))
+            for images in (learned, [*learned, *later])
+        ]
+        return Contender("units", *tables)
+
+    return {
+        "size": Contender("size"),
+        "dominator": Contender("dominator", Tables(popularity, EMPTY.units)),
+        "units": units(start),
+        "units-unprepared": units(()),
+    }
+
+
+def asked(debian: Distribution, images: Sequence[Image], start: Sequence[int]) -> Demand:
+    """What a server would have recorded of these images."""
+    everything = {n for image in images for n in image} | set(start)
+    at = Revision(debian, debian.reach(everything), {})
+    paths = [[at.path(n) for n in image] for image in images]
+    return demand(at.closure(everything), paths, [at.path(n) for n in start])
+
+
+def changes(debian: Distribution, seed: int, draws: int) -> list[Mapping[int, str]]:
+    random = Random(f"change {seed}")
+    return [distribution.change(debian, CHANGED, random) for _ in range(draws)]
+
+
+def score(
+    debian: Distribution,
+    images: Sequence[Image],
+    given: Mapping[str, Contender],
+    changed: Sequence[Mapping[int, str]],
+) -> dict[str, dict[int, Figures]]:
+    """Figures by contender and budget; `size` is the first of them."""
+    needed = debian.reach({n for image in images for n in image})
+    at = Revision(debian, needed, {})
+    then = [Revision(debian, needed, marks) for marks in changed]
+    ideal = sum(debian.nodes[n].size for n in needed)
+    results: dict[str, dict[int, Figures]] = {contender: {} for contender in given}
+    for budget in BUDGETS:
+        yardstick: list[int] = []
+        for contender_name, contender in given.items():
+            plans = contender.plans(images, at, budget)
+            first, again = _pulled(plans, [contender.plans(images, r, budget) for r in then])
+            yardstick = yardstick or again
+            republish = 0
+            if contender.republished:
+                anew = Contender(contender.strategy, contender.republished)
+                _, (republish,) = _pulled(plans, [anew.plans(images, at, budget)])
+            results[contender_name][budget] = Figures(
+                first / ideal,
+                # A change that touches no image says nothing.
+                fmean([a / b for a, b in zip(again, yardstick, strict=True) if b] or [1.0]),
+                fmean(len(plan.layers) for plan in plans),
+                republish / ideal,
+            )
+    return results
+
+
+def _pulled(
+    plans: Sequence[LayerPlan], later: Sequence[Sequence[LayerPlan]]
+) -> tuple[int, list[int]]:
+    """Bytes of the first pulls, and of the later ones, each right after the first."""
+    client = Client()
+    first = client.pull(plans)
+    return first, [client.forked().pull(again) for again in later]
+
+
+def _mean(by_budget: Mapping[int, Figures]) -> float:
+    """The geometric mean of `first` and `after`: what a strategy is judged by."""
+    return fmean(math.log(f.first) + math.log(f.after) for f in by_budget.values())
+
+
+def report(results: Mapping[str, Mapping[int, Figures]]) -> None:
+    print(f"{'':18}{'first':^21}{'after':^21}{'layers':^21}{'republish':^21}")
+    print(f"{'':18}" + "".join(f"{budget:>7}" for budget in BUDGETS) * 4)
+    for contender, by_budget in results.items():
+        figures = [by_budget[budget] for budget in BUDGETS]
+        print(
+            f"{contender:18}"
+            + "".join(f"{f.first:7.2f}" for f in figures)
+            + "".join(f"{f.after:7.2f}" for f in figures)
+            + "".join(f"{f.layers:7.0f}" for f in figures)
+            + "".join(f"{f.republish:7.2f}" for f in figures)
+        )
+
+
+def as_json(
+    results: Mapping[str, Mapping[int, Figures]],
+) -> dict[str, dict[str, dict[str, float]]]:
+    return {
+        contender: {
+            str(budget): {
+                "first": round(f.first, 3),
+                "after": round(f.after, 3),
+                "layers": round(f.layers, 1),
+                "republish": round(f.republish, 3),
+            }
+            for budget, f in by_budget.items()
+        }
+        for contender, by_budget in results.items()
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What was asked for, and what it brought along; by name, because hashes change.
+
+references  git → pcre2, curl      sizes  git 30      images  (git, jq), (git,)      start  bash
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import chain
+
+from nixery.closure import Closure, StorePath
+from nixery.layers.names import full_name, name
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    references: Mapping[str, AbstractSet[str]]
+    """Of every name below."""
+    sizes: Mapping[str, int]
+    """Bytes, of the largest path of that name."""
+    images: tuple[tuple[str, ...], ...]
+    """The packages asked for in each image, the oldest first; repeated as often as asked for."""
+    start: tuple[str, ...]
+    """Packages that might be asked for: what is known before anything was."""
+
+    def brings(self, *packages: str) -> AbstractSet[str]:
+        """Everything that comes with the packages, themselves included."""
+        return _reach(self.references, packages)
+
+
+def demand(
+    graph: Closure, images: Iterable[Sequence[StorePath]], start: Sequence[StorePath] = ()
+) -> Demand:
+    """Folds paths into names.
+
+    ``graph`` holds everything that ``images`` and ``start`` need, and may hold several revisions
+    of a package: they are one name, unless two of them come together. Then they are two things,
+    and named with their versions.
+    """
+    images = [tuple(image) for image in images]
+    references = {info.path: info.references for info in graph.paths}
+    together = [_reach(references, image) for image in dict.fromkeys(images)]
+    several = {
+        twice
+        for paths in (*together, _reach(references, start))
+        for twice, count in Counter(map(name, paths)).items()
+        if count > 1
+    }
+    called = {
+        path: full_name(path) if name(path) in several else name(path)
+        for path in set(chain(*together, _reach(references, start)))
+    }
+    folded: dict[str, set[str]] = {}
+    sizes: dict[str, int] = {}
+    for info in graph.paths:
+        if known := called.get(info.path):
+            folded.setdefault(known, set()).update(called[to] for to in info.references)
+            sizes[known] = max(info.size, sizes.get(known, 0))
+    return Demand(
+        folded,
+        sizes,
+        tuple(tuple(sorted({called[path] for path in image})) for image in images),
+        tuple(dict.fromkeys(called[path] for path in start)),
+    )
+
+
+def _reach(references: Mapping[str, Iterable[str]], start: Iterable[str]) -> AbstractSet[str]:
+    """The start and everything it refers to, directly or not; also where names go in circles."""
+    seen = set(start)
+    ways = list(seen)
+    while ways:
+        new = set(references[ways.pop()]) - seen
+        seen |= new
+        ways.extend(new)
+    return seen

@@ -1,0 +1,127 @@
+"""Makes the table of units from a starting list and from what was asked for.
+
+1. Replay: the images asked for, and as many that could have been (``replay.py``).
+2. Units: names that come with exactly the same packages. A large path in a unit is a unit of its
+   own as long as there are layers to spare; it need not be pulled again when the others change.
+3. Unions: for each budget, which units to put together, as far as images are short of layers
+   (``unite.py``).
+4. A look back: unions that serve the images asked for worse than ``size`` are not kept.
+
+A table of 1,000 packages with closures of 300 paths takes seconds, so this runs beside a server,
+not in a request.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from nixery.closure import Closure, PathInfo
+from nixery.layers import units
+from nixery.layers.demand import Demand
+from nixery.layers.replay import replay
+from nixery.layers.tables import EMPTY, Tables, Units
+from nixery.layers.unite import Shelf, pairs, unite
+
+Brought = Mapping[str, AbstractSet[str]]
+"""For each package the names that come with it."""
+
+BUDGETS = (94, 40, 20)
+LARGE = 250
+"""So many of the largest paths are units of their own."""
+WEIGHED = 600
+"""So many units, those with most bytes over all pulls, are weighed against each other."""
+LOOKED_BACK = 100
+"""Images, the latest, that unions must serve no worse than ``size``."""
+PAYS = 0.1
+"""The share of bytes that a new table must save."""
+
+
+def learn(demand: Demand, budgets: Iterable[int] = BUDGETS) -> Units:
+    """The same demand gives the same table."""
+    pulls = replay(demand)
+    packages = sorted({*demand.start, *(package for pull in pulls for package in pull)})
+    brings = {package: demand.brings(package) for package in packages}
+    shelves = _shelves(demand, _units(demand, brings), _pulls_of(brings, pulls))
+    # What is asked for most comes first: it keeps its place in every image's order of layers.
+    shelves.sort(key=lambda shelf: (-shelf[1].present.bit_count(), shelf[0]))
+    names = tuple(names for names, _ in shelves)
+    weighed = sorted(
+        (replace(shelf, units=(n,)) for n, (_, shelf) in enumerate(shelves) if shelf.present),
+        key=lambda shelf: (-_bytes(shelf), shelf.units),
+    )[:WEIGHED]
+    known = pairs(weighed)
+    # What is too small to be weighed stays as it is, and needs a layer as well.
+    taken = 1 if len(weighed) < len(shelves) else 0
+    table = Units(names, {})
+    for budget in sorted(budgets):
+        united = unite(weighed, known, len(pulls), max(1, budget - taken))
+        better = Units(names, {**table.unions, budget: united})
+        if _pulled(better, demand, budget) <= _pulled(EMPTY.units, demand, budget):
+            table = better
+    return table
+
+
+def _bytes(shelf: Shelf) -> int:
+    """Over all pulls."""
+    return sum(pulls.bit_count() * size for pulls, size in shelf.variants)
+
+
+def _units(demand: Demand, brings: Brought) -> list[tuple[str, ...]]:
+    """Names that come with the same packages, large ones by themselves."""
+    packages_of: dict[str, int] = defaultdict(int)
+    for bit, names in enumerate(brings.values()):
+        for name in names:
+            packages_of[name] |= 1 << bit
+    large = set(sorted(packages_of, key=lambda name: (-demand.sizes[name], name))[:LARGE])
+    together: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for name, packages in sorted(packages_of.items()):
+        together[packages, name if name in large else ""].append(name)
+    return [tuple(names) for names in together.values()]
+
+
+def _pulls_of(brings: Brought, pulls: Sequence[Sequence[str]]) -> Mapping[str, int]:
+    """For every name a mask of the pulls that have it."""
+    asked: dict[str, int] = defaultdict(int)
+    for number, pull in enumerate(pulls):
+        for package in pull:
+            asked[package] |= 1 << number
+    present: dict[str, int] = defaultdict(int)
+    for package, mask in asked.items():
+        for name in brings[package]:
+            present[name] |= mask
+    return present
+
+
+def _shelves(
+    demand: Demand, together: Iterable[tuple[str, ...]], present: Mapping[str, int]
+) -> list[tuple[tuple[str, ...], Shelf]]:
+    bit = {name: 1 << n for n, name in enumerate(sorted(demand.sizes))}
+    shelves = []
+    for names in together:
+        pulls = present.get(names[0], 0)
+        made_of = sum(bit[name] for name in demand.brings(*names))
+        bytes_ = sum(demand.sizes[name] for name in names)
+        shelves.append((names, Shelf((), pulls, ((pulls, bytes_),), made_of)))
+    return shelves
+
+
+def worth_publishing(new: Units, old: Units, demand: Demand, budget: int) -> bool:
+    """Whether the new table serves the latest images so much better that it pays.
+
+    What images share with those planned by the old table ends when a new one is published, so
+    a table that is a little better costs more than it gives.
+    """
+    return _pulled(new, demand, budget) < (1 - PAYS) * _pulled(old, demand, budget)
+
+
+def _pulled(table: Units, demand: Demand, budget: int) -> int:
+    """Bytes of the distinct layers of the latest images; an empty table plans by size."""
+    tables = Tables(EMPTY.popularity, table)
+    layers: set[tuple[tuple[str, ...], int]] = set()
+    for image in dict.fromkeys(demand.images[-LOOKED_BACK:]):
+        names = sorted(demand.brings(*image))
+        closure = Closure(tuple(PathInfo(f"-{name}", demand.sizes[name], ()) for name in names))
+        plan = units.group(closure, tables, budget)
+        layers.update((layer.paths, layer.size) for layer in plan.layers)
+    return sum(size for _, size in layers)

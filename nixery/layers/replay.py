@@ -1,0 +1,47 @@
+"""Pulls to judge a table by: what was asked for, and what could have been.
+
+A few hundred images say exactly which packages people like, and little about which will come
+together next. So each image asked for is joined by one that is drawn: as many packages, each as
+often as it was asked for; and in every second one some give way to packages of the starting list,
+so that a table does not fall apart where it meets a tool that nobody asked for yet.
+"""
+
+from itertools import accumulate
+from random import Random
+
+from nixery.layers.demand import Demand
+
+ASKED = 300
+"""The latest images that count. More cost time and change little."""
+DRAWN = 300
+STRANGERS = 3
+"""Packages, at most, of the starting list in a drawn image that has some."""
+USUAL_SIZES = range(1, 13)
+"""Packages in an image, as long as nothing was asked for."""
+
+
+def replay(demand: Demand) -> list[tuple[str, ...]]:
+    """Packages of each pull. The same demand gives the same pulls."""
+    asked = demand.images[-ASKED:]
+    packages = sorted({package for image in asked for package in image})
+    # Half a pull more for each, because rare packages are asked for again as well.
+    weights = dict.fromkeys(packages, 0.5)
+    for image in asked:
+        for package in image:
+            weights[package] += 1
+    totals = list(accumulate(weights.values()))
+    sizes = [len(image) for image in asked] or list(USUAL_SIZES)
+    random = Random(0)  # noqa: S311 - nothing is secret, and every replica must draw the same
+
+    def draw() -> tuple[str, ...]:
+        size = min(random.choice(sizes), len(packages) or len(demand.start))
+        strangers = size if not packages else 0
+        if packages and demand.start and random.random() < 0.5:
+            strangers = random.randint(1, min(STRANGERS, size))
+        strangers = min(strangers, len(demand.start))
+        image = set(random.sample(demand.start, strangers))
+        while len(image) < size:
+            image.update(random.choices(packages, cum_weights=totals))
+        return tuple(sorted(image))
+
+    return [*asked, *(draw() for _ in range(DRAWN if packages or demand.start else 0))]

@@ -1,0 +1,104 @@
+"""The table of units, from what was asked for."""
+
+from closures import closure_of, names_of, path
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nixery.layers import EMPTY, Tables, group
+from nixery.layers import learn as module
+from nixery.layers.demand import demand
+from nixery.layers.learn import learn, worth_publishing
+from nixery.layers.tables import EMPTY as NOTHING
+
+PACKAGES = {
+    "git": (30, ["pcre2", "glibc"]),
+    "curl": (2, ["openssl", "glibc"]),
+    "python3": (80, ["openssl", "glibc"]),
+    "pcre2": (1, ["glibc"]),
+    "openssl": (5, ["glibc"]),
+    "glibc": (40, []),
+}
+
+
+def asked(*images, packages=PACKAGES, start=()):
+    paths = [[path(name) for name in image] for image in images]
+    return demand(closure_of(packages), paths, [path(name) for name in start])
+
+
+def test_what_always_comes_together_is_a_unit(monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 0)
+    table = learn(asked(["git"], ["git", "curl"], ["python3"]))
+    assert sorted(table.units) == [
+        ("curl",),
+        ("git", "pcre2"),
+        ("glibc",),
+        ("openssl",),
+        ("python3",),
+    ]
+
+
+def test_large_paths_are_units_of_their_own(monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 3)
+    assert ("git",) in learn(asked(["git"], ["curl"], ["python3"])).units
+
+
+def test_what_is_asked_for_most_comes_first():
+    assert learn(asked(["git"], ["curl"], ["python3"])).units[0] == ("glibc",)
+
+
+def test_the_same_demand_gives_the_same_table():
+    found = asked(["git", "curl"], ["python3"], start=["curl"])
+    assert learn(found) == learn(found)
+
+
+def test_nothing_asked_for_is_an_empty_table():
+    assert learn(asked()).units == ()
+
+
+def test_a_starting_list_makes_a_table_before_anything_was_asked_for():
+    names = {name for unit in learn(asked(start=["git", "curl"])).units for name in unit}
+    assert names == {"git", "pcre2", "glibc", "curl", "openssl"}
+
+
+def test_unions_bring_the_images_asked_for_into_the_budget():
+    images = [["git", "curl"], ["git", "python3"], ["git", "curl", "python3"], ["curl"]]
+    tables = Tables(EMPTY.popularity, learn(asked(*images * 9), budgets=[3]))
+    plan = group(closure_of(PACKAGES), tables, 3, "units")
+    assert ["git", "pcre2"] in [names_of(layer) for layer in plan.layers]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(1, 100), min_size=12, max_size=12),
+    st.lists(st.sets(st.integers(0, 7), min_size=1, max_size=4), min_size=1, max_size=12),
+    st.integers(2, 6),
+)
+def test_the_images_asked_for_are_served_no_worse_than_by_size(sizes, images, budget):
+    """A client that pulls each of them pulls no more bytes in all."""
+    libraries = ["l0", "l1", "l2", "l3"]
+    packages = {name: (size, []) for name, size in zip(libraries, sizes[8:], strict=True)}
+    packages |= {
+        f"p{n}": (size, [libraries[n % 4], libraries[n // 2]]) for n, size in enumerate(sizes[:8])
+    }
+    wanted = [[f"p{n}" for n in sorted(image)] for image in images]
+    tables = Tables(EMPTY.popularity, learn(asked(*wanted, packages=packages), [budget]))
+
+    def pulled(strategy):
+        layers = set()
+        for image in wanted:
+            needed = {name: packages[name] for name in image}
+            needed |= {name: packages[name] for _, names in needed.values() for name in names}
+            plan = group(closure_of(needed), tables, budget, strategy)
+            layers |= {(layer.paths, layer.size) for layer in plan.layers}
+        return sum(size for _, size in layers)
+
+    assert pulled("units") <= pulled("size")
+
+
+def test_a_table_is_published_when_it_pays():
+    found = asked(*[["git", "curl"], ["git", "python3"], ["curl", "python3"]] * 3)
+    table = learn(found, [3])
+    assert not worth_publishing(table, table, found, 3)
+    assert worth_publishing(table, NOTHING.units, found, 3) == (
+        module._pulled(table, found, 3) < 0.9 * module._pulled(NOTHING.units, found, 3)
+    )
