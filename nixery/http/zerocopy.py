@@ -118,7 +118,8 @@ class ZeroCopySend:
         # The socket may have failed before the transport noticed: what comes now is for nobody,
         # and a response that stays incomplete is no error of the application.
         self._cycle.disconnected = True
-        self._cycle.transport.abort()
+        if not self._cycle.transport.is_closing():  # abort fails where all is over
+            self._cycle.transport.abort()
 
 
 def _part(message: Message) -> tuple[int, int]:
