@@ -12,9 +12,10 @@ that refers to them, and the client pulls all images again.
     after      bytes pulled after the change, in units of what strategy `size` pulls after it;
                the mean of 10 changes
     layers     of store paths in an image, the mean
-    republish  bytes pulled once more if the table is learned anew from as many images again and
-               every image were planned by it at once, in the units of `first`. A server keeps the
-               plans of manifests that it has acknowledged, so this is the most it can be
+    republish  bytes pulled once more if a table is learned anew from as many images again and
+               every image is planned by it at once, in the units of `first`; nothing where the
+               new table is too little better to be published. A server keeps the plans of
+               manifests that it has acknowledged, so this is the most it can be
 
 Tables are learned from images of another seed, and of other tools where --learn-tools names them,
 never from the images that are scored. `units` also knows a starting list: 300 programs of the
@@ -38,7 +39,7 @@ from benchmarks.distribution import Distribution, Revision
 from benchmarks.images import IMAGES, TOOLS, Image, draw, read_tools, starting_list
 from nixery.layers import EMPTY, STRATEGIES, LayerPlan, Strategy, Tables, group
 from nixery.layers.demand import Demand, demand
-from nixery.layers.learn import BUDGETS, learn
+from nixery.layers.learn import BUDGETS, learn, worth_publishing
 from nixery.layers.names import name
 from nixery.layers.tables import Popularity
 
@@ -52,8 +53,8 @@ class Contender:
 
     strategy: Strategy
     tables: Tables = EMPTY
-    republished: Tables | None = None
-    """Tables that are published later; None where nothing is learned."""
+    later: Demand | None = None
+    """What was asked for until the next look at the tables; None where nothing is learned."""
 
     def plans(self, images: Sequence[Image], at: Revision, budget: int) -> list[LayerPlan]:
         return [group(at.closure(i), self.tables, budget, self.strategy) for i in images]
@@ -120,11 +121,8 @@ def contenders(
     popularity = Popularity({name(f"/-{known}"): count for known, count in counts.items()})
 
     def units(starting: Sequence[int]) -> Contender:
-        tables = [
-            Tables(popularity, learn(asked(debian, images, starting)))
-            for images in (learned, [*learned, *later])
-        ]
-        return Contender("units", *tables)
+        tables = Tables(popularity, learn(asked(debian, learned, starting)))
+        return Contender("units", tables, asked(debian, [*learned, *later], starting))
 
     return {
         "size": Contender("size"),
@@ -166,8 +164,7 @@ def score(
             first, again = _pulled(plans, [contender.plans(images, r, budget) for r in then])
             yardstick = yardstick or again
             republish = 0
-            if contender.republished:
-                anew = Contender(contender.strategy, contender.republished)
+            if anew := republished(contender, budget):
                 _, (republish,) = _pulled(plans, [anew.plans(images, at, budget)])
             results[contender_name][budget] = Figures(
                 first / ideal,
@@ -177,6 +174,16 @@ def score(
                 republish / ideal,
             )
     return results
+
+
+def republished(contender: Contender, budget: int) -> Contender | None:
+    """The contender with a newer table; None if there is none, or none that pays."""
+    if contender.later is None:
+        return None
+    new = learn(contender.later, [budget])
+    if not worth_publishing(new, contender.tables.units, contender.later, budget):
+        return None
+    return Contender(contender.strategy, Tables(contender.tables.popularity, new))
 
 
 def _pulled(
