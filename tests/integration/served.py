@@ -39,6 +39,12 @@ class Served:
         """The name as clients write it."""
         return f"{self.url.removeprefix('http://')}/{name}"
 
+    def peak_mb(self):
+        """The most memory that the server itself has held; Nix is not counted."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        line = next(line for line in status if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+
     def events(self):
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 

@@ -173,6 +173,8 @@ def test_real_programs_run(request, size, nix_environment, nix_store, tmp_path):
     source = request.getfixturevalue("demo_set_whole" if size == "20" else "demo_set")
     with serve(nix_environment, tmp_path / "r", NIXERY_PKGS_PATH=str(source)) as served:
         root = unpack(served, IMAGES[size]["name"], tmp_path / "image")
+        # Memory does not grow with the image: the largest has more than 500 MB.
+        assert served.peak_mb() < 120
     for name, (command, expected) in COMMANDS.items():
         if name in packages:
             assert expected in inside(root, *command)

@@ -1,11 +1,11 @@
 """The server from outside: its settings, its errors, its limits and its end."""
 
 import json
+import os
 import signal
 import subprocess
 import threading
 from contextlib import suppress
-from pathlib import Path
 
 import httpx
 import pytest
@@ -194,14 +194,7 @@ def test_a_lot_of_log(start):
     with start() as served:
         for name in ("chatty", "chatty-line"):
             assert served.get(f"/v2/{name}/manifests/latest").status_code == 200
-        peak = _peak_mb(served.process.pid)
-    assert peak < 120
-
-
-def _peak_mb(pid):
-    status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    line = next(line for line in status if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
+        assert served.peak_mb() < 120
 
 
 def test_a_git_source(nix_environment, tiny, tmp_path):
@@ -218,3 +211,27 @@ def test_a_git_source(nix_environment, tiny, tmp_path):
         assert served.get("/v2/git/manifests/none").status_code == 404
     assert {answer.headers["Nixery-Revision"] for answer in answers} == {head}
     assert len({answer.headers["Docker-Content-Digest"] for answer in answers}) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
+def test_a_full_disk(start, tmp_path):
+    """507 for what is new, pulls of what is stored go on; with room again, so does everything."""
+    storage = tmp_path / "storage"
+    storage.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", storage], check=True)
+    try:
+        with start() as served:
+            digest = served.digest("hello")
+            filler = storage / "filler"
+            with filler.open("wb") as file, suppress(OSError):
+                while True:
+                    file.write(bytes(1 << 16))
+            answer = served.get("/v2/shell/git/manifests/latest")
+            assert answer.status_code == 507
+            assert "full" in answer.json()["errors"][0]["message"]
+            assert served.digest("hello") == digest
+            filler.unlink()
+            assert served.get("/v2/shell/git/manifests/latest").status_code == 200
+            assert not list((storage / "staging").iterdir())
+    finally:
+        subprocess.run(["umount", storage], check=True)

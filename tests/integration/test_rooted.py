@@ -1,0 +1,56 @@
+"""What is being packed is kept from the garbage collector. A store of its own is collected."""
+
+import subprocess
+
+import pytest
+from registry import Registry
+from tiny_set import nix_environment
+
+from nixery.archive import Gzip, Packer
+from nixery.nix import Nix
+
+pytestmark = [pytest.mark.anyio, pytest.mark.nix]
+
+
+class CollectingPacker:
+    """Runs the garbage collector before each layer is packed."""
+
+    def __init__(self, store, environment):
+        self._packer = Packer(store, Gzip())
+        self._environment = environment
+        self.collected = 0
+        self.describe = self._packer.describe
+
+    def pack(self, content, storage):
+        self.collect()
+        return self._packer.pack(content, storage)
+
+    def collect(self):
+        collect = ["nix-store", "--gc"]
+        subprocess.run(collect, env=self._environment, capture_output=True, check=True)
+        self.collected += 1
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = tmp_path / "store"
+    store.mkdir()
+    yield store
+    # Nix leaves directories that nobody may write.
+    subprocess.run(["chmod", "-R", "u+w", store], check=True)
+
+
+async def test_collecting_while_packing_takes_nothing_away(tiny, store, tmp_path):
+    """And afterwards the roots are gone: the image's blobs are stored, the paths may go."""
+    environment = nix_environment(store, tmp_path)
+    registry = Registry(tmp_path / "registry")
+    registry.source.tree = tiny
+    registry.nix = Nix(environment=environment)
+    registry.packer = CollectingPacker(store, environment)
+    async with registry.builder().opened() as builder:
+        image = await builder.image("hello", "latest")
+    assert registry.packer.collected > 3
+    assert any(name.endswith("/bin/hello") for name in registry.files(image))
+    registry.packer.collect()
+    left = [path.name for path in (store / "nix/store").iterdir() if not path.name.startswith(".")]
+    assert not left

@@ -1,0 +1,90 @@
+"""A builder with all that it talks to: a Nix and a source that answer from dicts, real packing."""
+
+import gzip
+import io
+import json
+import tarfile
+
+from clock import Clock
+from fake_nix import FakeNix
+from fake_source import FakeSource, resolved
+
+from nixery.archive import Gzip, Packer
+from nixery.builder import Builder, Limits
+from nixery.cache import (
+    Caches,
+    Evaluations,
+    Failures,
+    KnownImages,
+    LayerCache,
+    ManifestCache,
+    Plans,
+    Presence,
+    Recipe,
+)
+from nixery.disk import Disk
+from nixery.lease import Leases
+from nixery.oci import Format, hexdigits
+from nixery.queue import Queue
+from nixery.roots import Roots
+from nixery.storage.memory import MemoryStorage
+
+LIMITS = Limits(request_timeout=60, builds=2, pack_workers=2, layer_budget=94)
+
+
+class Registry:
+    """A builder with all that it talks to."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.clock = Clock()
+        self.storage = MemoryStorage(self.clock)
+        self.source = FakeSource({"latest": resolved("1" * 40)}, directory)
+        self.nix = FakeNix(directory)
+        self.packer = Packer(self.nix.root, Gzip())
+        self.limits = LIMITS
+        self.patience = 60
+        self.disk = Disk(())
+        self.recipe = Recipe(evaluation={}, self_contained=True, image={"budget": 94})
+        libc = self.nix.add("libc", {"lib/libc.so": b"libc" * 100})
+        self.nix.add("cacert", {"etc/ssl/certs/ca-bundle.crt": b"CERTIFICATE"})
+        self.nix.add("iana-etc", {"etc/services": b"https 443/tcp"})
+        self.nix.add("hello", {"bin/hello": b"#!hello"}, references=[libc])
+        self.nix.add("git", {"bin/git": b"#!git", "bin/env": b"#!env"}, references=[libc])
+
+    def builder(self, replica="one"):
+        """Each is another process, with what it remembers; ``replica`` names its machine."""
+        state = self.directory / replica
+        manifests = ManifestCache(self.storage, state / "manifests")
+        return Builder(
+            source=self.source,
+            nix=self.nix,
+            storage=self.storage,
+            packer=self.packer,
+            roots=Roots(state / "roots"),
+            caches=Caches(
+                images=KnownImages(manifests, Presence(self.storage, self.clock)),
+                evaluations=Evaluations(self.clock, None),
+                plans=Plans(self.storage),
+                layers=LayerCache(self.storage),
+                failures=Failures(self.clock),
+            ),
+            leases=Leases(self.storage, self.clock.sleep),
+            queue=Queue(self.limits.builds, self.patience),
+            disk=self.disk,
+            recipe=self.recipe,
+            limits=self.limits,
+        )
+
+    def blob(self, digest):
+        return self.storage.objects[f"layers/{hexdigits(digest)}"]
+
+    def files(self, image):
+        """Names of everything in the image's layers."""
+        manifest = json.loads(image.manifests[Format.OCI].data)
+        names = set()
+        for layer in manifest["layers"]:
+            content = io.BytesIO(gzip.decompress(self.blob(layer["digest"])))
+            with tarfile.open(fileobj=content) as archive:
+                names |= set(archive.getnames())
+        return names
