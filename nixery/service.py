@@ -115,6 +115,7 @@ def make_app(settings: Settings, environ: Mapping[str, str]) -> Starlette:
         storage=storage,
         about=About(source=source.origin),
         error_status=settings.error_status,
+        accel_prefix=settings.accel_prefix,
         on_pull=PullMarks(storage, time.time, marking.submit).note,
         lifespan=lifespan,
     )

@@ -78,6 +78,7 @@ class Settings(BaseModel):
     # where things are kept
     storage_backend: Literal["filesystem", "gcs", "s3"] = Field(alias="NIXERY_STORAGE_BACKEND")
     storage_path: Path | None = Field(None, alias="STORAGE_PATH")
+    accel_prefix: str = Field("", alias="NIXERY_ACCEL_PREFIX", pattern="^(/([^?#]*/)?)?$")
     gcs_bucket: str = Field("", alias="GCS_BUCKET")
     gcs_credentials: Path | None = Field(None, alias="GOOGLE_APPLICATION_CREDENTIALS")
     gcs_public: bool = Field(default=False, alias="NIXERY_GCS_PUBLIC")

@@ -48,6 +48,8 @@ def test_an_empty_source_is_no_source():
         pytest.param("PORT", "70000", "PORT", id="no port"),
         pytest.param("NIX_TIMEOUT", "0", "NIX_TIMEOUT", id="no time"),
         pytest.param("NIXERY_REQUEST_TIMEOUT", "-1", "NIXERY_REQUEST_TIMEOUT", id="negative"),
+        pytest.param("NIXERY_ACCEL_PREFIX", "internal/", "NIXERY_ACCEL_PREFIX", id="no location"),
+        pytest.param("NIXERY_ACCEL_PREFIX", "/in?x/", "NIXERY_ACCEL_PREFIX", id="with a query"),
         pytest.param("NIXERY_STORAGE_BACKEND", "tape", "NIXERY_STORAGE_BACKEND", id="backend"),
         pytest.param("NIXERY_STORAGE_BACKEND", "", "NIXERY_STORAGE_BACKEND", id="no backend"),
         pytest.param("STORAGE_PATH", "", "STORAGE_PATH", id="no storage path"),

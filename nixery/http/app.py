@@ -33,16 +33,19 @@ def create_app(  # noqa: PLR0913 - a table of what an application consists of
     about: About,
     error_status: ErrorStatus = "friendly",
     on_pull: Callable[[Digest], None] = _nobody,
+    accel_prefix: str = "",
     lifespan: Lifespan | None = None,
 ) -> Starlette:
     """``on_pull`` is told which manifest was served; it must not block.
+
+    With an ``accel_prefix``, blobs in files are left to an nginx in front (docs/nginx.md).
 
     ``lifespan`` opens what must be closed when the server ends, such as the builder.
     """
     pages = Pages(about)
     handler = _error_handler(pages, error_status)
     app = Starlette(
-        routes=[*registry.routes(images, storage, on_pull), *pages.routes()],
+        routes=[*registry.routes(images, storage, on_pull, accel_prefix), *pages.routes()],
         middleware=[Middleware(RequestContext, on_error=handler)],
         # Starlette would turn these into plain text before the middleware, which has the rest.
         exception_handlers={HTTPException: handler},

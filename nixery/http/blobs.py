@@ -1,5 +1,7 @@
 """Blobs by digest: from the storage to the client, without a builder."""
 
+from urllib.parse import quote
+
 import anyio.to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,12 +15,14 @@ from nixery.http.headers import IMMUTABLE, content_headers
 from nixery.http.ranges import Part, Unsatisfiable
 from nixery.http.streams import StreamResponse
 from nixery.oci import Digest, parse_digest
-from nixery.storage import Content, LocalFile, Location, Redirect, Remote, Storage
+from nixery.storage import Content, LocalFile, Location, Redirect, Remote, Storage, layer_key
 
 
 class Blobs:
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, accel_prefix: str) -> None:
+        """With an ``accel_prefix``, local files are left to the nginx in front (docs/nginx.md)."""
         self._storage = storage
+        self._accel_prefix = accel_prefix
 
     async def serve(self, request: Request) -> Response:
         """GET and HEAD of ``/v2/<name>/blobs/<digest>``."""
@@ -35,7 +39,14 @@ class Blobs:
         if request.method == "HEAD":
             # Answered here also where GET is redirected; a Range has no meaning for HEAD.
             return Response(headers={**headers, "Content-Length": str(location.size)})
-        return _body(location, _part(request, digest, location.size), headers)
+        part = _part(request, digest, location.size)
+        if self._accel_prefix and isinstance(location, LocalFile):
+            # nginx adds the length, cuts the part out, and says itself that it can (a second
+            # time, if we did). It decodes the address.
+            del headers["Accept-Ranges"]
+            headers["X-Accel-Redirect"] = quote(self._accel_prefix + layer_key(digest))
+            return Response(headers=headers)
+        return _body(location, part, headers)
 
 
 def _body(location: Location, part: Part | None, headers: dict[str, str]) -> Response:

@@ -27,13 +27,15 @@ from nixery.storage import Storage
 _NO_REFERRERS = canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
 
 
-def routes(images: Images, storage: Storage, on_pull: Callable[[Digest], None]) -> list[Route]:
+def routes(
+    images: Images, storage: Storage, on_pull: Callable[[Digest], None], accel_prefix: str
+) -> list[Route]:
     """Each answers GET and HEAD."""
     return [
         Route("/v2", base),
         Route("/v2/", base),
         Route("/v2/{name:path}/manifests/{reference}", Manifests(images, storage, on_pull).serve),
-        Route("/v2/{name:path}/blobs/{digest}", Blobs(storage).serve),
+        Route("/v2/{name:path}/blobs/{digest}", Blobs(storage, accel_prefix).serve),
         Route("/v2/{name:path}/referrers/{digest}", referrers),
         Route("/v2/{rest:path}", unknown),
     ]
