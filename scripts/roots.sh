@@ -3,6 +3,7 @@
 #
 #   make_root SUITE TARGET PACKAGE…   a minimal system as a directory, or a tarball (*.tar)
 #   recipe_key WORD…                  what a cached root is kept under
+#   in_namespace CLEANER COMMAND…     in a mount and a PID namespace of its own; CLEANER runs last
 #
 # The addresses of packages are asked of apt; none is written down.
 
@@ -11,10 +12,10 @@ need_roots() {
   need mmdebstrap=mmdebstrap unshare=util-linux
 }
 
-# Another recipe (these arguments, or a change of this file) is another root. Time is not part of
+# Another recipe (these words, or another make_root) is another root. Time is not part of
 # it: a root that is a few weeks old is as good, and the cache may be deleted when it is not.
 recipe_key() {
-  { printf '%s\n' "$@"; cat "$ROOT/scripts/roots.sh"; } | sha256sum | cut -c 1-16
+  { printf '%s\n' "$@"; declare -f make_root; } | sha256sum | cut -c 1-16
 }
 
 make_root() {
@@ -45,4 +46,28 @@ apt_sources() {
     awk -v codename="$codename" '$2 == codename { print $1; exit }')
   [[ -n $uri ]] || die "apt names no mirror for Debian $codename"
   printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$uri" "$1"
+}
+
+# Gives the command's status. Whatever ends this script, by signal too, ends everything in the
+# namespace first and then runs the cleaner.
+in_namespace() {
+  cleaner=$1
+  local status=0
+  shift
+  # With a trap, bash first lets a command in the foreground end; without, that would be orphaned.
+  trap 'exit 143' HUP INT TERM
+  trap end_namespace EXIT
+  unshare --mount --pid --fork --kill-child --mount-proc --propagation=private "$@" <&0 &
+  namespace=$!
+  wait "$namespace" || status=$?
+  exit "$status"
+}
+
+# The namespace's first process is killed, and not unshare: unshare waits until all are gone.
+end_namespace() {
+  local first
+  read -r first 2>/dev/null <"/proc/$namespace/task/$namespace/children" || first=$namespace
+  kill -KILL "$first" 2>/dev/null || true
+  wait "$namespace" 2>/dev/null || true
+  "$cleaner"
 }
