@@ -1,0 +1,95 @@
+# What is wrong with a configuration, told when the system is built.
+{ config, lib, ... }:
+let
+  cfg = config.services.nixery;
+  variables = import ./variables.nix { inherit cfg lib; };
+  secrets = import ./secrets.nix { inherit cfg lib; };
+  name = option: "services.nixery.${option}";
+
+  sources = lib.filterAttrs (_: value: value != null) {
+    inherit (cfg.source)
+      channel
+      path
+      repo
+      ;
+  };
+
+  oneSource = {
+    assertion = lib.length (lib.attrNames sources) == 1;
+    message =
+      "exactly one of services.nixery.source.channel, source.repo and source.path must be set; set: "
+      + (if sources == { } then "none" else lib.concatStringsSep " and " (lib.attrNames sources));
+  };
+
+  bucket = backend: {
+    assertion = cfg.storage.backend == backend -> cfg.storage.${backend}.bucket != null;
+    message =
+      "${name "storage.${backend}.bucket"} must be set: the ${backend} backend keeps images in a bucket";
+  };
+
+  s3Keys = {
+    assertion = cfg.storage.s3.secretKeyFile == null || cfg.storage.s3.accessKey != null;
+    message =
+      "${name "storage.s3.secretKeyFile"} belongs to ${name "storage.s3.accessKey"}, which is not set";
+  };
+
+  inStore = file: lib.hasPrefix "${builtins.storeDir}/" (toString file);
+
+  notInStore = secret: {
+    assertion = !inStore secret.file;
+    message =
+      "${name secret.option} is ${toString secret.file}, which everybody can read: the file must not lie"
+      + " in the Nix store. Write its path as a string, and put it there by other means";
+  };
+
+  # ProtectHome hides these from the service.
+  visible = option: path: {
+    assertion = !lib.any (home: lib.hasPrefix home "${toString path}/") [
+      "/home/"
+      "/root/"
+      "/run/user/"
+    ];
+    message =
+      "${name option} is ${toString path}, but the service sees nothing below /home, /root and /run/user";
+  };
+
+  notByHand = variable: {
+    assertion = !(cfg.environment ? ${variable});
+    message =
+      "services.nixery.environment sets ${variable}; "
+      + (
+        if variables.${variable}.option == null then
+          "the module sets it itself"
+        else
+          "set ${name variables.${variable}.option} instead"
+      );
+  };
+
+  daemon = {
+    assertion = config.nix.enable;
+    message = "services.nixery builds with Nix: nix.enable must be true";
+  };
+
+  oneRule = {
+    assertion = !cfg.gc.enable || (cfg.gc.keepBytes == null) != (cfg.gc.olderThan == null);
+    message = "exactly one of services.nixery.gc.keepBytes and gc.olderThan must be set";
+  };
+in
+{
+  config = lib.mkIf cfg.enable {
+    assertions = [
+      oneSource
+      (bucket "gcs")
+      (bucket "s3")
+      s3Keys
+      daemon
+      oneRule
+    ]
+    ++ map notInStore (lib.attrValues (secrets.credentials // secrets.environment))
+    ++ map (visible "source.path") (lib.optional (cfg.source.path != null) cfg.source.path)
+    ++ map (visible "storage.path") (
+      lib.optional (cfg.storage.backend == "filesystem") cfg.storage.path
+    )
+    ++ map notByHand (lib.attrNames variables);
+  };
+}

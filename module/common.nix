@@ -1,0 +1,79 @@
+# What the units of the module have in common: user, directories, environment, limits of rights.
+#
+#   State    images, where the storage is a directory: all that is worth a backup
+#   Cache    Nix's and git's own caches (HOME), mirrors of repositories: can be lost
+#   Runtime  roots that keep what is being packed from Nix's garbage collector: gone with the unit
+{
+  config,
+  lib,
+  pkgs,
+}:
+let
+  cfg = config.services.nixery;
+  variables = import ./variables.nix { inherit cfg lib; };
+  secrets = import ./secrets.nix { inherit cfg lib; };
+  literally = import ./literally.nix { inherit lib; };
+
+  stateDirectory = "/var/lib/nixery";
+  onDisk = cfg.storage.backend == "filesystem";
+  storagePath = toString cfg.storage.path;
+  elsewhere = onDisk && !(lib.hasPrefix "${stateDirectory}/" "${storagePath}/");
+
+  # nginx reads blobs as a member of the group `nixery`.
+  sharedWithNginx = onDisk && cfg.nginx.virtualHost != null;
+
+  gitOverSsh = lib.concatStringsSep " " (
+    [
+      "ssh -o StrictHostKeyChecking=yes"
+    ]
+    ++ lib.optional (cfg.source.sshKeyFile != null) "-o IdentitiesOnly=yes -i %d/ssh-key"
+    ++ lib.optional (cfg.source.knownHostsFile != null) "-o UserKnownHostsFile=%d/known-hosts"
+  );
+in
+{
+  inherit
+    elsewhere
+    literally
+    sharedWithNginx
+    storagePath
+    ;
+
+  environment =
+    lib.filterAttrs (_: value: value != null) (lib.mapAttrs (_: entry: entry.value) variables)
+    // {
+      HOME = "%C/nixery";
+      GIT_SSH_COMMAND = gitOverSsh;
+    }
+    // lib.mapAttrs (_: literally) (config.networking.proxy.envVars // cfg.environment);
+
+  # The machine's Nix first: it is the one that its daemon belongs to.
+  path = [
+    config.nix.package
+    cfg.package
+    pkgs.git
+    pkgs.openssh
+  ];
+
+  unitConfig = lib.optionalAttrs elsewhere { RequiresMountsFor = literally storagePath; };
+
+  serviceConfig =
+    import ./hardening.nix { lowPort = cfg.port < 1024; }
+    // {
+      User = "nixery";
+      Group = "nixery";
+      StateDirectory = "nixery";
+      StateDirectoryMode = if sharedWithNginx then "0750" else "0700";
+      CacheDirectory = "nixery";
+      CacheDirectoryMode = "0700";
+      UMask = if sharedWithNginx then "0027" else "0077";
+    }
+    // lib.optionalAttrs elsewhere { ReadWritePaths = [ (literally storagePath) ]; }
+    // lib.optionalAttrs (secrets.environment != { }) {
+      EnvironmentFile = map (secret: literally (toString secret.file)) (lib.attrValues secrets.environment);
+    }
+    // lib.optionalAttrs (secrets.credentials // secrets.public != { }) {
+      LoadCredential = lib.mapAttrsToList (name: secret: "${name}:${literally (toString secret.file)}") (
+        secrets.credentials // secrets.public
+      );
+    };
+}

@@ -1,0 +1,69 @@
+# A virtual host of nginx in front of the registry; docs/nginx.md explains each line.
+{ config, lib, ... }:
+let
+  cfg = config.services.nixery;
+  host = cfg.nginx.virtualHost;
+
+  # Where the server is reached from this machine.
+  address =
+    if
+      lib.elem cfg.listenAddress [
+        ""
+        "0.0.0.0"
+        "::"
+      ]
+    then
+      "127.0.0.1"
+    else if lib.hasInfix ":" cfg.listenAddress then
+      "[${cfg.listenAddress}]"
+    else
+      cfg.listenAddress;
+in
+{
+  options.services.nixery.nginx.virtualHost = lib.mkOption {
+    type = lib.types.nullOr lib.types.str;
+    default = null;
+    example = "registry.example.org";
+    description = ''
+      The name of a virtual host of nginx that leads to the registry. Certificates and the like are set at
+      `services.nginx.virtualHosts.<name>`. With the `filesystem` backend nginx sends the blobs itself.
+    '';
+  };
+
+  config = lib.mkIf (cfg.enable && host != null) {
+    services.nginx = {
+      enable = true;
+      virtualHosts.${host}.locations = {
+        "/" = {
+          proxyPass = "http://${address}:${toString cfg.port}";
+          extraConfig = ''
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            # Above the time that an image may take, so that the server's own answer is seen.
+            proxy_read_timeout ${toString (cfg.requestTimeout + 20)}s;
+            proxy_max_temp_file_size 0;
+          '';
+        };
+      }
+      // lib.optionalAttrs (cfg.storage.backend == "filesystem") {
+        "/internal/layers/" = {
+          alias = "${toString cfg.storage.path}/layers/";
+          extraConfig = ''
+            internal;
+            sendfile on;
+            max_ranges 1;
+            etag off;
+            add_header ETag $upstream_http_etag;
+            add_header Docker-Content-Digest $upstream_http_docker_content_digest;
+            add_header Docker-Distribution-Api-Version $upstream_http_docker_distribution_api_version;
+            add_header X-Request-Id $upstream_http_x_request_id;
+          '';
+        };
+      };
+    };
+
+    # Blobs can be read by the group.
+    users.groups.nixery.members = [ config.services.nginx.user ];
+  };
+}

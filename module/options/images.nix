@@ -1,0 +1,59 @@
+# How images are made.
+{ lib, ... }:
+let
+  inherit (lib) mkOption types;
+  cores =
+    example: description:
+    mkOption {
+      type = types.nullOr types.ints.positive;
+      default = null;
+      inherit example description;
+    };
+in
+{
+  options.services.nixery = {
+    maxBuilds = cores 4 "Images prepared at the same time; by default as many as there are cores.";
+
+    packWorkers = cores 2 "Layers packed at the same time; by default as many as there are cores.";
+
+    popularityUrl = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "https://example.org/popularity.json";
+      description = "Where the table of popular packages comes from, which layers are planned with.";
+    };
+
+    layering = {
+      strategy = mkOption {
+        type = types.enum [
+          "units"
+          "size"
+          "dominator"
+        ];
+        default = "units";
+        example = "size";
+        description = ''
+          Which store paths share a layer: `units` (what always comes together in what people ask for),
+          `size` (the largest alone) or `dominator` (the classic).
+        '';
+      };
+
+      budget = mkOption {
+        type = types.ints.between 1 120;
+        default = 94;
+        example = 40;
+        description = ''
+          Layers of store paths in an image; one more holds what is the image's own. Docker's graph driver
+          takes 125 in all.
+        '';
+      };
+    };
+
+    compression.level = mkOption {
+      type = types.ints.between 1 12;
+      default = 4;
+      example = 6;
+      description = "The level of gzip: 1 is fastest, 12 smallest.";
+    };
+  };
+}

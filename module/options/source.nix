@@ -1,0 +1,109 @@
+# Where packages come from.
+{ lib, ... }:
+let
+  inherit (lib) mkOption types;
+in
+{
+  options.services.nixery.source = {
+    channel = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "nixos-unstable";
+      description = ''
+        A branch of the channel repository, or a full commit of it. Exactly one of `channel`, `repo` and
+        `path` must be set.
+      '';
+    };
+
+    repo = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "git@git.example.org:packages.git";
+      description = ''
+        A git repository with a package set: `https://…`, `ssh://…`, `git@host:path`, `file:///…` or
+        `/path`. The image's tag is a branch, a tag or a full commit; `latest` is its HEAD.
+      '';
+    };
+
+    path = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = lib.literalExpression "pkgs.path";
+      description = ''
+        A file or directory that Nix imports as package set. A path literal is copied to the Nix store; a
+        string stays where it is, and the service must be able to read it there.
+      '';
+    };
+
+    channelUrl = mkOption {
+      type = types.str;
+      default = "https://github.com/NixOS/nixpkgs";
+      example = "https://git.example.org/mirrors/nixpkgs";
+      description = "The repository that `channel` is a branch of.";
+    };
+
+    allowedRefs = mkOption {
+      type = types.nonEmptyListOf types.str;
+      default = [
+        "refs/heads/*"
+        "refs/tags/*"
+      ];
+      example = [ "refs/heads/main" ];
+      description = ''
+        Which refs of `repo` clients may use; a commit must be contained in one of them. `*` lifts the
+        check: on a public forge anybody can then choose the code that is evaluated, by opening a pull
+        request.
+      '';
+    };
+
+    tags = mkOption {
+      type = types.nonEmptyListOf types.str;
+      default = [ "latest" ];
+      example = [ "*" ];
+      description = ''
+        Which tags images have where packages come from `channel` or `path`. A channel's resolved revision
+        always is one. `*` accepts any tag.
+      '';
+    };
+
+    resolveTtl = mkOption {
+      type = types.ints.unsigned;
+      default = 60;
+      example = 3600;
+      description = ''
+        Seconds for which a branch, a channel or a path is taken for what it was when it was last looked
+        at.
+      '';
+    };
+
+    sshKeyFile = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = "/run/secrets/nixery-ssh-key";
+      description = ''
+        A private key for repositories that are read over ssh, without a passphrase. systemd hands it to the
+        service; only root needs to be able to read it. It must not lie in the Nix store.
+      '';
+    };
+
+    knownHostsFile = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = lib.literalExpression ''pkgs.writeText "known-hosts" "git.example.org ssh-ed25519 AAAA…"'';
+      description = ''
+        The host keys that ssh accepts, in the format of `known_hosts`. Without it those of
+        `programs.ssh.knownHosts`. An unknown host is always refused.
+      '';
+    };
+
+    netrcFile = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = "/run/secrets/nixery-netrc";
+      description = ''
+        A netrc file with user names and passwords for repositories that are read over https. It must not
+        lie in the Nix store.
+      '';
+    };
+  };
+}

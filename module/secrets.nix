@@ -1,0 +1,43 @@
+# The files with secrets: which option names them, and how the service gets them.
+#
+#   credentials   systemd copies them, as root, to where only the service can read (%d/NAME)
+#   environment   systemd reads them, as root, as lines NAME=value
+#   public        what is handed over in the same way, but may lie in the Nix store
+{ cfg, lib }:
+let
+  given = lib.filterAttrs (_: secret: secret.file != null);
+in
+{
+  credentials = given {
+    ssh-key = {
+      option = "source.sshKeyFile";
+      file = cfg.source.sshKeyFile;
+    };
+    netrc = {
+      option = "source.netrcFile";
+      file = cfg.source.netrcFile;
+    };
+    gcs-credentials = {
+      option = "storage.gcs.credentialsFile";
+      file = cfg.storage.gcs.credentialsFile;
+    };
+  };
+
+  environment = given {
+    all = {
+      option = "environmentFile";
+      file = cfg.environmentFile;
+    };
+    s3 = {
+      option = "storage.s3.secretKeyFile";
+      file = cfg.storage.s3.secretKeyFile;
+    };
+  };
+
+  public = given {
+    known-hosts = {
+      option = "source.knownHostsFile";
+      file = cfg.source.knownHostsFile;
+    };
+  };
+}

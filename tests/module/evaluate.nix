@@ -1,0 +1,63 @@
+# What a configuration comes to, as plain data:
+#
+#   nix-instantiate --eval --strict --json tests/module/evaluate.nix --arg modules '[ ./some.nix ]'
+#
+# `lib`: nixpkgs' own, or the one beside this file. `installed`: where the packages of the evaluation
+# "are": a directory with bin/, so that the units run on a machine that has them there.
+{
+  lib ? import ./lib,
+  modules ? [ ],
+  installed ? { },
+}:
+let
+  package = name: {
+    type = "derivation";
+    inherit name;
+    outPath = installed.${name} or "/usr";
+    meta.mainProgram = name;
+  };
+  pkgs = lib.genAttrs [
+    "busybox"
+    "coreutils"
+    "fake-gcs-server"
+    "findutils"
+    "git"
+    "gnugrep"
+    "gnused"
+    "nix"
+    "nixery"
+    "openssh"
+    "podman"
+    "systemd"
+  ] package;
+
+  evaluated = lib.evalModules {
+    specialArgs = { inherit pkgs; };
+    modules = [
+      ./nixos.nix
+      ../../module.nix
+      {
+        nix.package = lib.mkDefault pkgs.nix;
+        services.nixery.package = lib.mkDefault pkgs.nixery;
+      }
+    ]
+    ++ modules;
+  };
+  inherit (evaluated) config;
+
+  # NixOS refuses a system with these messages.
+  failed = map (assertion: assertion.message) (
+    lib.filter (assertion: !assertion.assertion) config.assertions
+  );
+in
+{
+  inherit failed;
+  inherit (config) warnings;
+  inherit (config.users) groups users;
+  inherit (config.services.nginx) virtualHosts;
+  nix = config.nix.settings;
+  ports = config.networking.firewall.allowedTCPPorts;
+  tmpfiles = config.systemd.tmpfiles.settings;
+  environment = lib.mapAttrs (_: service: service.environment) config.systemd.services;
+  units = import ./units.nix { inherit lib pkgs; } config.systemd.services config.systemd.timers;
+}
