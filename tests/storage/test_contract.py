@@ -1,10 +1,12 @@
 """What every storage must do; one suite, run over each of them."""
 
 import hashlib
+import json
 
 import httpx
 import pytest
 
+from nixery.cache.layers import LayerCache
 from nixery.oci import digest_of
 from nixery.storage import Condition, Content, LocalFile, Redirect, Remote, fetch, layer_key, put
 from nixery.storage.filesystem import FilesystemStorage
@@ -200,9 +202,27 @@ def test_what_was_touched_meanwhile_is_not_deleted(storage):
     blob = put(storage, b"data")
     seen = storage.stat(layer_key(blob.digest))
     touched = storage.touch(seen)
+    assert storage.stat(seen.key).version == touched.version
     assert not storage.delete(seen)
     assert touched.modified >= seen.modified
     assert content(storage.locate(blob.digest)) == b"data"
+
+
+def test_what_the_go_server_left_is_served(storage):
+    """Its digests stay pullable, and gc sees them; what it kept in ``builds/`` is nothing to us."""
+    layer = b"a layer of the Go server"
+    digest = digest_of(layer)
+    entry = json.dumps({"size": len(layer), "digest": digest, "mediaType": "x", "Size": 9})
+    storage.write(layer_key(digest), layer)
+    storage.write("builds/sha1-of-store-paths", entry.encode())
+    assert content(storage.locate(digest)) == layer
+    assert storage.locate(digest).size == len(layer)
+    assert keys(storage.list("layers/")) == [layer_key(digest)]
+    cache = LayerCache(storage)
+    assert cache.find("sha1-of-store-paths") is None
+    assert cache.find("0" * 64) is None
+    put(storage, layer)  # packed again: the same blob
+    assert keys(storage.list("layers/")) == [layer_key(digest)]
 
 
 def test_touching_what_is_gone(storage):

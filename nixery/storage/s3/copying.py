@@ -1,16 +1,15 @@
-"""Copies inside the service, and the word that tells one write of an object from another."""
+"""Copies inside the service: how a blob gets its name, and how an object is renewed."""
 
 import uuid
-from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 
+from nixery.storage import Stat
 from nixery.storage.s3.client import Client
 from nixery.storage.s3.failures import Asking
+from nixery.storage.s3.versions import WRITE, from_head
 
 BLOB_TYPE = "application/octet-stream"
-WRITE = "nixery-write"
-"""The name in an object's metadata under which each write has another word."""
 ONE_CALL = 512 << 20
 """Bytes that one call copies in time; S3 allows 5 GiB. Larger objects are copied in parts."""
 IN_PARTS = TransferConfig(multipart_threshold=ONE_CALL, multipart_chunksize=ONE_CALL // 2)
@@ -26,14 +25,20 @@ def content_type(key: str) -> str:
     )
 
 
-def copy(client: Client, ask: Asking, source: dict[str, str], key: str, size: int) -> Any:  # noqa: ANN401 - boto3's answer
-    """To ``key`` of the same bucket, as a new write; gives the answer of a copy in one call."""
+def copy(client: Client, ask: Asking, source: dict[str, str], key: str, size: int) -> Stat | None:
+    """To ``key`` of the same bucket, as a new write; None where the answer does not describe it.
+
+    Raises Refused where there is no ``source``.
+    """
+    written = fresh_write()
     fields = {
-        "Metadata": fresh_write(),
+        "Metadata": written,
         "MetadataDirective": "REPLACE",
         "ContentType": content_type(key),
     }
     place = {"Bucket": source["Bucket"], "Key": key, "CopySource": source}
-    if size <= ONE_CALL:
-        return ask(client.copy_object, **place, **fields)
-    return ask(client.copy, **place, ExtraArgs=fields, Config=IN_PARTS)
+    if size > ONE_CALL:
+        ask(client.copy, **place, ExtraArgs=fields, Config=IN_PARTS)
+        return None
+    made = ask(client.copy_object, **place, **fields)["CopyObjectResult"]
+    return from_head(key, {**made, "ContentLength": size, "Metadata": written})

@@ -140,12 +140,12 @@ class S3Storage:
     def touch(self, stat: Stat) -> Stat | None:
         """A copy onto itself is S3's only way to renew an object's time."""
         try:
-            copy(self._client, self._ask, self._place(stat.key), stat.key, stat.size)
+            renewed = copy(self._client, self._ask, self._place(stat.key), stat.key, stat.size)
         except Refused as error:
             if error.is_gone:
                 return None
             raise
-        return self.stat(stat.key)
+        return renewed or self.stat(stat.key)
 
     def quarantine(self, digest: Digest) -> None:
         damaged = self.stat(layer_key(digest))

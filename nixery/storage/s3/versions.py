@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from nixery.storage import Stat
-from nixery.storage.s3.copying import WRITE
+
+WRITE = "nixery-write"
+"""The name in an object's metadata under which each write has another word."""
 
 
 def from_head(key: str, found: dict[str, Any]) -> Stat:
-    """Of what HEAD and GET answer."""
+    """Of what HEAD and GET answer, or of the same fields from elsewhere."""
     version = f"{found['ETag']}/{_word(found)}"
     return Stat(key, found["ContentLength"], version, found["LastModified"].timestamp())
 

@@ -1,0 +1,28 @@
+"""Whoever keeps images in a directory does not pay for the buckets' libraries."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("google", "boto3", "botocore", "requests", "tenacity", "urllib3")
+
+
+def loaded(statement):
+    program = f"import sys; {statement}; print(*(n for n in {HEAVY} if n in sys.modules))"
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
+def test_a_server_with_a_directory_loads_no_library_of_a_bucket():
+    """They take a second to import, and 60 MB."""
+    assert loaded("import nixery.cli, nixery.service") == []
+
+
+@pytest.mark.parametrize(
+    ("backend", "others"), [("gcs", {"boto3", "botocore"}), ("s3", {"google"})]
+)
+def test_a_bucket_loads_its_own_library_only(backend, others):
+    found = set(loaded(f"import nixery.storage.{backend}"))
+    assert found
+    assert not found & others
