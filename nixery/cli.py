@@ -13,6 +13,7 @@ import click
 from nixery import __version__, settings
 from nixery.amounts import parse_age, parse_size
 from nixery.errors import ConfigurationError, NixeryError
+from nixery.popcount.command import popcount
 
 if TYPE_CHECKING:
     from nixery.storage import Storage
@@ -49,6 +50,9 @@ def main() -> None:
 
     Settings are environment variables; docs/configuration.md lists them.
     """
+
+
+main.add_command(popcount)
 
 
 @main.command()

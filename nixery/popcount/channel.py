@@ -1,0 +1,142 @@
+"""The graph of a channel: the store paths it lists, and what its binary cache says of each.
+
+nixpkgs lists about 100,000 paths, and a cache answers some hundred questions a second, so several
+are asked at once over connections that stay open, and every answer is kept (``journal.py``).
+"""
+
+import lzma
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+import urllib3
+
+from nixery.closure import Closure, PathInfo, StorePath
+from nixery.errors import NixeryError
+from nixery.popcount.journal import Journal
+from nixery.popcount.narinfo import STORE, hash_of, parse
+
+DEFAULT_CACHE = "https://cache.nixos.org"
+CONNECTIONS = 32
+TIMEOUT = 30.0
+"""Seconds to connect, and for each piece of an answer."""
+RETRIES = 5
+"""Of a question that got no answer, or a 429, 502, 503 or 504, half a second apart and doubling."""
+
+
+class Cache:
+    """Answers over HTTP; every method may be called in several threads."""
+
+    def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
+        self._url = url.rstrip("/")
+        self._pool = urllib3.PoolManager(
+            maxsize=connections,
+            timeout=TIMEOUT,
+            retries=urllib3.Retry(
+                RETRIES, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504)
+            ),
+        )
+
+    def close(self) -> None:
+        self._pool.clear()
+
+    def read(self, name: str) -> bytes | None:
+        """None for what is not there. Raises NixeryError."""
+        url = f"{self._url}/{name}"
+        try:
+            answer = self._pool.request("GET", url)
+        except urllib3.exceptions.HTTPError as error:
+            raise NixeryError(f"cannot read {url}: {error}") from None
+        # A bucket that may not be listed says 403 of what it does not have.
+        if answer.status in (403, 404):
+            return None
+        if answer.status != 200:
+            raise NixeryError(f"cannot read {url}: the answer is {answer.status}")
+        return answer.data
+
+    def info(self, path: StorePath) -> PathInfo | None:
+        """None for a path that the cache does not have. Raises NixeryError."""
+        name = f"{hash_of(path)}.narinfo"
+        data = self.read(name)
+        if data is None:
+            return None
+        try:
+            return parse(data.decode())
+        except ValueError as error:
+            raise NixeryError(f"{self._url}/{name}: {error}") from None
+
+
+def listed(channel: Cache) -> list[StorePath]:
+    """The store paths that the channel lists. Raises NixeryError."""
+    data = channel.read("store-paths.xz")
+    if data is None:
+        raise NixeryError("the channel has no store-paths.xz")
+    try:
+        lines = lzma.decompress(data).decode().split()
+    except (lzma.LZMAError, UnicodeDecodeError) as error:
+        raise NixeryError(f"the channel's store-paths.xz cannot be read: {error}") from None
+    return sorted({line for line in lines if line.startswith(STORE)})
+
+
+def graph(
+    paths: Iterable[StorePath],
+    ask: Callable[[StorePath], PathInfo | None],
+    journal: Journal,
+    connections: int = CONNECTIONS,
+) -> Iterator[int]:
+    """Asks for what the journal does not know, and for what that refers to; yields what is left.
+
+    Raises what ``ask`` raises; the answers until then are kept.
+    """
+    waiting = list(_unknown(paths, journal))
+    seen = set(waiting)
+    asked: dict[Future[PathInfo | None], StorePath] = {}
+    with ThreadPoolExecutor(connections) as threads:
+        try:
+            while waiting or asked:
+                while waiting and len(asked) < 2 * connections:
+                    path = waiting.pop()
+                    asked[threads.submit(ask, path)] = path
+                done, _ = wait(asked, return_when=FIRST_COMPLETED)
+                for future in done:
+                    info = future.result()
+                    journal.keep(asked.pop(future), info)
+                    new = _unknown(info.references if info else (), journal) - seen
+                    seen |= new
+                    waiting.extend(new)
+                yield len(waiting) + len(asked)
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+def _unknown(paths: Iterable[StorePath], journal: Journal) -> set[StorePath]:
+    """What must still be asked for to know the paths and everything they refer to."""
+    unknown: set[StorePath] = set()
+    seen = set(paths)
+    ways = list(seen)
+    while ways:
+        path = ways.pop()
+        if path not in journal.known:
+            unknown.add(path)
+        elif info := journal.known[path]:
+            new = set(info.references) - seen
+            seen |= new
+            ways.extend(new)
+    return unknown
+
+
+def closure_of(paths: Iterable[StorePath], journal: Journal) -> Closure:
+    """What is known of the paths and everything they refer to; what the cache lacks is left out."""
+    seen: set[StorePath] = set()
+    ways = list(paths)
+    while ways:
+        path = ways.pop()
+        if path not in seen and (info := journal.known.get(path)):
+            seen.add(path)
+            ways.extend(info.references)
+    return Closure(
+        tuple(
+            PathInfo(path, info.size, tuple(to for to in info.references if to in seen))
+            for path in sorted(seen)
+            if (info := journal.known[path])
+        )
+    )

@@ -1,0 +1,132 @@
+"""``nixery popcount store PATH…`` and ``nixery popcount channel URL``."""
+
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from nixery.closure import Closure, StorePath
+from nixery.errors import NixeryError
+from nixery.layers import tables
+from nixery.popcount import count
+
+with_output = click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("popcount"),
+    show_default=True,
+    help="A directory for popularity.json and units.json.",
+)
+with_start = click.option(
+    "--start",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What people pull most: names of packages, one a line. Without it, some at random.",
+)
+
+
+@click.group()
+def popcount() -> None:
+    """Count a package set: how popular its store paths are, and which come together.
+
+    NIX_POPULARITY_URL may name the popularity.json that this writes.
+    """
+
+
+@popcount.command()
+@click.argument("paths", nargs=-1, required=True)
+@with_start
+@with_output
+def store(paths: tuple[StorePath, ...], start: Path | None, output: Path) -> None:
+    """Count store paths of this machine and everything they refer to."""
+    import anyio  # noqa: PLC0415 - the other way needs neither
+
+    from nixery.nix.client import Nix  # noqa: PLC0415
+
+    nix = Nix(environment=os.environ)
+    try:
+        graph = anyio.run(nix.closure, paths)
+    except NixeryError as error:
+        _fail(error.message)
+    _write(graph, _names(start), output)
+
+
+@popcount.command()
+@click.argument("url")
+@click.option("--cache", "cache_url", help="The binary cache, if not the one the channel names.")
+@click.option("--connections", type=click.IntRange(1, 256), default=32, show_default=True)
+@with_start
+@with_output
+def channel(
+    url: str, cache_url: str | None, connections: int, start: Path | None, output: Path
+) -> None:
+    """Count a channel, such as https://channels.nixos.org/nixos-unstable.
+
+    Answers of the binary cache are kept in OUTPUT/narinfo.jsonl; run again, it asks for what is
+    missing only.
+    """
+    from nixery.popcount.channel import DEFAULT_CACHE, Cache, closure_of, graph, listed  # noqa: PLC0415
+    from nixery.popcount.journal import Journal  # noqa: PLC0415
+
+    names = _names(start)
+    try:
+        with closing(Cache(url)) as pages:
+            paths = listed(pages)
+            named = pages.read("binary-cache-url") or DEFAULT_CACHE.encode()
+        place = cache_url or named.decode().strip()
+        with (
+            closing(Cache(place, connections)) as cache,
+            Journal(output / "narinfo.jsonl").opened() as kept,
+        ):
+            _show(graph(paths, cache.info, kept, connections), len(paths))
+            found = closure_of(paths, kept)
+    except NixeryError as error:
+        _fail(error.message)
+    except OSError as error:
+        _fail(f"cannot write to {output}: {error}")
+    lacking = sum(info is None for info in kept.known.values())
+    if lacking:
+        click.echo(f"{lacking} store paths are not in {place} and were left out", err=True)
+    _write(found, names, output)
+
+
+def _show(left: Iterable[int], expected: int) -> None:
+    """A progress bar on a terminal; its length grows with what is found on the way."""
+    with click.progressbar(length=expected, label="store paths", file=sys.stderr) as bar:
+        for waiting in left:
+            bar.length = max(expected, bar.pos + waiting)
+            bar.update(max(0, bar.length - waiting - bar.pos))
+
+
+def _names(start: Path | None) -> list[str]:
+    return start.read_text().split() if start else []
+
+
+def _write(graph: Closure, names: list[str], output: Path) -> None:
+    try:
+        starting = count.starting_list(graph, names)
+    except LookupError as error:
+        raise click.UsageError(f"the package set has no {error.args[0]}") from None
+    popularity = count.popularity(graph)
+    units = count.units(graph, starting)
+    output.mkdir(parents=True, exist_ok=True)
+    for kind, data in (
+        ("popularity", tables.encode_popularity(popularity)),
+        ("units", tables.encode_units(units)),
+    ):
+        file = output / f"{kind}.json"
+        file.write_bytes(data)
+        click.echo(f"{file}  {len(data)} bytes, version {tables.version(data)}")
+    click.echo(
+        f"{len(graph.paths)} store paths, {len(popularity.counts)} of them referred to; "
+        f"{len(units.units)} units of {len(starting)} packages"
+    )
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"nixery: {message}", err=True)
+    sys.exit(1)

@@ -1,0 +1,45 @@
+"""A graph of store paths becomes the tables of popularity and of units."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from random import Random
+
+from nixery.closure import Closure, StorePath
+from nixery.layers.demand import demand
+from nixery.layers.learn import BUDGETS, learn
+from nixery.layers.names import name
+from nixery.layers.tables import Popularity, Units
+
+STARTING_LIST = 300
+"""Packages, when nobody says which are asked for. More take longer and say little more."""
+
+
+def popularity(graph: Closure) -> Popularity:
+    """How many store paths refer to each name; a name that nothing refers to is left out."""
+    counts = Counter(name(to) for info in graph.paths for to in info.references)
+    return Popularity(dict(counts))
+
+
+def starting_list(graph: Closure, asked_for: Collection[str] = ()) -> list[StorePath]:
+    """The paths of these names, in their order; without names, ends of the graph at random.
+
+    A path that nothing refers to is what somebody wants for itself. Raises LookupError with the
+    names that the graph does not have.
+    """
+    if not asked_for:
+        referred_to = {to for info in graph.paths for to in info.references}
+        ends = [info.path for info in graph.paths if info.path not in referred_to]
+        # By name: the choice outlives a change of every hash.
+        ends.sort(key=lambda path: (name(path), path))
+        Random(0).shuffle(ends)  # noqa: S311 - the same graph gives the same list
+        return ends[:STARTING_LIST]
+    by_name: dict[str, StorePath] = {}
+    for info in graph.paths:
+        by_name.setdefault(name(info.path), info.path)
+    if missing := [wanted for wanted in asked_for if wanted not in by_name]:
+        raise LookupError(" ".join(missing))
+    return [by_name[wanted] for wanted in asked_for]
+
+
+def units(graph: Closure, start: Iterable[StorePath], budgets: Iterable[int] = BUDGETS) -> Units:
+    return learn(demand(graph, (), list(start)), budgets)

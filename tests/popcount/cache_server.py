@@ -1,0 +1,71 @@
+"""A channel and its binary cache over HTTP, with faults to order."""
+
+import lzma
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+HASH = "{:032d}"
+
+
+def store_path(number, name):
+    return f"/nix/store/{HASH.format(number)}-{name}"
+
+
+def narinfo(path, size, references):
+    return (
+        f"StorePath: {path}\nURL: nar/x.nar.xz\nCompression: xz\nNarHash: sha256:0\n"
+        f"NarSize: {size}\nReferences: {' '.join(to.rpartition('/')[2] for to in references)}\n"
+        "Sig: key:AAAA\n"
+    )
+
+
+class CacheServer:
+    """``pages``: what is at which address. ``asked``: how often each was asked for."""
+
+    def __init__(self, packages):
+        """``packages``: store path → (size, references); all are listed."""
+        self.asked = Counter()
+        self.failing = {}
+        """Address → statuses to answer first."""
+        self.pages = {
+            f"/cache/{path.rpartition('/')[2][:32]}.narinfo": narinfo(path, *rest).encode()
+            for path, rest in packages.items()
+        }
+        self.list(packages)
+
+    def list(self, paths):
+        self.pages["/channel/store-paths.xz"] = lzma.compress("\n".join(paths).encode())
+
+    @contextmanager
+    def running(self):
+        pages, asked, failing = self.pages, self.asked, self.failing
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                asked[self.path] += 1
+                status = 200 if self.path in pages else 404
+                if faults := failing.get(self.path):
+                    status = faults.pop(0)
+                body = pages.get(self.path, b"") if status == 200 else b""
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+            thread.start()
+            self.url = f"http://127.0.0.1:{server.server_port}"
+            self.pages["/channel/binary-cache-url"] = f"{self.url}/cache".encode()
+            try:
+                yield self
+            finally:
+                server.shutdown()
+                thread.join()

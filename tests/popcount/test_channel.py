@@ -1,0 +1,134 @@
+"""Counting a channel, against a cache that the test serves."""
+
+import json
+
+import pytest
+from cache_server import CacheServer, store_path
+from click.testing import CliRunner
+
+from nixery.layers.tables import parse_popularity, parse_units
+from nixery.popcount.command import popcount
+
+GLIBC = store_path(1, "glibc-2.38-44")
+ZLIB = store_path(2, "zlib-1.3")
+GIT = store_path(3, "git-2.42.0")
+CURL = store_path(4, "curl-8.4.0-bin")
+HIDDEN = store_path(5, "hidden-1.0")
+PACKAGES = {
+    GLIBC: (40, [GLIBC]),
+    ZLIB: (1, [GLIBC]),
+    GIT: (30, [ZLIB, GLIBC, HIDDEN]),
+    CURL: (2, [ZLIB, GLIBC]),
+    HIDDEN: (3, []),
+}
+
+
+@pytest.fixture
+def server():
+    served = CacheServer(PACKAGES)
+    # What others refer to need not be listed.
+    served.list([GLIBC, ZLIB, GIT, CURL])
+    with served.running():
+        yield served
+
+
+@pytest.fixture
+def count(server, tmp_path):
+    def run(*arguments):
+        return CliRunner().invoke(
+            popcount, ["channel", f"{server.url}/channel", "-o", str(tmp_path), *arguments]
+        )
+
+    return run
+
+
+def asked_for(server):
+    return sum(times for page, times in server.asked.items() if page.endswith(".narinfo"))
+
+
+def test_it_writes_popularity_and_units(count, tmp_path):
+    result = count()
+    assert result.exit_code == 0, result.output
+    popularity = parse_popularity((tmp_path / "popularity.json").read_bytes())
+    assert popularity.counts == {"glibc": 3, "zlib": 2, "hidden": 1}
+    units = parse_units((tmp_path / "units.json").read_bytes())
+    assert {name for unit in units.units for name in unit} == {
+        "glibc",
+        "zlib",
+        "git",
+        "curl-bin",
+        "hidden",
+    }
+    assert "5 store paths, 3 of them referred to" in result.output
+
+
+def test_run_again_it_asks_for_nothing_and_writes_the_same(count, server, tmp_path):
+    count()
+    before = asked_for(server), (tmp_path / "units.json").read_bytes()
+    assert count().exit_code == 0
+    assert (asked_for(server), (tmp_path / "units.json").read_bytes()) == before
+
+
+def test_an_interrupted_run_goes_on_where_it_was(count, server, tmp_path):
+    page = f"/cache/{'5'.rjust(32, '0')}.narinfo"
+    server.failing[page] = [500]
+    result = count("--connections", "1")
+    assert result.exit_code == 1
+    assert "the answer is 500" in result.output
+    lines = (tmp_path / "narinfo.jsonl").read_text().splitlines()
+    known = {json.loads(line)[0] for line in lines}
+    assert known
+    assert HIDDEN not in known
+    # A run that was killed leaves half a line.
+    (tmp_path / "narinfo.jsonl").write_text("\n".join([*lines, '["/nix/st']))
+    server.asked.clear()
+    assert count().exit_code == 0
+    assert asked_for(server) == len(PACKAGES) - len(known)
+    assert count().exit_code == 0
+
+
+def test_a_cache_that_is_busy_is_asked_again(count, server):
+    server.failing[f"/cache/{'1'.rjust(32, '0')}.narinfo"] = [503]
+    assert count().exit_code == 0
+
+
+def test_what_the_cache_lacks_is_left_out_and_said(count, server):
+    del server.pages[f"/cache/{'5'.rjust(32, '0')}.narinfo"]
+    result = count()
+    assert result.exit_code == 0
+    assert "1 store paths are not in" in result.output
+
+
+def test_what_people_pull_most_can_be_named(count, tmp_path):
+    (tmp_path / "start").write_text("curl-bin\n")
+    result = count("--start", str(tmp_path / "start"))
+    assert result.exit_code == 0, result.output
+    names = {n for unit in parse_units((tmp_path / "units.json").read_bytes()).units for n in unit}
+    assert names == {"curl-bin", "zlib", "glibc"}
+
+
+def test_a_name_that_the_set_does_not_have_is_wrong_use(count, tmp_path):
+    (tmp_path / "start").write_text("git nonesuch\n")
+    result = count("--start", str(tmp_path / "start"))
+    assert result.exit_code == 2
+    assert "has no nonesuch" in result.output
+
+
+@pytest.mark.parametrize(
+    ("page", "content", "message"),
+    [
+        ("/channel/store-paths.xz", b"not xz", "cannot be read"),
+        ("/channel/store-paths.xz", None, "has no store-paths.xz"),
+        (f"/cache/{'1'.rjust(32, '0')}.narinfo", b"<html>", "not a narinfo"),
+        (f"/cache/{'1'.rjust(32, '0')}.narinfo", b"StorePath: /x\nNarSize: 1", "not a narinfo"),
+    ],
+)
+def test_a_channel_that_is_none_is_one_line(count, server, page, content, message):
+    if content is None:
+        del server.pages[page]
+    else:
+        server.pages[page] = content
+    result = count()
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output

@@ -1,0 +1,54 @@
+"""A graph becomes tables."""
+
+import pytest
+
+from nixery.closure import Closure, PathInfo
+from nixery.popcount import count
+
+
+def graph(**references):
+    return Closure(
+        tuple(
+            PathInfo(f"/nix/store/x-{name}-1.0", 1, tuple(f"/nix/store/x-{to}-1.0" for to in refs))
+            for name, refs in sorted(references.items())
+        )
+    )
+
+
+GRAPH = graph(git=["glibc", "zlib"], curl=["glibc", "zlib"], zlib=["glibc"], glibc=[])
+
+
+def test_popularity_counts_who_refers_to_a_name():
+    assert count.popularity(GRAPH).counts == {"glibc": 3, "zlib": 2}
+
+
+def test_without_names_the_ends_of_the_graph_are_the_start():
+    assert sorted(count.starting_list(GRAPH)) == ["/nix/store/x-curl-1.0", "/nix/store/x-git-1.0"]
+
+
+def test_named_packages_come_in_their_order():
+    assert count.starting_list(GRAPH, ["zlib", "git"]) == [
+        "/nix/store/x-zlib-1.0",
+        "/nix/store/x-git-1.0",
+    ]
+
+
+def test_a_missing_name_is_named():
+    with pytest.raises(LookupError, match="nonesuch"):
+        count.starting_list(GRAPH, ["git", "nonesuch"])
+
+
+def test_a_large_set_gives_a_list_of_a_few_hundred(monkeypatch):
+    monkeypatch.setattr(count, "STARTING_LIST", 3)
+    many = graph(**{f"p{n}": [] for n in "abcdef"})
+    assert len(count.starting_list(many)) == 3
+    assert count.starting_list(many) == count.starting_list(many)
+
+
+def test_units_are_made_of_the_starting_list():
+    start = count.starting_list(GRAPH, ["curl"])
+    assert {name for unit in count.units(GRAPH, start).units for name in unit} == {
+        "curl",
+        "zlib",
+        "glibc",
+    }
