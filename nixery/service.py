@@ -95,6 +95,7 @@ def make_app(settings: Settings, environ: Mapping[str, str]) -> Starlette:
             request_timeout=settings.request_timeout,
             builds=settings.max_builds,
             pack_workers=settings.pack_workers,
+            layering=settings.layering,
             layer_budget=settings.layer_budget,
         ),
     )
@@ -188,7 +189,7 @@ def recipe(settings: Settings, packer: Packer) -> Recipe:
         image={
             "archive": archive.FORMAT,
             "compression": packer.compression.key,
-            "layers": {"strategy": "size", "budget": settings.layer_budget},
+            "layers": {"strategy": settings.layering, "budget": settings.layer_budget},
         },
     )
 

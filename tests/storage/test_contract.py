@@ -8,7 +8,17 @@ import pytest
 
 from nixery.cache.layers import LayerCache
 from nixery.oci import digest_of
-from nixery.storage import Condition, Content, LocalFile, Redirect, Remote, fetch, layer_key, put
+from nixery.storage import (
+    Blob,
+    Condition,
+    Content,
+    LocalFile,
+    Redirect,
+    Remote,
+    fetch,
+    layer_key,
+    put,
+)
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.storage.memory import MemoryStorage
 
@@ -100,6 +110,18 @@ def test_publishing_twice_is_no_error(storage):
     assert content(storage.locate(digest_of(b"same"))) == b"same"
 
 
+@pytest.mark.parametrize(
+    "damaged", [b"", b"what it shoul", b"what it should"], ids=["empty", "torn", "rotten"]
+)
+def test_publishing_mends(storage, damaged):
+    """A blob that is not what its name says is replaced, also one of the right size."""
+    blob = Blob(digest_of(b"what it shoulD"), 14)
+    storage.write(layer_key(blob.digest), damaged)
+    assert put(storage, b"what it shoulD") == blob
+    assert storage.read(layer_key(blob.digest)).data == b"what it shoulD"
+    assert content(storage.locate(blob.digest)) == b"what it shoulD"
+
+
 def test_two_blobs_at_once(storage):
     with storage.stage() as one, storage.stage() as other:
         one.write(b"1")
@@ -170,6 +192,16 @@ def test_writing_only_over_what_was_seen(storage):
     assert taken is not None
     assert storage.write("leases/key", b"mine again", seen) is None
     assert storage.read("leases/key").data == b"yours"
+
+
+def test_what_was_listed_can_be_a_condition(storage):
+    """Gc knows objects from lists; nobody wrote them since, so both calls do as they are told."""
+    storage.write("builds/key", b"value")
+    (listed,) = storage.list("builds/")
+    assert storage.write("builds/key", b"other", listed)
+    (listed,) = storage.list("builds/")
+    assert storage.delete(listed)
+    assert keys(storage.list("builds/")) == []
 
 
 def test_nothing_is_written_over_what_is_gone(storage):
