@@ -61,11 +61,7 @@ class Server:
         return int(peak.split()[1]) / 1024
 
     def _cpu(self) -> float:
-        """CPU seconds of the server and of the children that it has waited for."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
-        # After the name, which may hold blanks: fields 14 to 17 of proc(5).
-        ticks = stat.rpartition(")")[2].split()[11:15]
-        return sum(map(int, ticks)) / TICK
+        return cpu_of(self.process.pid)
 
 
 @contextmanager
@@ -116,3 +112,10 @@ def _parsed(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return event if isinstance(event, dict) else {}
+
+
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a process and of the children that it has waited for."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    # After the name, which may hold blanks: fields 14 to 17 of proc(5).
+    return sum(map(int, stat.rpartition(")")[2].split()[11:15])) / TICK

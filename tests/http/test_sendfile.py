@@ -44,6 +44,10 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counts, whatever the names
 
 
+def watched():
+    return len(asyncio.get_running_loop()._selector.get_map())
+
+
 async def receive(client, count):
     received = bytearray()
     while len(received) < count:
@@ -58,11 +62,11 @@ async def receive(client, count):
 async def test_part(path, file, sockets, offset, count):
     """Exactly the bytes that were asked for; the socket's descriptor is not kept."""
     ours, theirs = sockets
-    before = descriptors()
+    before = descriptors(), watched()
     reading = asyncio.create_task(receive(theirs, count))
     await Transfer(file, offset, count).run(ours.fileno())
     assert await reading == path.read_bytes()[offset : offset + count]
-    assert descriptors() == before
+    assert (descriptors(), watched()) == before
 
 
 async def test_slow_reader(file, sockets):
@@ -101,7 +105,7 @@ async def test_client_that_has_left(file, sockets):
 @pytest.mark.parametrize("how", ["abandon", "cancel"])
 async def test_ended_from_outside(file, sockets, how):
     """By a connection that is lost, or a server that ends: nothing stays open or watched."""
-    before = descriptors()
+    before = descriptors(), watched()
     transfer = Transfer(file, 0, SIZE)
     running = asyncio.create_task(transfer.run(sockets[0].fileno()))
     await anyio.wait_all_tasks_blocked()
@@ -112,7 +116,7 @@ async def test_ended_from_outside(file, sockets, how):
         running.cancel()
     with pytest.raises((ConnectionResetError, asyncio.CancelledError)):
         await running
-    assert descriptors() == before
+    assert (descriptors(), watched()) == before
 
 
 @pytest.mark.parametrize("kept", [0, SIZE // 2])

@@ -38,6 +38,7 @@ def head(client):
         assert byte, f"the connection ended after {received!r}"
         received += byte
     line, _, lines = received.partition(b"\r\n")
+    assert line.startswith(b"HTTP/1."), f"{line!r} came before the response"
     return int(line.split()[1]), BytesHeaderParser().parsebytes(lines)
 
 
