@@ -122,7 +122,9 @@ def is_cached(file: int, offset: int, count: int) -> bool:
 
 
 def _read(file: int, offset: int, stop: int) -> None:
-    buffer = bytearray(_READ_AHEAD)
+    buffer, length = bytearray(_READ_AHEAD), stop - offset
     with suppress(OSError):  # sendfile meets the same error, where it can be told
         while offset < stop and (count := os.preadv(file, [buffer], offset)):
             offset += count
+        # Whoever wants this part wants the next: the disk reads on while this one is sent.
+        os.posix_fadvise(file, offset, length, os.POSIX_FADV_WILLNEED)
