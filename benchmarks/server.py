@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from queue import Queue
 from time import perf_counter
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -30,11 +31,27 @@ class Answer:
     cpu: float
 
 
+class Requests:
+    """The server's own account of what it answered: the lines of its access log."""
+
+    def __init__(self) -> None:
+        self._lines: Queue[dict[str, Any]] = Queue()
+
+    def add(self, event: dict[str, Any]) -> None:
+        if event.get("event") == "request":
+            self._lines.put(event)
+
+    def next(self) -> dict[str, Any]:
+        """The next one that nobody has taken; waits for it."""
+        return self._lines.get(timeout=60)
+
+
 class Server:
     """A running `nixery serve`."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], url: str, requests: Requests) -> None:
         self.process = process
+        self.requests = requests
         self.address = urlsplit(url).netloc
 
     def get(self, path: str, accept: str = "*/*") -> Answer:
@@ -85,7 +102,8 @@ def running(storage: Path, state: Path, **settings: str) -> Iterator[Server]:
     assert process.stderr is not None
     last_words: deque[str] = deque(maxlen=20)
     try:
-        yield Server(process, _address(process.stderr, last_words))
+        requests = Requests()
+        yield Server(process, _address(process.stderr, last_words, requests), requests)
     except Exception:
         sys.stderr.writelines(last_words)
         print(f"the server's status: {process.poll()}", file=sys.stderr)
@@ -95,15 +113,24 @@ def running(storage: Path, state: Path, **settings: str) -> Iterator[Server]:
         process.wait()
 
 
-def _address(log: IO[str], last_words: deque[str]) -> str:
+def _address(log: IO[str], last_words: deque[str], requests: Requests) -> str:
     """Reads the log until the server says where it listens; a thread reads on."""
     for line in log:
         last_words.append(line)
         event = _parsed(line)
         if event.get("event") == "listening":
-            threading.Thread(target=last_words.extend, args=[log], daemon=True).start()
+            reading = threading.Thread(
+                target=_read_on, args=[log, last_words, requests], daemon=True
+            )
+            reading.start()
             return str(event["url"])
     raise RuntimeError("the server did not start")
+
+
+def _read_on(log: IO[str], last_words: deque[str], requests: Requests) -> None:
+    for line in log:
+        last_words.append(line)
+        requests.add(_parsed(line))
 
 
 def _parsed(line: str) -> dict[str, Any]:
