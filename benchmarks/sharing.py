@@ -37,6 +37,7 @@ from benchmarks import distribution, plots
 from benchmarks.client import Client
 from benchmarks.distribution import Distribution, Revision
 from benchmarks.images import IMAGES, TOOLS, Image, draw, read_tools, starting_list
+from nixery.closure import Closure
 from nixery.layers import EMPTY, STRATEGIES, LayerPlan, Strategy, Tables, group
 from nixery.layers.demand import Demand, demand
 from nixery.layers.learn import BUDGETS, learn, worth_publishing
@@ -53,11 +54,13 @@ class Contender:
 
     strategy: Strategy
     tables: Tables = EMPTY
+    newer: Tables | None = None
+    """Tables learned later, which may be published; None where nothing is learned."""
     later: Demand | None = None
-    """What was asked for until the next look at the tables; None where nothing is learned."""
+    """What those were learned from."""
 
-    def plans(self, images: Sequence[Image], at: Revision, budget: int) -> list[LayerPlan]:
-        return [group(at.closure(i), self.tables, budget, self.strategy) for i in images]
+    def plans(self, images: Sequence[Closure], budget: int) -> list[LayerPlan]:
+        return [group(closure, self.tables, budget, self.strategy) for closure in images]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,8 @@ def contenders(
 
     def units(starting: Sequence[int]) -> Contender:
         tables = Tables(popularity, learn(asked(debian, learned, starting)))
-        return Contender("units", tables, asked(debian, [*learned, *later], starting))
+        demand_later = asked(debian, [*learned, *later], starting)
+        return Contender("units", tables, Tables(popularity, learn(demand_later)), demand_later)
 
     return {
         "size": Contender("size"),
@@ -153,19 +157,23 @@ def score(
 ) -> dict[str, dict[int, Figures]]:
     """Figures by contender and budget; `size` is the first of them."""
     needed = debian.reach({n for image in images for n in image})
-    at = Revision(debian, needed, {})
-    then = [Revision(debian, needed, marks) for marks in changed]
+
+    def revised(marks: Mapping[int, str]) -> list[Closure]:
+        at = Revision(debian, needed, marks)
+        return [at.closure(image) for image in images]
+
+    now, then = revised({}), [revised(marks) for marks in changed]
     ideal = sum(debian.nodes[n].size for n in needed)
     results: dict[str, dict[int, Figures]] = {contender: {} for contender in given}
     for budget in BUDGETS:
         yardstick: list[int] = []
         for contender_name, contender in given.items():
-            plans = contender.plans(images, at, budget)
-            first, again = _pulled(plans, [contender.plans(images, r, budget) for r in then])
+            plans = contender.plans(now, budget)
+            first, again = _pulled(plans, [contender.plans(closures, budget) for closures in then])
             yardstick = yardstick or again
             republish = 0
             if anew := republished(contender, budget):
-                _, (republish,) = _pulled(plans, [anew.plans(images, at, budget)])
+                _, (republish,) = _pulled(plans, [anew.plans(now, budget)])
             results[contender_name][budget] = Figures(
                 first / ideal,
                 # A change that touches no image says nothing.
@@ -177,13 +185,13 @@ def score(
 
 
 def republished(contender: Contender, budget: int) -> Contender | None:
-    """The contender with a newer table; None if there is none, or none that pays."""
-    if contender.later is None:
+    """The contender with its newer tables; None if there are none, or they do not pay."""
+    old, new = contender.tables.units, contender.newer
+    if new is None or contender.later is None:
         return None
-    new = learn(contender.later, [budget])
-    if not worth_publishing(new, contender.tables.units, contender.later, budget):
+    if not worth_publishing(new.units, old, contender.later, budget):
         return None
-    return Contender(contender.strategy, Tables(contender.tables.popularity, new))
+    return Contender(contender.strategy, new)
 
 
 def _pulled(

@@ -69,6 +69,8 @@ class Limits:
     """Images prepared at the same time."""
     pack_workers: int
     """Layers packed at the same time."""
+    layering: layers.Strategy
+    """How store paths become layers."""
     layer_budget: int
     """Layers of store paths in an image; the environment layer comes on top."""
 
@@ -211,7 +213,9 @@ class Builder:
         """The plan of the image's first time, so that its digest stays; else a new one."""
         if planned := self._caches.plans.find(key, closure):
             return planned
-        grouped = layers.group(closure, layers.EMPTY, self._limits.layer_budget, "size")
+        grouped = layers.group(
+            closure, layers.EMPTY, self._limits.layer_budget, self._limits.layering
+        )
         plan = Plan(tuple(layer.paths for layer in grouped.layers), {})
         return self._caches.plans.agree(key, plan, closure)
 

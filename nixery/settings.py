@@ -22,6 +22,7 @@ from pydantic import (
 
 from nixery.amounts import parse_size
 from nixery.errors import ConfigurationError, ErrorStatus
+from nixery.layers import Strategy
 
 
 def _words(value: object) -> object:
@@ -97,6 +98,7 @@ class Settings(BaseModel):
     # how images are made
     max_builds: int = Field(alias="NIXERY_MAX_BUILDS", gt=0)
     pack_workers: int = Field(alias="NIXERY_PACK_WORKERS", gt=0)
+    layering: Strategy = Field("units", alias="NIXERY_LAYERING")
     layer_budget: int = Field(94, alias="NIXERY_LAYER_BUDGET", ge=1, le=120)
     compression_level: int = Field(4, alias="NIXERY_COMPRESSION_LEVEL", ge=1, le=12)
 

@@ -29,7 +29,7 @@ from nixery.queue import Queue
 from nixery.roots import Roots
 from nixery.storage.memory import MemoryStorage
 
-LIMITS = Limits(request_timeout=60, builds=2, pack_workers=2, layer_budget=94)
+LIMITS = Limits(request_timeout=60, builds=2, pack_workers=2, layering="units", layer_budget=94)
 
 
 class Registry:

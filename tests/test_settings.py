@@ -20,7 +20,7 @@ def test_the_least_that_a_server_needs():
     assert (settings.port, settings.nix_timeout, settings.request_timeout) == (8080, 60, 280)
     assert settings.git_allowed_refs == ("refs/heads/*", "refs/tags/*")
     assert settings.tags == ("latest",)
-    assert settings.layer_budget == 94
+    assert (settings.layering, settings.layer_budget) == ("units", 94)
 
 
 def test_no_source_is_refused_with_one_line_that_names_the_three():
@@ -58,6 +58,7 @@ def test_an_empty_source_is_no_source():
         pytest.param("NIXERY_NIXPKGS_CONFIG", "[]", "NIXERY_NIXPKGS_CONFIG", id="no object"),
         pytest.param("NIXERY_ERROR_STATUS", "loud", "NIXERY_ERROR_STATUS", id="error status"),
         pytest.param("NIXERY_LAYER_BUDGET", "0", "NIXERY_LAYER_BUDGET", id="no layers"),
+        pytest.param("NIXERY_LAYERING", "none", "NIXERY_LAYERING", id="no such strategy"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(name, value, said):
