@@ -15,7 +15,7 @@ def loaded(statement):
 
 
 def test_a_server_with_a_directory_loads_no_library_of_a_bucket():
-    """They take a second to import, and 60 MB."""
+    """They take half a second of CPU time, and 20 to 30 MB."""
     assert loaded("import nixery.cli, nixery.service") == []
 
 

@@ -214,7 +214,7 @@ def test_a_blob_that_is_replaced_while_it_is_streamed(connect):
     location = storage.locate(put(storage, LARGE).digest)
     pieces = location.read(0, len(LARGE))
     next(pieces)
-    storage.write(layer_key(digest_of(LARGE)), SMALL)
+    storage.write(layer_key(digest_of(LARGE)), LARGE[::-1])
     with pytest.raises(StorageUnavailable):
         list(pieces)
 
@@ -279,6 +279,14 @@ def test_a_list_of_several_pages(storage):
 def test_an_upload_survives(hasty, way, content, line, fault):
     way.faults.add(line, fault)
     put(hasty, LARGE)
+    assert content() == {layer_key(digest_of(LARGE)): LARGE}
+
+
+def test_an_upload_that_ended_without_an_answer(storage, way, content):
+    """AWS forgets a completed upload after a while."""
+    way.faults.add("POST .*uploadId", LoseAnswer())
+    way.faults.add("POST .*uploadId", Status(404, "NoSuchUpload"))
+    put(storage, LARGE)
     assert content() == {layer_key(digest_of(LARGE)): LARGE}
 
 
