@@ -185,13 +185,13 @@ def _drain(url: str, connections: int) -> int:
             selector.register(connection, selectors.EVENT_READ)
         while selector.get_map():
             for key, _ in selector.select():
-                connection = key.fileobj
-                assert isinstance(connection, socket.socket)
-                count = connection.recv_into(buffer, len(buffer), socket.MSG_TRUNC)
+                client = key.fileobj
+                assert isinstance(client, socket.socket)
+                count = client.recv_into(buffer, len(buffer), socket.MSG_TRUNC)
                 received += count
                 if not count:
-                    selector.unregister(connection)
-                    connection.close()
+                    selector.unregister(client)
+                    client.close()
     return received
 
 

@@ -212,7 +212,7 @@ def test_rubbish_during_a_transfer(app, caplog):
         client.sendall(request(PATH))
         take(client, 1000)
         client.sendall(b"\x00\x01 no request\r\n\r\n")
-        assert len(rest(client)) < SIZE
+        assert len(rest(client)) < SIZE // 2  # what was in the buffers, and no more
         assert app.ended.acquire(timeout=10)
     assert [record.levelname for record in caplog.records if record.levelno > logging.INFO] == [
         "WARNING"
