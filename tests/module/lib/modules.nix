@@ -47,12 +47,17 @@ let
         config = removeAttrs module about;
       };
 
+  isFile = module: isPath module || isString module;
+
   loaded =
     arguments: module:
     let
-      content = if isPath module || isString module then import module else module;
+      content = if isFile module then import module else module;
     in
-    shaped (if isFunction content then content arguments else content);
+    shaped (if isFunction content then content arguments else content)
+    // {
+      file = if isFile module then toString module else null;
+    };
 
   # With all that is imported, the imported first.
   unfolded =
@@ -64,6 +69,15 @@ let
       in
       unfolded arguments own.imports ++ [ own ]
     );
+
+  # A file that several modules import counts once.
+  once = foldl' (
+    before: module:
+    if module.file != null && elem module.file (catAttrs "file" before) then
+      before
+    else
+      before ++ [ module ]
+  ) [ ];
 
   declared =
     location:
@@ -139,7 +153,7 @@ in
   prefix ? [ ],
 }:
 let
-  all = unfolded (specialArgs // { inherit config lib options; }) modules;
+  all = once (unfolded (specialArgs // { inherit config lib options; }) modules);
   tree = declared prefix (catAttrs "options" all);
   options = located prefix tree;
   config = settled prefix tree (catAttrs "config" all);
