@@ -91,8 +91,8 @@ def gc(
 ) -> None:
     """Make room in the storage; servers may run meanwhile.
 
-    Images go with all that no other image needs. What was stored or pulled within the last day
-    stays, and so does everything that a Go server made.
+    Images go with all that no other image needs. What was stored within the last 24 hours, or
+    pulled today (UTC), stays, and so does everything that a Go server made.
     """
     from nixery.gc import KeepBytes, OlderThan, Policy, collect, report  # noqa: PLC0415
 

@@ -30,8 +30,8 @@ def text(outcome: Outcome, policy: Policy) -> str:
         lines.append(f"{outcome.spared} images stay because they were used meanwhile")
     if isinstance(policy, KeepBytes) and left.size > policy.size:
         lines.append(
-            f"more than {size_text(policy.size)} stay: what was stored or pulled in the last day, "
-            "and what a Go server made"
+            f"more than {size_text(policy.size)} stay: what was stored in the last 24 hours or "
+            "pulled today, and what a Go server made"
         )
     return "\n".join(lines if total.count else lines[1:])
 

@@ -1,0 +1,23 @@
+"""A storage whose clock the test sets."""
+
+import pytest
+from clock import Clock
+from stored import DAY, Stored
+
+from nixery.storage.memory import MemoryStorage
+
+
+@pytest.fixture
+def clock():
+    """Noon of some day, so that an hour more or less is the same day."""
+    return Clock(now=20_000 * DAY + DAY / 2)
+
+
+@pytest.fixture
+def storage(clock):
+    return MemoryStorage(clock)
+
+
+@pytest.fixture
+def stored(storage):
+    return Stored(storage)

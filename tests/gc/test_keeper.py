@@ -1,0 +1,168 @@
+"""The server's own collections: hourly, when something did not fit, one replica at a time."""
+
+import asyncio
+import threading
+
+import pytest
+from stored import DAY
+
+from nixery.errors import StorageFull, StorageUnavailable
+from nixery.gc import KeepBytes, Keeper, Outcome
+from nixery.gc.collect import Amount
+from nixery.gc.keeper import PAUSE, PERIOD
+from nixery.lease import Leases
+from nixery.storage.memory import MemoryStorage
+
+pytestmark = pytest.mark.anyio
+
+NOTHING = Outcome({}, Amount(), (), 0)
+
+
+class Collections:
+    """Counts them, and can be waited for."""
+
+    def __init__(self):
+        self.policies = []
+        self.fails = None
+        self._changed = asyncio.Event()
+        self._loop = None
+
+    def __call__(self, _storage, policy):
+        self.policies.append(policy)
+        self._loop.call_soon_threadsafe(self._changed.set)
+        if self.fails:
+            raise self.fails
+        return NOTHING
+
+    async def have_been(self, count):
+        self._loop = asyncio.get_running_loop()
+        while len(self.policies) < count:
+            self._changed.clear()
+            await self._changed.wait()
+
+
+class Sleeps:
+    """The keeper's sleeps, one after the other; each ends when the test says so."""
+
+    def __init__(self):
+        self._begun = asyncio.Queue()
+
+    async def __call__(self, seconds):
+        over = asyncio.Event()
+        self._begun.put_nowait((seconds, over))
+        await over.wait()
+
+    async def end(self, seconds):
+        """That of so many seconds, which must be the next one."""
+        begun, over = await self._begun.get()
+        assert begun == seconds
+        over.set()
+
+    async def begun(self, seconds):
+        assert (await self._begun.get())[0] == seconds
+
+
+@pytest.fixture
+async def done():
+    made = Collections()
+    await made.have_been(0)
+    return made
+
+
+@pytest.fixture
+async def sleeps():
+    return Sleeps()
+
+
+@pytest.fixture
+def keeper(storage, clock, done, sleeps):
+    return Keeper(storage, Leases(storage, clock.sleep), 100, sleep=sleeps, collect=done)
+
+
+async def test_it_collects_at_the_start_and_every_hour(keeper, sleeps, done):
+    async with keeper.opened():
+        await done.have_been(1)
+        for count in (2, 3):
+            await sleeps.end(PAUSE)
+            await sleeps.end(PERIOD - PAUSE)
+            await done.have_been(count)
+    assert done.policies == [KeepBytes(100)] * 3
+
+
+async def test_it_collects_at_once_when_something_did_not_fit(keeper, sleeps, done):
+    async with keeper.opened():
+        await sleeps.end(PAUSE)
+        await sleeps.begun(PERIOD - PAUSE)
+        keeper.noticed_full()
+        await done.have_been(2)
+
+
+async def test_a_full_disk_does_not_make_it_collect_all_the_time(keeper, sleeps, done):
+    async with keeper.opened():
+        await done.have_been(1)
+        keeper.noticed_full()
+        await sleeps.end(PAUSE)
+        assert len(done.policies) == 1
+        await done.have_been(2)
+
+
+async def test_another_replica_is_at_it(keeper, storage, clock, sleeps, done):
+    other = Leases(storage, clock.sleep)
+    async with other.kept(await other.take("gc")), keeper.opened():
+        await sleeps.begun(PAUSE)
+        assert not done.policies
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable("no answer"), OSError(5, "I/O"), KeyError()])
+async def test_a_failure_is_no_end(keeper, sleeps, done, error):
+    done.fails = error
+    async with keeper.opened():
+        await done.have_been(1)
+        done.fails = None
+        await sleeps.end(PAUSE)
+        await sleeps.end(PERIOD - PAUSE)
+        await done.have_been(2)
+
+
+async def test_on_a_full_disk_no_lease_is_needed(keeper, storage, done, monkeypatch):
+    def full(*_):
+        raise StorageFull("no space for a lease")
+
+    monkeypatch.setattr(storage, "write", full)
+    async with keeper.opened():
+        await done.have_been(1)
+
+
+async def test_without_conditions_nothing_is_collected(keeper, done, monkeypatch):
+    monkeypatch.setattr(MemoryStorage, "conditional", False)
+    async with keeper.opened():
+        await asyncio.wait_for(asyncio.shield(keeper_task()), 10)
+    assert not done.policies
+
+
+def keeper_task():
+    """The one task that is not the test's own."""
+    return next(task for task in asyncio.all_tasks() if task.get_coro().__name__ == "_keep")
+
+
+async def test_the_server_ends_when_the_collection_has(storage, clock):
+    entered, release = threading.Event(), threading.Event()
+
+    def slow(_storage, _policy):
+        entered.set()
+        release.wait(10)
+        return NOTHING
+
+    keeper = Keeper(storage, Leases(storage, clock.sleep), 100, sleep=clock.sleep, collect=slow)
+    async with keeper.opened():
+        await asyncio.to_thread(entered.wait, 10)
+        release.set()
+    assert b'"released":true' in storage.objects["leases/gc"]
+
+
+async def test_it_really_collects(storage, stored, clock, sleeps):
+    stored.image("git", b"git")
+    clock.forward(2 * DAY)
+    async with Keeper(storage, Leases(storage, clock.sleep), 0, sleep=sleeps).opened():
+        await sleeps.begun(PAUSE)
+    assert not list(storage.list("layers/"))
