@@ -37,10 +37,11 @@ https://grahamc.com/blog/nix-and-layered-docker-images/, and the Go server's lay
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from nixery.closure import Closure, PathInfo, StorePath
 from nixery.layers.plan import LayerPlan, fit
-from nixery.layers.tables import Popularity, Tables
+from nixery.layers.tables import Tables
 
 POPULAR = 1000
 """Packages of a set that refer to a path which then stands on its own."""
@@ -50,8 +51,8 @@ BIG = 10 << 20
 
 def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
     """Trees of the dominator tree, the highest rating first, ties by path."""
-    popularity = tables.popularity
-    top = tops(closure, popularity)
+    popular = {info.path: tables.popularity.of(info.path) for info in closure.paths}
+    top = tops(closure, popular)
     trees: dict[StorePath, list[PathInfo]] = defaultdict(list)
     for info in closure.paths:
         trees[top[info.path]].append(info)
@@ -59,15 +60,18 @@ def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
     def order(tree: StorePath) -> tuple[int, int, StorePath]:
         infos = trees[tree]
         bytes_ = sum(info.size for info in infos)
-        popular = max(popularity.of(info.path) for info in infos)
-        return -bytes_ * max(popular, 1), -bytes_, tree
+        most = max(1, *(popular[info.path] for info in infos))
+        return -bytes_ * most, -bytes_, tree
 
     layers, rest = fit([trees[tree] for tree in sorted(trees, key=order)], budget)
     return LayerPlan((*layers, *rest))
 
 
-def tops(closure: Closure, popularity: Popularity) -> dict[StorePath, StorePath]:
-    """For every path the one directly below the root that dominates it, mostly itself."""
+def tops(closure: Closure, popular: Mapping[StorePath, int]) -> dict[StorePath, StorePath]:
+    """For every path the one directly below the root that dominates it, mostly itself.
+
+    ``popular``: how many packages refer to each path.
+    """
     # Loading takes 70 ms, and only this strategy needs it. networkx takes 300 ms for the tree of
     # 10,000 paths, this 26.
     import rustworkx  # noqa: PLC0415
@@ -82,7 +86,7 @@ def tops(closure: Closure, popularity: Popularity) -> dict[StorePath, StorePath]
     edges += [
         (root, n)
         for n, info in enumerate(infos, start=1)
-        if n not in referred_to or info.size >= BIG or popularity.of(info.path) >= POPULAR
+        if n not in referred_to or info.size >= BIG or popular[info.path] >= POPULAR
     ]
     graph: rustworkx.PyDiGraph[int, None] = rustworkx.PyDiGraph()
     graph.add_nodes_from(range(len(infos) + 1))
