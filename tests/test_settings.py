@@ -156,3 +156,19 @@ def test_state_is_kept_where_the_service_manager_says(environ, expected):
 def test_every_setting_has_a_name():
     assert len(set(names())) == len(names())
     assert all(name.isupper() for name in names())
+
+
+@pytest.mark.parametrize(("given", "size"), [("", 0), ("0", 0), ("50G", 50 << 30), ("1000", 1000)])
+def test_sizes_have_suffixes(given, size):
+    assert load(MINIMAL | {"NIXERY_STORAGE_MAX_BYTES": given}).storage_max_bytes == size
+
+
+@pytest.mark.parametrize("given", ["50X", "-1", "many"])
+def test_what_is_no_size_is_refused(given):
+    with pytest.raises(ConfigurationError, match=r"NIXERY_STORAGE_MAX_BYTES=.*is no size"):
+        load(MINIMAL | {"NIXERY_STORAGE_MAX_BYTES": given})
+
+
+def test_who_only_looks_after_the_storage_needs_no_source():
+    environ = {name: value for name, value in MINIMAL.items() if name != "NIXERY_PKGS_PATH"}
+    assert load(environ, needs_source=False).storage_backend == "filesystem"

@@ -231,3 +231,20 @@ async def test_disk_full(client, images):
 def code_of(response: httpx.Response) -> str:
     assert response.headers["content-type"] == "application/json"
     return json.loads(response.content)["errors"][0]["code"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_every_manifest_that_is_served_is_told(storage, images, image, client_of, method):
+    """Also to a client that has it already; gc asks when an image was last pulled."""
+    told = []
+    app = create_app(images=images, storage=storage, about=ABOUT, on_pull=told.append)
+    oci, docker = (image.manifests[form].digest for form in (Format.OCI, Format.DOCKER))
+    async with client_of(app) as client:
+        await client.request(method, TAG)
+        await client.request(method, f"/v2/hello/manifests/{docker}")
+        await client.request(method, TAG, headers={"If-None-Match": f'"{oci}"'})
+        assert told == [oci, docker, oci]
+        await client.request(method, "/v2/missing/manifests/latest")
+        await client.request(method, f"/v2/hello/manifests/sha256:{'0' * 64}")
+        await client.request(method, f"/v2/hello/blobs/{docker}")
+    assert told == [oci, docker, oci]

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from nixery.cache.layers import LayerCache
+from nixery.errors import StorageUnavailable
 from nixery.oci import digest_of
 from nixery.storage import (
     Blob,
@@ -284,3 +285,17 @@ def test_a_blob_in_quarantine_is_not_served(storage):
 
 def test_the_clock_goes_on(storage):
     assert storage.now() <= storage.now()
+
+
+def test_an_object_of_any_size_is_read_in_pieces(storage):
+    data = bytes(range(256)) * (5 << 12)  # 5 MiB: more than one piece of each
+    key = layer_key(put(storage, data).digest)
+    for stat in (storage.stat(key), *storage.list("layers/")):
+        assert b"".join(storage.pieces(stat)) == data
+
+
+def test_what_is_gone_has_no_pieces(storage):
+    stat = storage.write("builds/key", b"value")
+    storage.delete(stat)
+    with pytest.raises((StorageUnavailable, OSError)):
+        list(storage.pieces(stat))

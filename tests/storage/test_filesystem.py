@@ -211,3 +211,14 @@ def test_two_processes_agree_on_conditions(tmp_path):
     assert sorted(answers) == ["False"] * 7 + ["True"]
     for process in processes:
         process.stdout.close()
+
+
+def test_a_blob_is_kept_in_quarantine_from_the_day_it_was_put_there(tmp_path):
+    """However old it was: gc counts from then."""
+    storage = FilesystemStorage(tmp_path)
+    blob = put(storage, b"data")
+    os.utime(tmp_path / layer_key(blob.digest), (1, 1))
+    before = storage.now()
+    storage.quarantine(blob.digest)
+    (found,) = storage.list("quarantine/")
+    assert found.modified >= before - 1
