@@ -114,6 +114,8 @@ class Builder:
             stack.enter_context(self._roots.opened())
             await stack.enter_async_context(self._builds)
             await stack.enter_async_context(self._answers)
+            # Loads anyio's backend and starts a thread: the first pull need not wait for that.
+            await anyio.to_thread.run_sync(bool)
             yield self
 
     async def image(self, name: str, tag: str) -> Image:

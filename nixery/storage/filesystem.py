@@ -48,6 +48,7 @@ class FilesystemStorage:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._prefix = f"{directory}/"
         self._verified: dict[Digest, str] = {}
 
     @contextmanager
@@ -78,7 +79,8 @@ class FilesystemStorage:
 
     def stat(self, key: str) -> Stat | None:
         try:
-            return _stat(key, (self._directory / key).stat())
+            # A pull looks at a hundred of them: joining strings costs a fifth of joining paths.
+            return _stat(key, os.stat(self._prefix + key))  # noqa: PTH116
         except FileNotFoundError:
             return None
 
