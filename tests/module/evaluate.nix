@@ -54,7 +54,10 @@ in
   inherit failed;
   inherit (config) warnings;
   inherit (config.users) groups users;
-  inherit (config.services.nginx) virtualHosts;
+  inherit (config.environment) etc;
+  nginx = {
+    inherit (config.services.nginx) enable upstreams virtualHosts;
+  };
   nix = config.nix.settings;
   ports = config.networking.firewall.allowedTCPPorts;
   tmpfiles = config.systemd.tmpfiles.settings;

