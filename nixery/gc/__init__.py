@@ -3,7 +3,7 @@
     survey.py     what is in a storage, and what refers to what
     plan.py       which images go, and in which order                                   (pure)
     removals.py   what else goes                                                        (pure)
-    collect.py    takes it out of the storage, step by step
+    collection.py takes it out of the storage, step by step
     report.py     what was freed, as a table or as JSON
     keeper.py     runs it in the server, hourly and when something did not fit
 
@@ -61,7 +61,7 @@ Two collections at once disturb each other no more than that: what one has delet
 not find.
 """
 
-from nixery.gc.collect import Outcome, collect
+from nixery.gc.collection import Outcome, collect
 from nixery.gc.keeper import Keeper
 from nixery.gc.plan import KeepBytes, OlderThan, Policy
 

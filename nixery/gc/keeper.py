@@ -14,7 +14,7 @@ import anyio.to_thread
 import structlog
 
 from nixery.errors import NixeryError
-from nixery.gc.collect import Outcome, collect
+from nixery.gc.collection import Outcome, collect
 from nixery.gc.plan import KeepBytes, Policy
 from nixery.lease import Lease, Leases, Sleep
 from nixery.storage import Storage

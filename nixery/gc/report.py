@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import get_args
 
 from nixery.amounts import size_text
-from nixery.gc.collect import Amount, Outcome
+from nixery.gc.collection import Amount, Outcome
 from nixery.gc.plan import KeepBytes, Policy
 from nixery.gc.removals import Kind
 

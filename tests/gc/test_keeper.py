@@ -8,7 +8,7 @@ from stored import DAY
 
 from nixery.errors import StorageFull, StorageUnavailable
 from nixery.gc import KeepBytes, Keeper, Outcome
-from nixery.gc.collect import Amount
+from nixery.gc.collection import Amount
 from nixery.gc.keeper import PAUSE, PERIOD
 from nixery.lease import Leases
 from nixery.storage.memory import MemoryStorage

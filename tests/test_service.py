@@ -1,0 +1,93 @@
+"""What the settings put together; the parts have tests of their own."""
+
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from fake_images import stored_image
+
+from nixery import service
+from nixery.oci import Format
+from nixery.pulled import mark_key
+from nixery.settings import load
+from nixery.storage.filesystem import FilesystemStorage
+
+pytestmark = pytest.mark.anyio
+
+
+class AtOnce:
+    """An executor that does what it is given before it returns."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def submit(self, work, *arguments):
+        work(*arguments)
+
+    def shutdown(self, **_):
+        pass
+
+
+class FakeKeeper:
+    opened_with = None
+
+    def __init__(self, _storage, _leases, limit):
+        self.limit = limit
+
+    def noticed_full(self):
+        pass
+
+    @asynccontextmanager
+    async def opened(self):
+        FakeKeeper.opened_with = self.limit
+        yield self
+
+
+@pytest.fixture
+def environ(tmp_path):
+    (tmp_path / "default.nix").write_text("{ }: { }")
+    return {
+        "NIXERY_PKGS_PATH": str(tmp_path / "default.nix"),
+        "NIXERY_STORAGE_BACKEND": "filesystem",
+        "STORAGE_PATH": str(tmp_path / "storage"),
+        "NIXERY_STATE_DIR": str(tmp_path / "state"),
+    }
+
+
+@pytest.mark.parametrize(("size", "limit"), [("", None), ("50G", 50 << 30)])
+async def test_room_is_made_only_where_a_size_is_set(environ, monkeypatch, size, limit):
+    monkeypatch.setattr(service, "Keeper", FakeKeeper)
+    monkeypatch.setattr(FakeKeeper, "opened_with", None)
+    environ["NIXERY_STORAGE_MAX_BYTES"] = size
+    app = service.make_app(load(environ), environ)
+    async with app.router.lifespan_context(app):
+        pass
+    assert FakeKeeper.opened_with == limit
+
+
+async def test_pulls_are_marked(environ, tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "ThreadPoolExecutor", AtOnce)
+    storage = FilesystemStorage(tmp_path / "storage")
+    digest = stored_image(storage, b"layer").manifests[Format.OCI].digest
+    app = service.make_app(load(environ), environ)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://registry.test") as client,
+    ):
+        response = await client.head(f"/v2/hello/manifests/{digest}")
+        assert response.status_code == 200
+    assert storage.stat(mark_key(digest))
+
+
+@pytest.mark.parametrize(
+    ("remote", "store"), [("", "/nix/store"), ("/srv/chroot", "/srv/chroot/nix/store")]
+)
+def test_both_disks_must_have_room(environ, tmp_path, remote, store):
+    found = {str(path) for path in service.disks(load(environ | {"NIX_REMOTE": remote}))}
+    assert found == {str(tmp_path / "storage"), store}
+
+
+def test_a_bucket_has_no_disk(environ):
+    environ |= {"NIXERY_STORAGE_BACKEND": "gcs", "GCS_BUCKET": "images"}
+    assert [str(path) for path in service.disks(load(environ))] == ["/nix/store"]
