@@ -32,13 +32,16 @@ class Presence:
 
     def _is_there(self, blob: Descriptor) -> bool:
         seen = self._seen.get(blob.digest)
+        trusted = self._storage.trusted_seconds
         # Asking a bucket for a hundred blobs at every pull would cost more than the pull.
-        if seen and self._clock() - seen[1] < self._storage.trusted_seconds:
+        if seen and trusted and self._clock() - seen[1] < trusted:
             return True
         found = self._storage.stat(layer_key(blob.digest))
         if found is None or found.size != blob.size:
             self._seen.drop(blob.digest)
             return False
+        if seen and seen[0] == found.version and not trusted:
+            return True
         if seen and seen[0] != found.version:
             # Written again, or tampered with: the store looks at the content where it can.
             location = self._storage.locate(blob.digest)
