@@ -175,6 +175,7 @@ def test_slow_reader(app, blob, logs):
         client.sendall(request(PATH))
         head(client)
         assert httpx.get(url + PATH).content == blob
+        assert app.ended.acquire(timeout=10)
         assert len(requests(logs)) == 1
         assert take(client, SIZE) == blob
         assert app.ended.acquire(timeout=10)
