@@ -77,7 +77,7 @@ def make_app(settings: Settings, environ: Mapping[str, str]) -> Starlette:
         nix=open_nix(settings, environ),
         storage=storage,
         packer=packer,
-        roots=Roots(settings.state_dir / "roots"),
+        roots=Roots(settings.roots_dir),
         caches=Caches(
             images=KnownImages(ManifestCache(storage, settings.state_dir / "manifests"), presence),
             evaluations=Evaluations(

@@ -93,6 +93,7 @@ class Settings(BaseModel):
     s3_link_expiration: int = Field(300, alias="S3_LINK_EXPIRATION", ge=0, le=604800)
     storage_max_bytes: Bytes = Field(0, alias="NIXERY_STORAGE_MAX_BYTES")
     state_dir: Path = Field(alias="NIXERY_STATE_DIR")
+    roots_dir: Path = Field(alias="NIXERY_ROOTS_DIR")
     nix_remote: str = Field("", alias="NIX_REMOTE")
 
     # how images are made
@@ -153,8 +154,12 @@ def load(
     if needs_source:
         _require_one_source(given)
     cores = os.cpu_count() or 1
+    state = given.get("NIXERY_STATE_DIR") or _state_directory(environ)
+    # Roots are worth nothing once the process has ended, and /run forgets them with the unit.
+    runtime = _first(environ.get("RUNTIME_DIRECTORY"))
     defaults = {
-        "NIXERY_STATE_DIR": _state_directory(environ),
+        "NIXERY_STATE_DIR": state,
+        "NIXERY_ROOTS_DIR": Path(runtime or state) / "roots",
         "NIXERY_MAX_BUILDS": cores,
         "NIXERY_PACK_WORKERS": cores,
     }
@@ -204,12 +209,17 @@ def _require_storage(settings: Settings) -> None:
 
 def _state_directory(environ: Mapping[str, str]) -> Path:
     """Systemd's StateDirectory, else the XDG state directory."""
-    if systemd := environ.get("STATE_DIRECTORY"):
-        return Path(systemd.split(":")[0])
+    if systemd := _first(environ.get("STATE_DIRECTORY")):
+        return Path(systemd)
     state = environ.get("XDG_STATE_HOME") or os.path.join(  # noqa: PTH118 - HOME may be unset
         environ.get("HOME", "/var/lib"), ".local/state"
     )
     return Path(state) / "nixery"
+
+
+def _first(directories: str | None) -> str:
+    """Systemd gives all of a unit's directories of one kind in one variable."""
+    return (directories or "").split(":")[0]
 
 
 def _one_line(error: ValidationError) -> str:

@@ -153,6 +153,21 @@ def test_state_is_kept_where_the_service_manager_says(environ, expected):
     assert str(load(MINIMAL | environ).state_dir) == expected
 
 
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"NIXERY_STATE_DIR": "/state"}, "/state/roots"),
+        (
+            {"NIXERY_STATE_DIR": "/state", "RUNTIME_DIRECTORY": "/run/nixery:/run/b"},
+            "/run/nixery/roots",
+        ),
+        ({"NIXERY_ROOTS_DIR": "/mine", "RUNTIME_DIRECTORY": "/run/nixery"}, "/mine"),
+    ],
+)
+def test_roots_go_with_the_unit_where_there_is_one(environ, expected):
+    assert str(load(MINIMAL | environ).roots_dir) == expected
+
+
 def test_every_setting_has_a_name():
     assert len(set(names())) == len(names())
     assert all(name.isupper() for name in names())
