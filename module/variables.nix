@@ -79,4 +79,6 @@ in
   # The module's own business: no option stands for these.
   NIXERY_STATE_DIR = by null "%C/nixery/state";
   NIX_REMOTE = by null "daemon";
+  # systemd says it, in RUNTIME_DIRECTORY.
+  NIXERY_ROOTS_DIR = by null null;
 }
