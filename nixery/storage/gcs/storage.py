@@ -208,6 +208,7 @@ class GcsStorage:
                     end=offset + count - 1,  # inclusive, as in HTTP
                     raw_download=True,
                     checksum=None,  # the bucket knows none of a part
+                    single_shot_download=True,  # else in 8 KiB, for three times the CPU time
                     retry=self._retry,
                 )
 
