@@ -39,10 +39,9 @@ def nix_value(file: Path, **arguments: str) -> Any:
 
 
 def _nix_value(file: Path, **arguments: str) -> Any:
-    given = [part for name, value in arguments.items() for part in ("--arg", name, value)]
-    # As an ordinary user or through the daemon, evaluation needs no store: it writes nothing.
+    given = "".join(f"{name} = {value}; " for name, value in arguments.items())
     done = subprocess.run(
-        ["nix-instantiate", "--eval", "--strict", "--json", str(file), *given],
+        ["nix-instantiate", "--eval", "--strict", "--json", "--expr", f"import {file} {{ {given}}}"],
         check=False,
         capture_output=True,
         text=True,

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from nixos_module import EvaluationFails, evaluate, nix_text
+from nixos_module import ROOT, EvaluationFails, evaluate, nix_text, nix_value
 
 from nixery import settings
 
@@ -299,3 +299,18 @@ def test_a_variable_is_one_line_of_the_unit():
     unit = nixery(f"environment.X = {nix_text(given)};")["units"]["nixery.service"]
     line = next(line for line in unit.splitlines() if line.startswith('Environment="X='))
     assert json.loads(line.removeprefix("Environment=")) == "X=" + given.replace("%", "%%")
+
+
+def test_the_reference_is_current():
+    page = nix_value(ROOT / "tests/module/reference.nix")
+    assert (ROOT / "docs/nixos-options.md").read_text() == page, "run scripts/options"
+
+
+def test_every_option_is_explained():
+    """Type and default are the evaluator's business; example and description are easily left out."""
+    page = nix_value(ROOT / "tests/module/reference.nix")
+    entries = page.split("\n### ")[1:]
+    assert len(entries) > 40
+    for entry in entries:
+        for part in ("- type: ", "- default: `", "- example: `"):
+            assert part in entry

@@ -95,6 +95,12 @@ let
       removeAttrs set (builtins.filter (name: !keep name set.${name}) (builtins.attrNames set));
 
     hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
+    hasSuffix =
+      suffix: text:
+      let
+        start = stringLength text - stringLength suffix;
+      in
+      start >= 0 && substring start (-1) text == suffix;
     hasInfix = infix: text: replaceStrings [ infix ] [ "" ] text != text;
     concatMapStringsSep =
       separator: f: list:
