@@ -1,8 +1,11 @@
 """The pytest plugin behind `scripts/test --full`: long proofs, and a record of what was shown.
 
     --full         runs the tests that are marked `full`; without it they are left out
-    --proof=FILE   writes what ran as JSON: counts per file, every skip with its reason, and the
+    --proof=FILE   writes what ran as JSON: counts per file, every skip with its reason, what
+                   tests recorded of themselves (``record_property("checked", 50)``), and the
                    facts of the machine that a reader needs to judge them (no paths, no names)
+
+A proof that draws a sample asks the fixture ``full`` how much is to be done.
 
 The record's keys are sorted, so that two records differ only in what differs.
 """
@@ -47,6 +50,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in long]
 
 
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether proofs are to check everything, not a sample."""
+    return bool(request.config.getoption("--full"))
+
+
 class Proof:
     """Collects reports and writes them when the session ends."""
 
@@ -54,11 +63,14 @@ class Proof:
         self.target = target
         self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.skips: list[dict[str, str]] = []
+        self.recorded: dict[str, dict[str, object]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         # A test that passes reports its call; one that is skipped or breaks may never get there.
         if report.when == "call" or not report.passed:
             self._count(report)
+        if report.user_properties and report.when == "call":
+            self.recorded[report.nodeid] = dict(report.user_properties)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         # A file that skips itself, or cannot be imported, reports here only.
@@ -71,6 +83,7 @@ class Proof:
             "date": datetime.now(UTC).date().isoformat(),
             "files": {file: dict(counts) for file, counts in self.counts.items()},
             "machine": machine(),
+            "recorded": self.recorded,
             "skips": sorted(self.skips, key=lambda skip: (skip["test"], skip["reason"])),
             "total": dict(sum(self.counts.values(), Counter())),
             # A record of uncommitted work says nothing about the commit that it names.

@@ -14,7 +14,7 @@ import pytest
 @pytest.mark.full
 def test_long(): pass
 
-def test_short(): pass
+def test_short(record_property, full): record_property("checked", 50 if full else 5)
 
 @pytest.mark.skip(reason="no such device")
 def test_skipped(): pass
@@ -47,10 +47,12 @@ def test_it_counts_per_file_and_keeps_reasons(record):
     assert proof["files"] == {"test_suite.py": {"failed": 1, "passed": 2, "skipped": 1}}
     assert proof["total"] == proof["files"]["test_suite.py"]
     assert proof["skips"] == [{"reason": "no such device", "test": "test_suite.py::test_skipped"}]
+    assert proof["recorded"] == {"test_suite.py::test_short": {"checked": 50}}
     assert {"cores", "nix", "python"} <= proof["machine"].keys()
 
 
 def test_long_proofs_are_left_out_unless_asked_for(record):
     output, proof = record()
     assert proof["total"]["passed"] == 1
+    assert proof["recorded"] == {"test_suite.py::test_short": {"checked": 5}}
     assert "1 deselected" in output
