@@ -118,6 +118,11 @@ class Builder:
             await anyio.to_thread.run_sync(bool)
             yield self
 
+    async def cancel(self) -> None:
+        """Ends all builds and their processes; whoever waits for one gets ShuttingDown."""
+        await self._builds.cancel()
+        await self._answers.cancel()
+
     async def image(self, name: str, tag: str) -> Image:
         """Raises the errors of nixery.errors, each with what the client is to be told."""
         request, tag = image.parse(name), image.parse_tag(tag)

@@ -141,7 +141,7 @@ def verify(file: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click gi
 
 def _open_storage(file: Path | None, *, read_only: bool = False) -> "Storage":
     """That of a server, which must exist: these commands look after what is there."""
-    from nixery import service  # noqa: PLC0415 - see serve
+    from nixery import parts  # noqa: PLC0415 - see serve
     from nixery.logs import configure_logging  # noqa: PLC0415
 
     configure_logging(sys.stderr, json=not sys.stderr.isatty())
@@ -149,7 +149,7 @@ def _open_storage(file: Path | None, *, read_only: bool = False) -> "Storage":
     path = given.storage_path
     if given.storage_backend == "filesystem" and path and not path.is_dir():
         raise ConfigurationError(f"STORAGE_PATH={path}: there is no such directory")
-    return service.connect_storage(given) if read_only else service.open_storage(given)
+    return parts.connect_storage(given) if read_only else parts.open_storage(given)
 
 
 @contextmanager

@@ -66,11 +66,15 @@ class Disk:
     async def with_room(self) -> AsyncIterator[None]:
         """Around a build. Raises StorageFull before it where a disk is almost full."""
         try:
-            await anyio.to_thread.run_sync(self._check)
+            await self.check()
             yield
         except StorageFull:
             self._on_full()
             raise
+
+    async def check(self) -> None:
+        """Raises StorageFull where a disk is almost full."""
+        await anyio.to_thread.run_sync(self._check)
 
     def _check(self) -> None:
         for path in self._paths:

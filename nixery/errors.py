@@ -14,6 +14,7 @@
     ├── Denied                      403 DENIED
     ├── BlobUnknown                 404 BLOB_UNKNOWN
     ├── TooBusy                     429 TOOMANYREQUESTS, with Retry-After
+    ├── ShuttingDown                503 UNAVAILABLE, with Retry-After
     ├── SourceUnavailable           503 UNAVAILABLE, with Retry-After
     ├── StorageUnavailable          503 UNAVAILABLE, with Retry-After
     ├── StoreDamaged                500 UNKNOWN
@@ -139,6 +140,14 @@ class TooBusy(NixeryError):
     status = 429
     code = "TOOMANYREQUESTS"
     retry_after = 10
+
+
+class ShuttingDown(NixeryError):
+    """The server ends, and with it the build that the client waits for; another one will answer."""
+
+    status = 503
+    code = "UNAVAILABLE"
+    retry_after = 1
 
 
 class SourceUnavailable(NixeryError):

@@ -8,6 +8,8 @@ from typing import Any, Generic, Self, TypeVar
 
 import anyio
 
+from nixery.errors import ShuttingDown
+
 T = TypeVar("T")
 
 
@@ -37,7 +39,10 @@ class Flights(Generic[T]):
         self._flights: dict[Hashable, Flight[T]] = {}
 
     async def run(self, key: Hashable, work: Callable[[Flight[T]], Coroutine[Any, Any, T]]) -> T:
-        """The result of ``work``, or its exception, shared by all who wait for the key."""
+        """The result of ``work``, or its exception, shared by all who wait for the key.
+
+        Raises ShuttingDown where the work was cancelled by ``cancel``.
+        """
         flight = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = Flight()
@@ -47,6 +52,11 @@ class Flights(Generic[T]):
         flight.waiting += 1
         try:
             return await asyncio.shield(flight.task)
+        except asyncio.CancelledError:
+            leaving = asyncio.current_task()
+            if flight.task.cancelled() and leaving and not leaving.cancelling():
+                raise ShuttingDown("the server is ending; ask again in a moment") from None
+            raise
         finally:
             flight.waiting -= 1
             if not flight.waiting and not flight.committed and not flight.task.done():
@@ -75,6 +85,10 @@ class Flights(Generic[T]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self.cancel()
+
+    async def cancel(self) -> None:
+        """Ends what is under way, and waits until it has cleaned up behind itself."""
         tasks = [flight.task for flight in self._flights.values() if flight.task]
         for task in tasks:
             task.cancel()

@@ -14,6 +14,7 @@ from nixery.errors import (
     BuildFailed,
     NameInvalid,
     PackageNotFound,
+    ShuttingDown,
     SourceUnavailable,
     StorageFull,
     TagUnknown,
@@ -371,7 +372,7 @@ async def test_closing_ends_what_is_under_way(registry, step):
         pulling = asyncio.create_task(builder.image("hello", "latest"))
         await gate.entered.wait()
     assert registry.nix.cancelled == [step]
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(ShuttingDown):
         await pulling
 
 

@@ -76,11 +76,18 @@ def test_closure(path):
     assert shown[-3:-1] == ["/nix/store/a", "/nix/store/b"]
 
 
+def test_check(path):
+    """Evaluates something, which opens the store."""
+    status, shown = call(path, "check")
+    assert status == 102
+    assert shown[:4] == ["nix-instantiate", "--eval", "--expr", "true"]
+
+
 @pytest.mark.parametrize(
     "arguments", [(), ("build",), ("realise",), ("realise", "root"), ("closure",)]
 )
 def test_wrong_use(path, arguments):
-    """Status 2, and the three subcommands on stderr."""
+    """Status 2, and the subcommands on stderr."""
     finished = subprocess.run(
         [path / "nixery-prepare-image", *arguments], capture_output=True, text=True, check=False
     )
@@ -89,6 +96,7 @@ def test_wrong_use(path, arguments):
         "evaluate",
         "realise",
         "closure",
+        "check",
     ]
 
 

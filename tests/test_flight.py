@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from nixery.errors import ShuttingDown
 from nixery.flight import Flights
 
 pytestmark = pytest.mark.anyio
@@ -125,5 +126,5 @@ async def test_closing_cancels_and_waits():
         asking = asyncio.create_task(flights.run("key", work))
         await work.started.wait()
     assert work.cancelled
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(ShuttingDown):
         await asking

@@ -13,19 +13,20 @@ FLOORS = [
     ["__main__"],
     ["cli"],
     ["service", "popcount"],
+    ["parts"],
     ["http", "settings", "verify"],
     ["builder", "gc"],
     ["pulled"],
     ["nix", "layers", "archive", "cache", "lease"],
     ["manifest"],
     ["image", "source", "closure", "storage", "roots"],
-    ["oci", "flight", "threads", "queue", "logs", "expressions", "disk"],
+    ["oci", "flight", "threads", "queue", "logs", "expressions", "disk", "notify"],
     ["amounts"],
     ["errors"],
     ["__init__"],
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-READ_SETTINGS = {"cli", "service"}
+READ_SETTINGS = {"cli", "service", "parts"}
 
 
 def room(file):

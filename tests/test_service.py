@@ -6,7 +6,9 @@ import httpx
 import pytest
 from fake_images import stored_image
 
-from nixery import service
+from nixery import parts, service
+from nixery.http.drain import Drain
+from nixery.notify import ServiceManager
 from nixery.oci import Format
 from nixery.pulled import mark_key
 from nixery.settings import load
@@ -43,6 +45,15 @@ class FakeKeeper:
         yield self
 
 
+def app_of(environ):
+    settings = load(environ)
+    made = parts.make_parts(settings, environ, parts.open_storage(settings))
+    drain = Drain()
+    return service.make_app(
+        settings, made, service.make_probes(made, drain), drain, ServiceManager(environ)
+    )
+
+
 @pytest.fixture
 def environ(tmp_path):
     (tmp_path / "default.nix").write_text("{ }: { }")
@@ -56,10 +67,10 @@ def environ(tmp_path):
 
 @pytest.mark.parametrize(("size", "limit"), [("", None), ("50G", 50 << 30)])
 async def test_room_is_made_only_where_a_size_is_set(environ, monkeypatch, size, limit):
-    monkeypatch.setattr(service, "Keeper", FakeKeeper)
+    monkeypatch.setattr(parts, "Keeper", FakeKeeper)
     monkeypatch.setattr(FakeKeeper, "opened_with", None)
     environ["NIXERY_STORAGE_MAX_BYTES"] = size
-    app = service.make_app(load(environ), environ)
+    app = app_of(environ)
     async with app.router.lifespan_context(app):
         pass
     assert FakeKeeper.opened_with == limit
@@ -69,7 +80,7 @@ async def test_pulls_are_marked(environ, tmp_path, monkeypatch):
     monkeypatch.setattr(service, "ThreadPoolExecutor", AtOnce)
     storage = FilesystemStorage(tmp_path / "storage")
     digest = stored_image(storage, b"layer").manifests[Format.OCI].digest
-    app = service.make_app(load(environ), environ)
+    app = app_of(environ)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
@@ -84,10 +95,10 @@ async def test_pulls_are_marked(environ, tmp_path, monkeypatch):
     ("remote", "store"), [("", "/nix/store"), ("/srv/chroot", "/srv/chroot/nix/store")]
 )
 def test_both_disks_must_have_room(environ, tmp_path, remote, store):
-    found = {str(path) for path in service.disks(load(environ | {"NIX_REMOTE": remote}))}
+    found = {str(path) for path in parts.disks(load(environ | {"NIX_REMOTE": remote}))}
     assert found == {str(tmp_path / "storage"), store}
 
 
 def test_a_bucket_has_no_disk(environ):
     environ |= {"NIXERY_STORAGE_BACKEND": "gcs", "GCS_BUCKET": "images"}
-    assert [str(path) for path in service.disks(load(environ))] == ["/nix/store"]
+    assert [str(path) for path in parts.disks(load(environ))] == ["/nix/store"]

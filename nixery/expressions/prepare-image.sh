@@ -4,6 +4,7 @@
 #   nixery-prepare-image evaluate [NIX OPTION...]   request JSON on stdin (see packages.nix)
 #   nixery-prepare-image realise ROOT DRV!OUT,OUT...
 #   nixery-prepare-image closure PATH...
+#   nixery-prepare-image check                      0 if Nix can be used
 #
 # `evaluate` and `closure` print JSON, `realise` the paths it made, which it keeps from the garbage
 # collector with links at ROOT, ROOT-2 and so on. What Nix says goes to stderr in its internal-json
@@ -47,6 +48,10 @@ closure)
     [ $# -ge 1 ] || usage
     exec nix --extra-experimental-features nix-command path-info --json --recursive \
         --log-format internal-json "$@"
+    ;;
+check)
+    # Evaluating opens the store, and so asks the daemon where there is one.
+    exec nix-instantiate --eval --expr true --log-format internal-json
     ;;
 *)
     usage

@@ -1,5 +1,6 @@
 """The application: routes, and around them the middleware that every request goes through."""
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -12,8 +13,10 @@ from starlette.responses import Response
 
 from nixery.errors import ErrorStatus
 from nixery.http import errors, registry
+from nixery.http.drain import Drain
 from nixery.http.manifests import Images
 from nixery.http.pages import About, Pages, wants_html
+from nixery.http.probes import Probes
 from nixery.http.requests import ErrorHandler, RequestContext, is_registry
 from nixery.oci import Digest
 from nixery.storage import Storage
@@ -34,19 +37,29 @@ def create_app(  # noqa: PLR0913 - a table of what an application consists of
     error_status: ErrorStatus = "friendly",
     on_pull: Callable[[Digest], None] = _nobody,
     accel_prefix: str = "",
+    probes: Probes | None = None,
+    drain: Drain | None = None,
     lifespan: Lifespan | None = None,
 ) -> Starlette:
     """``on_pull`` is told which manifest was served; it must not block.
+
+    ``probes`` know how the server is; ``drain`` what is under way, and when to end.
 
     With an ``accel_prefix``, blobs in files are left to an nginx in front (docs/nginx.md).
 
     ``lifespan`` opens what must be closed when the server ends, such as the builder.
     """
     pages = Pages(about)
+    drain = drain or Drain()
+    probes = probes or Probes({}, drain, time.monotonic)
     handler = _error_handler(pages, error_status)
     app = Starlette(
-        routes=[*registry.routes(images, storage, on_pull, accel_prefix), *pages.routes()],
-        middleware=[Middleware(RequestContext, on_error=handler)],
+        routes=[
+            *registry.routes(images, storage, on_pull, drain, accel_prefix),
+            *probes.routes(),
+            *pages.routes(),
+        ],
+        middleware=[Middleware(RequestContext, on_error=handler, drain=drain)],
         # Starlette would turn these into plain text before the middleware, which has the rest.
         exception_handlers={HTTPException: handler},
         lifespan=lifespan,

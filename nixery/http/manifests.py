@@ -14,6 +14,7 @@ from nixery.builder import Image
 from nixery.errors import ManifestUnknown
 from nixery.http import conditional
 from nixery.http.accept import negotiate
+from nixery.http.drain import Drain
 from nixery.http.headers import IMMUTABLE, REVALIDATE, content_headers, header_value
 from nixery.http.leaving import while_connected
 from nixery.manifest import Manifest
@@ -35,8 +36,11 @@ class Images(Protocol):
 
 
 class Manifests:
-    def __init__(self, images: Images, storage: Storage, on_pull: Callable[[Digest], None]) -> None:
+    def __init__(
+        self, images: Images, storage: Storage, on_pull: Callable[[Digest], None], drain: Drain
+    ) -> None:
         """``on_pull`` is told of every manifest that is served; it must not block."""
+        self._drain = drain
         self._images = images
         self._storage = storage
         self._on_pull = on_pull
@@ -51,7 +55,8 @@ class Manifests:
         else:
             # A client that leaves no longer waits: what only it has waited for can be dropped.
             make = partial(self._images.image, name, reference)
-            made = await while_connected(request.receive, make)
+            with self._drain.waiting():
+                made = await while_connected(request.receive, make)
             found = made.manifests[negotiate(request.headers.getlist("accept"))]
             headers = content_headers(found.digest, found.media_type, REVALIDATE)
             headers |= _origin(made.source) | {"Vary": "Accept", "Nixery-Cache": made.cache}

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from nixery import image
 from nixery.http.blobs import Blobs
+from nixery.http.drain import Drain
 from nixery.http.manifests import Images, Manifests
 from nixery.oci import OCI_INDEX, Digest, canonical_json, parse_digest
 from nixery.storage import Storage
@@ -28,13 +29,18 @@ _NO_REFERRERS = canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "man
 
 
 def routes(
-    images: Images, storage: Storage, on_pull: Callable[[Digest], None], accel_prefix: str
+    images: Images,
+    storage: Storage,
+    on_pull: Callable[[Digest], None],
+    drain: Drain,
+    accel_prefix: str,
 ) -> list[Route]:
     """Each answers GET and HEAD."""
+    manifests = Manifests(images, storage, on_pull, drain)
     return [
         Route("/v2", base),
         Route("/v2/", base),
-        Route("/v2/{name:path}/manifests/{reference}", Manifests(images, storage, on_pull).serve),
+        Route("/v2/{name:path}/manifests/{reference}", manifests.serve),
         Route("/v2/{name:path}/blobs/{digest}", Blobs(storage, accel_prefix).serve),
         Route("/v2/{name:path}/referrers/{digest}", referrers),
         Route("/v2/{rest:path}", unknown),

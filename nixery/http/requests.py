@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from nixery.http.drain import Drain
 from nixery.http.leaving import ClientLeft
 from nixery.http.zerocopy import ZERO_COPY
 
@@ -48,9 +49,10 @@ class Outcome:
 class RequestContext:
     """The outermost middleware; everything else runs inside its ``try``."""
 
-    def __init__(self, app: ASGIApp, on_error: ErrorHandler) -> None:
+    def __init__(self, app: ASGIApp, on_error: ErrorHandler, drain: Drain) -> None:
         self._app = app
         self._on_error = on_error
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,7 +62,7 @@ class RequestContext:
         scope.setdefault("state", {})["request_id"] = identity
         outcome = Outcome()
         began = time.perf_counter()
-        with bound_contextvars(request_id=identity):
+        with bound_contextvars(request_id=identity), self._drain.request():
             try:
                 await self._answer(scope, receive, _Recorder(scope, identity, outcome, send))
             finally:

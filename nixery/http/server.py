@@ -5,26 +5,29 @@
 
 The socket is bound before anything else is done: a port in use is told at once, and port 0 can be
 asked for its number. SIGTERM and SIGINT end the server in an orderly way: nothing new is
-accepted, downloads have ``GRACE`` seconds to end, then the lifespan is closed.
+accepted, transfers and then builds end (see drain.py), then the lifespan is closed.
 """
 
+import asyncio
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
 from nixery.errors import ConfigurationError, NixeryError
+from nixery.http.drain import GRACE
 from nixery.http.protocol import RegistryProtocol
 
 log = structlog.get_logger()
 
-GRACE = 30
-"""Seconds for what is under way when a signal comes; systemd kills after 90."""
+SPARE = 5
+"""Seconds beyond the drain's grace for cancelled builds to end, and their requests with them."""
 KEEP_ALIVE = 75
 """Seconds. Longer than nginx keeps its side open (60), or it would meet closed connections."""
 BACKLOG = 2048
@@ -66,10 +69,18 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class Server(uvicorn.Server):
-    """``on_start`` is called with the URL once requests are answered."""
+async def _nothing() -> None: ...
 
-    def __init__(self, app: ASGIApp, on_start: Callable[[str], None] | None = None) -> None:
+
+class Server(uvicorn.Server):
+    """``on_start`` is called with the URL once requests are answered, ``on_stop`` as it ends."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        on_start: Callable[[str], None] | None = None,
+        on_stop: Callable[[], Coroutine[Any, Any, None]] = _nothing,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -82,11 +93,12 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,  # nobody asks for the client's address or scheme
                 timeout_keep_alive=KEEP_ALIVE,
-                timeout_graceful_shutdown=GRACE,
+                timeout_graceful_shutdown=int(GRACE) + SPARE,
                 backlog=BACKLOG,
             )
         )
         self._on_start = on_start
+        self._on_stop = on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -97,6 +109,15 @@ class Server(uvicorn.Server):
             log.info("listening", url=url)
             if self._on_start is not None:
                 self._on_start(url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Both wait for requests: ours ends those that would never end, uvicorn's sees them end."""
+        stopping = asyncio.create_task(self._on_stop())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -114,14 +135,18 @@ class Server(uvicorn.Server):
 
 
 def serve(
-    app: ASGIApp, host: str, port: int, on_start: Callable[[str], None] | None = None
+    app: ASGIApp,
+    host: str,
+    port: int,
+    on_start: Callable[[str], None] | None = None,
+    on_stop: Callable[[], Coroutine[Any, Any, None]] = _nothing,
 ) -> None:
     """Serve until a signal ends it.
 
     Raises ConfigurationError where it cannot listen, NixeryError where the lifespan fails.
     """
     with listen(host, port) as listener:
-        server = Server(app, on_start)
+        server = Server(app, on_start, on_stop)
         with suppress(SystemExit):  # newer uvicorn's way to say that the lifespan did not come up
             server.run(sockets=[listener])
         if not server.started:

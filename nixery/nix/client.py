@@ -82,6 +82,12 @@ class Nix:
             raise failures.of_closure(finished)
         return await run_sync(parse_closure, finished.stdout)
 
+    async def check(self) -> None:
+        """Raises NixeryError where Nix, its store or its daemon cannot be used."""
+        finished = await self._run("check")
+        if finished.status != 0:
+            raise failures.of_closure(finished)
+
     async def _look_up(
         self, source: SourceTree, request: ImageRequest
     ) -> tuple[Package | Refused, ...]:

@@ -6,6 +6,7 @@ from starlette.responses import PlainTextResponse
 from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
+from nixery.http.drain import Drain
 from nixery.http.requests import RequestContext, is_registry, request_id
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +19,9 @@ def logged():
 
 
 def wrap(app):
-    return RequestContext(app, on_error=lambda _request, error: PlainTextResponse(str(error), 500))
+    return RequestContext(
+        app, on_error=lambda _request, error: PlainTextResponse(str(error), 500), drain=Drain()
+    )
 
 
 @pytest.mark.parametrize("given", ["0123456789abcdef", "0b3a-4f.x_y:z=+/", "a" * 128])

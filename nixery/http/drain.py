@@ -1,0 +1,62 @@
+"""The end of a server: no transfer is cut, no build outlives it.
+
+    SIGTERM ──► readyz says so ──► transfers end (GRACE at most) ──► builds are cancelled ──► exit
+
+A pull that waits for its image is no transfer: it would hold the server for as long as the build
+takes. Once nothing else is under way, its build is cancelled, and it gets a 503: the client asks
+again, and then another server answers.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+GRACE = 60.0
+"""Seconds for transfers. A layer of 500 MB takes 40 s on a line of 100 Mbit/s."""
+
+
+class Drain:
+    """Counts what is under way. One per server, used in its event loop."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self._requests = 0
+        self._waiting = 0
+        self._changed = asyncio.Event()
+
+    def begin(self) -> None:
+        self.draining = True
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Around every request, until its last byte is sent."""
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+            self._changed.set()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around the part of a request in which it waits for an image."""
+        self._waiting += 1
+        self._changed.set()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    async def transfers_ended(self) -> None:
+        while self._requests > self._waiting:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def finish(self, cancel_builds: Callable[[], Awaitable[None]], grace: float) -> None:
+        """Waits for transfers, ``grace`` seconds at most, then cancels what is being built."""
+        try:
+            async with asyncio.timeout(grace):
+                await self.transfers_ended()
+        except TimeoutError:
+            pass
+        await cancel_builds()

@@ -1,0 +1,77 @@
+"""What an orchestrator asks: whether the process is alive, and whether it can do its work.
+
+    /livez    200 as long as the event loop turns; a 503 here would only get it killed
+    /readyz   200 {"disk": "ok", …}, or 503 with a reason for each check that fails
+
+A server that is not ready still serves what it has: whoever asks it anyway gets cached images.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from nixery.errors import NixeryError
+from nixery.http.drain import Drain
+from nixery.oci import canonical_json
+
+Check = Callable[[], Awaitable[None]]
+"""Raises NixeryError or OSError with the reason."""
+
+PATIENCE = 5.0
+"""Seconds for one check; orchestrators wait about as long."""
+VALID = 5.0
+"""Seconds for which an answer is given again: several probes must not become many Nix commands."""
+
+
+class Probes:
+    def __init__(
+        self, checks: Mapping[str, Check], drain: Drain, clock: Callable[[], float]
+    ) -> None:
+        """``clock``: seconds, monotonic."""
+        self._checks = checks
+        self._drain = drain
+        self._clock = clock
+        self._known: tuple[float, dict[str, str]] | None = None
+        self._looking = asyncio.Lock()
+
+    def routes(self) -> list[Route]:
+        return [Route("/livez", self.alive), Route("/readyz", self.ready)]
+
+    async def alive(self, _request: Request) -> Response:
+        return _answer(200, {"event loop": "ok"})
+
+    async def ready(self, _request: Request) -> Response:
+        results = await self.results()
+        healthy = all(result == "ok" for result in results.values())
+        return _answer(200 if healthy else 503, results)
+
+    async def results(self) -> dict[str, str]:
+        """By check: ``ok``, or what is wrong."""
+        draining = {"draining": "the server is ending"} if self._drain.draining else {}
+        async with self._looking:
+            if self._known is None or self._clock() - self._known[0] >= VALID:
+                names = list(self._checks)
+                reasons = await asyncio.gather(*(_reason(self._checks[name]) for name in names))
+                self._known = (self._clock(), dict(zip(names, reasons, strict=True)))
+            return self._known[1] | draining
+
+
+async def _reason(check: Check) -> str:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await check()
+    except TimeoutError:
+        return f"no answer within {PATIENCE:g} seconds"
+    except NixeryError as error:
+        return error.message
+    except OSError as error:
+        return error.strerror or str(error)
+    return "ok"
+
+
+def _answer(status: int, content: Mapping[str, str]) -> Response:
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return Response(canonical_json(content), status, headers)

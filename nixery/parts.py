@@ -1,0 +1,199 @@
+"""Each room's part, made as the settings say; and the builder, which needs them all."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from nixery import archive
+from nixery.archive import Gzip, Packer, Workers
+from nixery.builder import Builder, Limits
+from nixery.cache import (
+    Caches,
+    Evaluations,
+    Failures,
+    KnownImages,
+    LayerCache,
+    ManifestCache,
+    Plans,
+    Presence,
+    Recipe,
+)
+from nixery.disk import Disk
+from nixery.errors import StorageUnavailable
+from nixery.gc import Keeper
+from nixery.lease import Leases
+from nixery.nix import Nix
+from nixery.nix.store import STORE_DIR, store_root
+from nixery.queue import Queue
+from nixery.roots import Roots
+from nixery.settings import Settings
+from nixery.source import PackageSource
+from nixery.source.factory import make_source
+from nixery.storage import Storage
+from nixery.storage.filesystem import FilesystemStorage
+from nixery.storage.patience import PATIENT, Patience
+
+log = structlog.get_logger()
+
+BUILDER_COMMAND = "nixery-prepare-image"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a program of this package works with."""
+
+    storage: Storage
+    source: PackageSource
+    nix: Nix
+    workers: Workers
+    keeper: Keeper
+    disk: Disk
+    builder: Builder
+
+
+def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage) -> Parts:
+    """Raises ConfigurationError where the package source cannot be used."""
+    source = open_source(settings, environ)
+    nix = open_nix(settings, environ)
+    workers = Workers(settings.pack_workers)
+    packer = Packer(store_root(settings.nix_remote), Gzip(settings.compression_level), workers)
+    presence = Presence(storage, time.monotonic)
+    leases = Leases(storage)
+    keeper = Keeper(storage, leases, settings.storage_max_bytes)
+    disk = Disk(disks(settings), on_full=keeper.noticed_full)
+    builder = Builder(
+        source=source,
+        nix=nix,
+        storage=storage,
+        packer=packer,
+        roots=Roots(settings.roots_dir),
+        caches=Caches(
+            images=KnownImages(ManifestCache(storage, settings.state_dir / "manifests"), presence),
+            evaluations=Evaluations(
+                time.monotonic, settings.resolve_ttl if settings.allowed_uris else None
+            ),
+            plans=Plans(storage),
+            layers=LayerCache(storage),
+            failures=Failures(time.monotonic),
+        ),
+        leases=leases,
+        queue=Queue(settings.max_builds),
+        disk=disk,
+        recipe=recipe(settings, packer),
+        limits=Limits(
+            request_timeout=settings.request_timeout,
+            builds=settings.max_builds,
+            pack_workers=settings.pack_workers,
+            layering=settings.layering,
+            layer_budget=settings.layer_budget,
+        ),
+    )
+
+    return Parts(storage, source, nix, workers, keeper, disk, builder)
+
+
+def open_storage(settings: Settings, patience: Patience = PATIENT) -> Storage:
+    """Raises ConfigurationError where it cannot be used.
+
+    A bucket that does not answer is no such case: pulls get a 503 until it does.
+    """
+    storage = connect_storage(settings, patience)
+    try:
+        storage.check()
+    except StorageUnavailable as error:
+        log.warning("started without its bucket", error=error.message, log=error.log)
+    return storage
+
+
+def connect_storage(settings: Settings, patience: Patience = PATIENT) -> Storage:
+    """Without looking whether it can be used, which writes to it.
+
+    The libraries of the buckets take a second to import, so only who has one loads them.
+    """
+    match settings.storage_backend:
+        case "filesystem":
+            assert settings.storage_path is not None, "checked when the settings were read"
+            return FilesystemStorage(settings.storage_path)
+        case "gcs":
+            from nixery.storage import gcs  # noqa: PLC0415 - see above
+
+            return gcs.connect(
+                settings.gcs_bucket,
+                credentials_file=settings.gcs_credentials,
+                public=settings.gcs_public,
+                emulator=settings.gcs_emulator,
+                patience=patience,
+            )
+        case "s3":
+            from nixery.storage import s3  # noqa: PLC0415 - see above
+
+            secret = settings.s3_secret_key
+            return s3.connect(
+                s3.S3Options(
+                    bucket=settings.s3_bucket,
+                    region=settings.s3_region,
+                    endpoint=settings.s3_endpoint,
+                    access_key=settings.s3_access_key,
+                    secret_key=secret.get_secret_value() if secret else "",
+                    path_style=settings.s3_path_style,
+                    link_expiration=settings.s3_link_expiration,
+                ),
+                patience,
+            )
+
+
+def disks(settings: Settings) -> list[Path]:
+    """What must have room for a build."""
+    found = [store_root(settings.nix_remote) / STORE_DIR.lstrip("/")]
+    if settings.storage_backend == "filesystem" and settings.storage_path:
+        found.append(settings.storage_path)
+    return found
+
+
+def recipe(settings: Settings, packer: Packer) -> Recipe:
+    """Two servers with equal recipes make equal images."""
+    return Recipe(
+        evaluation={
+            "config": settings.config_for_nixpkgs,
+            "import from derivation": settings.allow_ifd,
+        },
+        self_contained=not settings.allowed_paths and not settings.allowed_uris,
+        image={
+            "archive": archive.FORMAT,
+            "compression": packer.compression.key,
+            "layers": {"strategy": settings.layering, "budget": settings.layer_budget},
+        },
+    )
+
+
+def open_nix(settings: Settings, environ: Mapping[str, str]) -> Nix:
+    return Nix(
+        environment=environ,
+        nix_timeout=settings.nix_timeout,
+        allowed_paths=settings.allowed_paths,
+        allowed_uris=settings.allowed_uris,
+        allow_ifd=settings.allow_ifd,
+        nixpkgs_config=settings.config_for_nixpkgs,
+        command=BUILDER_COMMAND,
+    )
+
+
+def open_source(settings: Settings, environ: Mapping[str, str]) -> PackageSource:
+    """Raises ConfigurationError where it cannot be used."""
+    return make_source(
+        channel=settings.channel,
+        channel_url=settings.channel_url,
+        repo=settings.pkgs_repo,
+        path=settings.pkgs_path,
+        allowed_refs=settings.git_allowed_refs,
+        tags=settings.tags,
+        state_dir=settings.state_dir,
+        request_timeout=settings.request_timeout,
+        resolve_ttl=settings.resolve_ttl,
+        clock=time.monotonic,
+        beside=settings.allowed_paths,
+        environ=environ,
+    )
