@@ -3,7 +3,7 @@
 #
 #   say, die, misuse, show_help   words for the person who called
 #   need COMMAND=PACKAGE…         Debian packages, only those whose command is missing
-#   use_venv runtime|test         .venv from the hash-locked requirements
+#   use_venv runtime|test|oldest  .venv from the hash-locked requirements
 #   use_private_nix_conf          scripts/nix/nix.conf where the machine has no configuration
 #
 # The quick answer of each ("nothing to do") must stay cheap: scripts/run starts in seconds.
@@ -105,15 +105,18 @@ venv_key() {
   "$VENV/bin/python" -ISc '
 import hashlib, sys
 key = hashlib.sha256((sys.version + sys.argv[1]).encode())
-for name in ("requirements/runtime.txt", "requirements/test.txt", "pyproject.toml"):
+locks = ("oldest",) if sys.argv[2] == "oldest" else ("runtime", "test")
+for name in (*(f"requirements/{lock}.txt" for lock in locks), "pyproject.toml"):
     with open(f"{sys.argv[1]}/{name}", "rb") as file:
         key.update(file.read())
-print(key.hexdigest())' "$ROOT" 2>/dev/null
+print(key.hexdigest())' "$ROOT" "$1" 2>/dev/null
 }
 
-# use_venv runtime|test: the test set holds the runtime set, so either stamp serves `runtime`.
+# use_venv runtime|test|oldest: the test set holds the runtime set, so either stamp serves
+# `runtime`. The oldest versions are for tests only and have an environment of their own.
 use_venv() {
   local lock=$1 turn
+  [[ $lock != oldest ]] || VENV=$ROOT/.nixery/venv-oldest
   venv_is_good "$lock" && return
   find_python >/dev/null || install_packages python3 python3-venv
   find_python >/dev/null || die "Python 3.11 or newer is needed, and no such python3 is on PATH"
@@ -126,7 +129,7 @@ use_venv() {
 
 venv_is_good() {
   local key
-  [[ -x $VENV/bin/python && -r $VENV/stamp ]] && key=$(venv_key) &&
+  [[ -x $VENV/bin/python && -r $VENV/stamp ]] && key=$(venv_key "$1") &&
     [[ $(<"$VENV/stamp") == "$1 $key" || $(<"$VENV/stamp") == "test $key" ]]
 }
 
@@ -137,7 +140,7 @@ make_venv() {
   rm -f "$VENV/stamp"
   # A venv of the same Python is mended in place: a server may be running from it.
   if [[ $("$VENV/bin/python" -ISc 'import sys; print(sys.version)' 2>/dev/null) != "$version" ]]; then
-    say "making the Python environment .venv ($python, ${version%% *})"
+    say "making the Python environment ${VENV#"$ROOT/"} ($python, ${version%% *})"
     # Debian packs ensurepip apart, and only its absence tells.
     "$python" -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
     "$python" -m venv --clear "$VENV"
@@ -145,7 +148,7 @@ make_venv() {
   say "installing the Python packages of requirements/$lock.txt (hash-locked)"
   pip install --require-hashes --requirement "$ROOT/requirements/$lock.txt"
   pip install --no-build-isolation --no-deps --editable "$ROOT"
-  printf '%s %s\n' "$lock" "$(venv_key)" >"$VENV/stamp"
+  printf '%s %s\n' "$lock" "$(venv_key "$lock")" >"$VENV/stamp"
 }
 
 pip() {

@@ -41,7 +41,14 @@ def nix_value(file: Path, **arguments: str) -> Any:
 def _nix_value(file: Path, **arguments: str) -> Any:
     given = "".join(f"{name} = {value}; " for name, value in arguments.items())
     done = subprocess.run(
-        ["nix-instantiate", "--eval", "--strict", "--json", "--expr", f"import {file} {{ {given}}}"],
+        [
+            "nix-instantiate",
+            "--eval",
+            "--strict",
+            "--json",
+            "--expr",
+            f"import {file} {{ {given}}}",
+        ],
         check=False,
         capture_output=True,
         text=True,

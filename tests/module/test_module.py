@@ -13,7 +13,6 @@ pytestmark = pytest.mark.nix
 MINIMAL = "services.nixery.enable = true; services.nixery.source.path = ''/srv/packages'';"
 
 
-
 def configured(text="", base=MINIMAL):
     return evaluate(f"{{ {base} {text} }}")
 
@@ -76,7 +75,10 @@ def test_nothing_is_done_unless_it_is_enabled():
         ),
         ('storage.path = "/home/images";', "the service sees nothing below /home"),
         ("gc.enable = true;", "exactly one of services.nixery.gc.keepBytes and gc.olderThan"),
-        ('environment.S3_SECRET_KEY = "x";', "set services.nixery.storage.s3.secretKeyFile instead"),
+        (
+            'environment.S3_SECRET_KEY = "x";',
+            "set services.nixery.storage.s3.secretKeyFile instead",
+        ),
     ],
 )
 def test_what_is_refused(text, message):
@@ -209,8 +211,10 @@ def test_every_option_reaches_the_server():
         ),
         (
             "s3",
-            'bucket = "b"; endpoint = "https://e"; region = "r"; accessKey = "k"; pathStyle = true; '
-            'linkExpiration = 0; secretKeyFile = "/run/s3.env";',
+            (
+                'bucket = "b"; endpoint = "https://e"; region = "r"; accessKey = "k"; '
+                'pathStyle = true; linkExpiration = 0; secretKeyFile = "/run/s3.env";'
+            ),
             {
                 "S3_BUCKET": "b",
                 "S3_ENDPOINT": "https://e",
@@ -307,7 +311,7 @@ def test_the_reference_is_current():
 
 
 def test_every_option_is_explained():
-    """Type and default are the evaluator's business; example and description are easily left out."""
+    """Type and default are the evaluator's business; the rest is easily left out."""
     page = nix_value(ROOT / "tests/module/reference.nix")
     entries = page.split("\n### ")[1:]
     assert len(entries) > 40

@@ -84,7 +84,9 @@ def test_an_interrupted_run_goes_on_where_it_was(count, server, tmp_path):
     server.asked.clear()
     assert count().exit_code == 0
     assert asked_for(server) == len(PACKAGES) - len(known)
+    server.asked.clear()
     assert count().exit_code == 0
+    assert asked_for(server) == 0
 
 
 def test_a_cache_that_is_busy_is_asked_again(count, server):

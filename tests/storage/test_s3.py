@@ -374,6 +374,15 @@ def test_without_conditions_a_look_must_do(old_service):
     assert old_service.delete(old_service.stat("leases/key"))
 
 
+def test_a_bucket_that_nobody_checked(connect):
+    """Commands use it as it is; a condition is tried out before anything rests on it."""
+    storage = connect(IMPATIENT)
+    seen = storage.write("builds/key", b"value")
+    assert storage.write("builds/key", b"other", seen)
+    assert storage.conditional
+    assert not storage.delete(seen)
+
+
 def refused(storage):
     with pytest.raises(ConfigurationError) as caught:
         storage.check()

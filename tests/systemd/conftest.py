@@ -11,8 +11,8 @@ from pathlib import Path
 import nspawn
 import pytest
 from machine import Machine
-from nodes import INSTALLED, furnish
 from nixos_module import ROOT, evaluate, nix_text
+from nodes import INSTALLED, furnish
 
 NETWORK = "127.0.1.{}"
 """Machines share one loopback interface, where all of 127.0.0.0/8 is theirs."""

@@ -36,14 +36,14 @@ class S3Storage:
         self._bucket = bucket
         self._link_expiration = link_expiration
         self._ask = Asking(patience)
-        self._conditions = Conditions(write=False, delete=False)
+        self._conditions: Conditions | None = None
         self._clock = ServerClock(ask=partial(self.stat, "leases/clock"))
         client.meta.events.register("after-call.s3", self._hear)
 
     @property
     def conditional(self) -> bool:
-        """False until ``check`` found that the service keeps conditions."""
-        return self._conditions.write
+        """False until ``check``, or the first call with a condition, found that they are kept."""
+        return self._conditions is not None and self._conditions.write
 
     def stage(self) -> AbstractContextManager[Upload]:
         return Upload(self._client, self._bucket, self._ask)
@@ -128,7 +128,7 @@ class S3Storage:
         found = self._head(stat.key)
         if found is None or not is_still(found, stat):
             return False
-        match = {"IfMatch": found["ETag"]} if self._conditions.delete else {}
+        match = {"IfMatch": found["ETag"]} if self._kept().delete else {}
         try:
             self._ask(self._client.delete_object, **self._place(stat.key), **match)
         except Refused as error:
@@ -164,15 +164,22 @@ class S3Storage:
 
     def check(self) -> None:
         """Writes, reads, lists and removes an object; finds out which conditions are kept."""
+        self._conditions = None
         try:
-            self._conditions = probe(self._client, self._ask, self._bucket)
+            self._kept()
         except NixeryError as error:
             raise configuration(error, self._bucket) from None
-        if not self._conditions.write:
-            log.warning(
-                "the bucket's service does not keep conditions: replicas may build the same image "
-                "twice, and gc must not run while images are built"
-            )
+
+    def _kept(self) -> Conditions:
+        """Tried out once, since a command may use a bucket that it did not check."""
+        if self._conditions is None:
+            self._conditions = probe(self._client, self._ask, self._bucket)
+            if not self._conditions.write or not self._conditions.delete:
+                log.warning(
+                    "the bucket's service does not keep conditions: replicas may build the same "
+                    "image twice, and gc must not run while images are built"
+                )
+        return self._conditions
 
     def _place(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": key}
@@ -201,7 +208,7 @@ class S3Storage:
 
     def _holds(self, key: str, condition: Condition | Stat) -> bool:
         """What an ETag cannot tell, and all that can be done where conditions are not kept."""
-        if condition is Condition.ABSENT and self._conditions.write:
+        if condition is Condition.ABSENT and self._kept().write:
             return True
         found = self._head(key)
         if isinstance(condition, Condition):
@@ -211,9 +218,9 @@ class S3Storage:
     def _matches(self, condition: Condition | Stat | None) -> dict[str, str]:
         """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html."""
         match condition:
-            case Condition.ABSENT if self._conditions.write:
+            case Condition.ABSENT if self._kept().write:
                 return {"IfNoneMatch": "*"}
-            case Stat() if self._conditions.write:
+            case Stat() if self._kept().write:
                 return {"IfMatch": condition.version.split("/")[0]}
         return {}
 
