@@ -138,7 +138,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Powers the machine off, like its button; pulls the plug when that takes long."""
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(30)
+        process.wait(15)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
