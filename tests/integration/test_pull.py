@@ -175,6 +175,9 @@ def test_real_programs_run(request, size, nix_environment, nix_store, tmp_path):
         root = unpack(served, IMAGES[size]["name"], tmp_path / "image")
         # Memory does not grow with the image: the largest has more than 500 MB.
         assert served.peak_mb() < 120
+    # Before anything runs: root's Python writes into the copy.
+    for path in (root / "nix/store").iterdir():
+        assert tree(path) == tree(nix_store / "nix/store" / path.name)
     for name, (command, expected) in COMMANDS.items():
         if name in packages:
             assert expected in inside(root, *command)
@@ -183,8 +186,6 @@ def test_real_programs_run(request, size, nix_environment, nix_store, tmp_path):
         script.write_text("#!/usr/bin/env bash\necho run by $BASH\n")
         script.chmod(0o755)
         assert inside(root, "/script").startswith("run by /")
-    for path in (root / "nix/store").iterdir():
-        assert tree(path) == tree(nix_store / "nix/store" / path.name)
     shutil.rmtree(root)
 
 

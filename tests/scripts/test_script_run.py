@@ -29,7 +29,7 @@ def run(project):
     project.command("nix-build", "#!/bin/sh\n")
     project.write(project.root / ".venv/bin/nixery", SERVER)
     project.write(project.root / "scripts/demo", '#!/bin/sh\necho "demo $*" >>"$LOG"\n')
-    project.bash('printf "runtime %s\\n" "$(venv_key)" >"$VENV/stamp"')
+    project.bash('printf "runtime %s\\n" "$(venv_key runtime)" >"$VENV/stamp"')
 
     def run_(*arguments, command=("scripts/run",), **environment):
         result = project.run(*command, *arguments, **environment)
