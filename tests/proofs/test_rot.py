@@ -32,7 +32,7 @@ class Rotting:
 
     def damage(self, kind, draw):
         """Whatever was damaged, by digest."""
-        manifest, blobs = self.blobs()
+        _, blobs = self.blobs()
         digest = draw.choice(blobs)
         path = self.directory / layer_key(digest)
         data = path.read_bytes()

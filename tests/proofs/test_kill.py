@@ -1,0 +1,157 @@
+"""SIGKILL at every system call that touches the storage while an image is published."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from honesty import broken_promises, digests, visible_lies
+from publisher import registry_of
+
+from nixery.gc import OlderThan, collect
+from nixery.storage.filesystem import FilesystemStorage
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
+]
+
+CALLS = (
+    "openat,write,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,link,linkat,mkdir,"
+    "mkdirat,rmdir,flock,utime,utimes,utimensat,ftruncate,fchmod,chmod,close"
+)
+DAY = 86_400
+
+
+class Later(FilesystemStorage):
+    """The storage as it is some time after the kill."""
+
+    ahead = 31.0
+
+    def now(self):
+        return time.time() + self.ahead
+
+
+class Publisher:
+    def __init__(self, process):
+        self._process = process
+
+    def run(self, directory, *options):
+        """The exit code of a fork that strace was attached to with these options."""
+        directory.mkdir()
+        self._say(str(directory))
+        pid = self._hear()
+        command = ["strace", "-p", pid, *options]
+        strace = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        said = strace.stderr.readline()
+        self._say("go")
+        status = int(self._hear())
+        strace.communicate()
+        if "attached" not in said:
+            pytest.skip(f"strace may not look at processes here: {said.strip()}")
+        return status
+
+    def _say(self, text):
+        self._process.stdin.write(f"{text}\n")
+        self._process.stdin.flush()
+
+    def _hear(self):
+        return self._process.stdout.readline().strip()
+
+
+@contextmanager
+def publishing(storage_class):
+    program = Path(__file__).parent / "publisher.py"
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, program, storage_class],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    ) as process:
+        yield Publisher(process)
+        process.stdin.close()
+
+
+def moments(publisher, directory):
+    """(system call, n) of every call that names the storage, from a run that nobody disturbs."""
+    log = directory / "calls"
+    target = directory / "whole"
+    options = ["-y", "-s0", f"--trace={CALLS}", f"--output={log}"]
+    assert publisher.run(target, *options) == 0
+    counts, found = Counter(), []
+    for line in log.read_text().splitlines():
+        if called := re.match(r"(\w+)\(", line):
+            counts[called[1]] += 1
+            if f"{target}/storage" in line:
+                found.append((called[1], counts[called[1]]))
+    return found
+
+
+async def pulled(directory, image="hello"):
+    registry = registry_of(directory, Later(directory / "storage"))
+    async with registry.builder().opened() as builder:
+        return await builder.image(image, "latest")
+
+
+async def faults_after(publisher, directory, call, number, expected):
+    """Kills there, then restarts and pulls."""
+    inject = f"--inject={call}:signal=KILL:when={number}"
+    status = publisher.run(directory, f"--trace={call}", inject, "--output=/dev/null")
+    if status != -signal.SIGKILL:
+        return [f"{call} {number}: not killed but {status}"]
+    storage = directory / "storage"
+    faults = visible_lies(storage)
+    image = await pulled(directory)
+    faults += broken_promises(storage, image)
+    if digests(image) != expected:
+        faults.append(f"another digest: {digests(image)}")
+    later = Later(storage)
+    later.ahead = DAY + 60
+    collect(later, OlderThan(365 * DAY), sleep=lambda _: None)
+    faults += [f"left in staging: {path.name}" for path in storage.glob("staging/*")]
+    return [f"{call} {number}: {fault}" for fault in faults]
+
+
+async def test_a_kill_at_any_moment_leaves_no_lie(tmp_path, record_property):
+    with publishing("FilesystemStorage") as publisher:
+        found = moments(publisher, tmp_path)
+        image = await pulled(tmp_path / "whole")
+        assert image.cache == "local"
+        expected = digests(image)
+        faults = []
+        for place, (call, number) in enumerate(found):
+            directory = tmp_path / str(place)
+            faults += await faults_after(publisher, directory, call, number, expected)
+            shutil.rmtree(directory)
+    record_property("kills", len(found))
+    record_property("calls", dict(Counter(call for call, _ in found)))
+    assert {"openat", "write", "fsync", "rename", "flock", "mkdir"} <= {call for call, _ in found}
+    assert faults == []
+
+
+async def test_it_notices(tmp_path):
+    """A plain write is torn at some moment."""
+    with publishing("PlainWrite") as publisher:
+        for place, (call, number) in enumerate(moments(publisher, tmp_path)):
+            if call != "write":
+                continue
+            directory = tmp_path / str(place)
+            publisher.run(
+                directory,
+                f"--trace={call}",
+                f"--inject={call}:signal=KILL:when={number}",
+                "--output=/dev/null",
+            )
+            if visible_lies(directory / "storage"):
+                return
+    pytest.fail("nothing torn was found")
