@@ -33,7 +33,7 @@ let
     ### `${name}`
 
     ${ended option.description}
-    - type: ${option.type.description}
+    - type: `${option.type.description}`
     - default: `${written (option.defaultText or option.default)}`
     - example: `${written option.example}`
   '';

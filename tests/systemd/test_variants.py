@@ -110,9 +110,9 @@ def test_a_private_repository(registry):
         NOT_AT_BOOT,
     )
     machine.succeed(
-        "install --directory --mode=700 /etc/secret /root/.ssh",
+        "install --directory --mode=700 /etc/secret ~root/.ssh",
         "ssh-keygen -q -t ed25519 -N '' -f /etc/secret/key",
-        "cp /etc/secret/key.pub /root/.ssh/authorized_keys",
+        "cp /etc/secret/key.pub ~root/.ssh/authorized_keys",
         "ssh-keygen -A",
         "systemctl start ssh.service",
         f"cp --recursive {SET} /srv/packages",
