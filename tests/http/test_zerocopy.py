@@ -212,8 +212,8 @@ def test_rubbish_during_a_transfer(app, caplog):
         client.sendall(request(PATH))
         take(client, 1000)
         client.sendall(b"\x00\x01 no request\r\n\r\n")
-        assert len(rest(client)) < SIZE  # at most the piece that was under way
-        assert app.ended.acquire(timeout=10)
+        assert app.ended.acquire(timeout=10)  # by itself: nobody makes room in the buffers
+        assert len(rest(client)) < SIZE // 2
     assert [record.levelname for record in caplog.records if record.levelno > logging.INFO] == [
         "WARNING"
     ]
