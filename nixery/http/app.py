@@ -75,7 +75,7 @@ def _error_handler(pages: Pages, mode: ErrorStatus) -> ErrorHandler:
             log.error("request failed", status=failure.status, exc_info=error)
         else:
             log.info("request refused", code=failure.code, message=failure.message)
-        is_page = failure.status == 404 and not is_registry(request.url.path)
+        is_page = failure.status == 404 and not is_registry(request.scope["path"])
         if is_page and wants_html(request.headers.getlist("accept")):
             return pages.missing(request)
         return errors.render(failure)
