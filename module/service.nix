@@ -30,7 +30,13 @@ in
       serviceConfig =
         common.serviceConfig
         // {
-          Type = "exec";
+          # Ready once storage, Nix and disk have answered. Where one does not, the server serves what it
+          # has, and systemd starts it anew after this time.
+          Type = "notify";
+          NotifyAccess = "main";
+          TimeoutStartSec = 180;
+          # The server feeds it from its event loop: one that hangs is started anew.
+          WatchdogSec = 60;
           ExecStart = "${lib.getExe' cfg.package "nixery"} serve";
           RuntimeDirectory = "nixery";
           RuntimeDirectoryMode = "0700";
