@@ -1,0 +1,39 @@
+# PyPI's binding of libdeflate, which nixpkgs does not have. It is built with the libdeflate that its
+# source brings: another one compresses to other bytes, and layers would have other digests than those of
+# every other installation.
+{
+  lib,
+  buildPythonPackage,
+  fetchPypi,
+  cmake,
+  ninja,
+  scikit-build-core,
+}:
+buildPythonPackage (finalAttrs: {
+  pname = "deflate";
+  version = "0.9.0";
+  pyproject = true;
+
+  src = fetchPypi {
+    inherit (finalAttrs) pname version;
+    hash = "sha256-li4Kbx6jqUuQCo6gzhOPqSv8uv2luGNnEEoln/zTRis=";
+  };
+
+  build-system = [ scikit-build-core ];
+
+  nativeBuildInputs = [
+    cmake
+    ninja
+  ];
+
+  # scikit-build-core calls it.
+  dontUseCmakeConfigure = true;
+
+  pythonImportsCheck = [ "deflate" ];
+
+  meta = {
+    description = "Python binding of libdeflate";
+    homepage = "https://github.com/dcwatson/deflate";
+    license = lib.licenses.mit;
+  };
+})
