@@ -2,6 +2,7 @@
 
 import pytest
 from fake_gcs import FakeGcs
+from structlog.testing import capture_logs
 
 from nixery.errors import ConfigurationError, StorageUnavailable
 from nixery.service import open_storage
@@ -55,12 +56,13 @@ def test_a_wrong_setting_ends_the_start(settings, google):
         open_storage(settings("gcs", GCS_BUCKET="other", STORAGE_EMULATOR_HOST=google.url))
 
 
-def test_a_bucket_that_does_not_answer_does_not_end_the_start(settings, capsys):
+def test_a_bucket_that_does_not_answer_does_not_end_the_start(settings):
     """It may come back, and what is cached locally can be served until then."""
     server = FakeGcs()
     server.stop()
     chosen = settings("gcs", GCS_BUCKET="images", STORAGE_EMULATOR_HOST=server.url)
-    storage = open_storage(chosen, GIVES_UP)
-    assert "started without its bucket" in capsys.readouterr().out
+    with capture_logs() as lines:
+        storage = open_storage(chosen, GIVES_UP)
+    assert "started without its bucket" in {line["event"] for line in lines}
     with pytest.raises(StorageUnavailable):
         storage.stat("layers/key")
