@@ -17,20 +17,22 @@ let
   oneSource = {
     assertion = lib.length (lib.attrNames sources) == 1;
     message =
-      "exactly one of services.nixery.source.channel, source.repo and source.path must be set; set: "
+      "exactly one of services.nixery.source.channel, source.repo and source.path must be set;"
+      + " set: "
       + (if sources == { } then "none" else lib.concatStringsSep " and " (lib.attrNames sources));
   };
 
   bucket = backend: {
     assertion = cfg.storage.backend == backend -> cfg.storage.${backend}.bucket != null;
     message =
-      "${name "storage.${backend}.bucket"} must be set: the ${backend} backend keeps images in a bucket";
+      "${name "storage.${backend}.bucket"} must be set: the backend keeps images in a bucket";
   };
 
   s3Keys = {
     assertion = cfg.storage.s3.secretKeyFile == null || cfg.storage.s3.accessKey != null;
     message =
-      "${name "storage.s3.secretKeyFile"} belongs to ${name "storage.s3.accessKey"}, which is not set";
+      "${name "storage.s3.secretKeyFile"} belongs to ${name "storage.s3.accessKey"},"
+      + " which is not set";
   };
 
   inStore = file: lib.hasPrefix "${builtins.storeDir}/" (toString file);
@@ -38,8 +40,8 @@ let
   notInStore = secret: {
     assertion = !inStore secret.file;
     message =
-      "${name secret.option} is ${toString secret.file}, which everybody can read: the file must not lie"
-      + " in the Nix store. Write its path as a string, and put it there by other means";
+      "${name secret.option} is ${toString secret.file}, which everybody can read: the file must not"
+      + " lie in the Nix store. Write its path as a string, and put it there by other means";
   };
 
   # ProtectHome hides these from the service.
@@ -50,7 +52,8 @@ let
       "/run/user/"
     ];
     message =
-      "${name option} is ${toString path}, but the service sees nothing below /home, /root and /run/user";
+      "${name option} is ${toString path}, but the service sees nothing below /home, /root and"
+      + " /run/user";
   };
 
   notByHand = variable: {

@@ -13,6 +13,8 @@ let
   variables = import ./variables.nix { inherit cfg lib; };
   secrets = import ./secrets.nix { inherit cfg lib; };
   literally = import ./literally.nix { inherit lib; };
+  credentials = secrets.credentials // secrets.public;
+  place = secret: literally (toString secret.file);
 
   stateDirectory = "/var/lib/nixery";
   onDisk = cfg.storage.backend == "filesystem";
@@ -69,11 +71,9 @@ in
     }
     // lib.optionalAttrs elsewhere { ReadWritePaths = [ (literally storagePath) ]; }
     // lib.optionalAttrs (secrets.environment != { }) {
-      EnvironmentFile = map (secret: literally (toString secret.file)) (lib.attrValues secrets.environment);
+      EnvironmentFile = map place (lib.attrValues secrets.environment);
     }
-    // lib.optionalAttrs (secrets.credentials // secrets.public != { }) {
-      LoadCredential = lib.mapAttrsToList (name: secret: "${name}:${literally (toString secret.file)}") (
-        secrets.credentials // secrets.public
-      );
+    // lib.optionalAttrs (credentials != { }) {
+      LoadCredential = lib.mapAttrsToList (name: secret: "${name}:${place secret}") credentials;
     };
 }

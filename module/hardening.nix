@@ -1,4 +1,5 @@
-# What a unit that runs as `nixery` may do: use its own directories, the network, and the Nix daemon.
+# What a unit that runs as `nixery` may do: use its own directories, the network, and the Nix
+# daemon.
 #
 # Nix does what needs rights in its daemon, so the service needs none. Each line was tried with a
 # server that evaluates, builds, packs and fetches through the daemon. Not among them:
@@ -7,8 +8,8 @@
 #   ProcSubset=pid                            Nix and Python look into /proc
 #   a system call filter without @chown …     is what `~@privileged` means; more would break git
 #
-# `lowPort`: the service listens below 1024. The right to do so counts in the machine's user namespace
-# only, so the service cannot have one of its own.
+# `lowPort`: the service listens below 1024. The right to do so counts in the machine's user
+# namespace only, so the service cannot have one of its own.
 { lowPort }:
 {
   ProtectSystem = "strict";

@@ -25,8 +25,9 @@ in
     default = null;
     example = "registry.example.org";
     description = ''
-      The name of a virtual host of nginx that leads to the registry. Certificates and the like are set at
-      `services.nginx.virtualHosts.<name>`. With the `filesystem` backend nginx sends the blobs itself.
+      The name of a virtual host of nginx that leads to the registry. Certificates and the like are
+      set at `services.nginx.virtualHosts.<name>`. With the `filesystem` backend nginx sends the
+      blobs itself.
     '';
   };
 

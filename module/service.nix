@@ -30,8 +30,8 @@ in
       serviceConfig =
         common.serviceConfig
         // {
-          # Ready once storage, Nix and disk have answered. Where one does not, the server serves what it
-          # has, and systemd starts it anew after this time.
+          # Ready once storage, Nix and disk have answered. Where one does not, the server serves
+          # what it has, and systemd starts it anew after this time.
           Type = "notify";
           NotifyAccess = "main";
           TimeoutStartSec = 180;

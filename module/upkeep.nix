@@ -1,4 +1,5 @@
-# Timers that look after the storage. Both commands may run beside servers, on this machine or another.
+# Timers that look after the storage. Both commands may run beside servers, on this machine or
+# another.
 {
   config,
   lib,
@@ -63,8 +64,8 @@ in
         default = null;
         example = "50G";
         description = ''
-          What was pulled least recently is removed until this much is left. Exactly one of `keepBytes` and
-          `olderThan` must be set.
+          What was pulled least recently is removed until this much is left. Exactly one of
+          `keepBytes` and `olderThan` must be set.
         '';
       };
 

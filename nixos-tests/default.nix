@@ -2,8 +2,8 @@
 #
 #   nix-build nixos-tests -A registry
 #
-# Each test is a Nix file with the machines and a Python file with what is shown. tests/systemd runs the
-# same Python files where there is no NixOS, on a booted Debian that has the same units.
+# Each test is a Nix file with the machines and a Python file with what is shown. tests/systemd runs
+# the same Python files where there is no NixOS, on a booted Debian that has the same units.
 {
   pkgs ? import <nixpkgs> { },
 }:

@@ -30,6 +30,11 @@ start_all()
 registry.wait_for_unit("nixery.service")
 registry.wait_for_open_port(8080, "registry")
 
+with subtest("Check that it tells how it is"):
+    assert json.loads(ask("/readyz", "--fail"))["nix"] == "ok"
+    assert registry.get_unit_property("nixery.service", "StatusText") == "serving"
+    assert registry.get_unit_property("nixery.service", "WatchdogTimestampMonotonic") != "0"
+
 with subtest("Check that an image can be pulled and run"):
     assert "hello 2.12.1" in run("hello", "hello")
 

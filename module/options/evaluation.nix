@@ -33,8 +33,9 @@ in
         allowUnfree = true;
       };
       description = ''
-        What the package set gets as `config`. Here belong `allowUnfree`, `allowBroken`, `allowInsecure` and
-        `allowUnsupportedSystem`, which the server also takes as variables `NIXPKGS_ALLOW_…`.
+        What the package set gets as `config`. Here belong `allowUnfree`, `allowBroken`,
+        `allowInsecure` and `allowUnsupportedSystem`, which the server also takes as variables
+        `NIXPKGS_ALLOW_…`.
       '';
     };
   };

@@ -73,8 +73,9 @@ in
       default = "friendly";
       example = "strict";
       description = ''
-        The HTTP status of what failed. `friendly`: what a person must read is a 4xx, because clients
-        hide the message of a 5xx. `strict`: failed evaluations and builds are 502, timeouts 504.
+        The HTTP status of what failed. `friendly`: what a person must read is a 4xx, because
+        clients hide the message of a 5xx. `strict`: failed evaluations and builds are 502, timeouts
+        504.
       '';
     };
 
@@ -85,9 +86,9 @@ in
         HTTPS_PROXY = "http://proxy.example.org:3128";
       };
       description = ''
-        Further environment variables of the service. They can be read by everybody in the Nix store:
-        secrets belong into `environmentFile`. A variable that an option
-        stands for is refused here.
+        Further environment variables of the service. They can be read by everybody in the Nix
+        store: secrets belong into `environmentFile`. A variable that an option stands for is
+        refused here.
       '';
     };
 
@@ -96,8 +97,8 @@ in
       default = null;
       example = "/run/secrets/nixery.env";
       description = ''
-        A file with lines `NAME=value` that are added to the environment, for secrets. systemd reads it
-        as root. It must not lie in the Nix store.
+        A file with lines `NAME=value` that are added to the environment, for secrets. systemd reads
+        it as root. It must not lie in the Nix store.
       '';
     };
   };

@@ -20,7 +20,7 @@ in
       type = types.nullOr types.str;
       default = null;
       example = "https://example.org/popularity.json";
-      description = "Where the table of popular packages comes from, which layers are planned with.";
+      description = "Where the table of popular packages comes from that layers are planned with.";
     };
 
     layering = {
@@ -33,8 +33,8 @@ in
         default = "units";
         example = "size";
         description = ''
-          Which store paths share a layer: `units` (what always comes together in what people ask for),
-          `size` (the largest alone) or `dominator` (the classic).
+          Which store paths share a layer: `units` (what always comes together in what people ask
+          for), `size` (the largest alone) or `dominator` (the classic).
         '';
       };
 
@@ -43,8 +43,8 @@ in
         default = 94;
         example = 40;
         description = ''
-          Layers of store paths in an image; one more holds what is the image's own. Docker's graph driver
-          takes 125 in all.
+          Layers of store paths in an image; one more holds what is the image's own. Docker's graph
+          driver takes 125 in all.
         '';
       };
     };

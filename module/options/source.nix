@@ -10,8 +10,8 @@ in
       default = null;
       example = "nixos-unstable";
       description = ''
-        A branch of the channel repository, or a full commit of it. Exactly one of `channel`, `repo` and
-        `path` must be set.
+        A branch of the channel repository, or a full commit of it. Exactly one of `channel`, `repo`
+        and `path` must be set.
       '';
     };
 
@@ -30,8 +30,8 @@ in
       default = null;
       example = lib.literalExpression "pkgs.path";
       description = ''
-        A file or directory that Nix imports as package set. A path literal is copied to the Nix store; a
-        string stays where it is, and the service must be able to read it there.
+        A file or directory that Nix imports as package set. A path literal is copied to the Nix
+        store; a string stays where it is, and the service must be able to read it there.
       '';
     };
 
@@ -50,9 +50,9 @@ in
       ];
       example = [ "refs/heads/main" ];
       description = ''
-        Which refs of `repo` clients may use; a commit must be contained in one of them. `*` lifts the
-        check: on a public forge anybody can then choose the code that is evaluated, by opening a pull
-        request.
+        Which refs of `repo` clients may use; a commit must be contained in one of them. `*` lifts
+        the check: on a public forge anybody can then choose the code that is evaluated, by opening
+        a pull request.
       '';
     };
 
@@ -61,8 +61,8 @@ in
       default = [ "latest" ];
       example = [ "*" ];
       description = ''
-        Which tags images have where packages come from `channel` or `path`. A channel's resolved revision
-        always is one. `*` accepts any tag.
+        Which tags images have where packages come from `channel` or `path`. A channel's resolved
+        revision always is one. `*` accepts any tag.
       '';
     };
 
@@ -71,8 +71,8 @@ in
       default = 60;
       example = 3600;
       description = ''
-        Seconds for which a branch, a channel or a path is taken for what it was when it was last looked
-        at.
+        Seconds for which a branch, a channel or a path is taken for what it was when it was last
+        looked at.
       '';
     };
 
@@ -81,15 +81,15 @@ in
       default = null;
       example = "/run/secrets/nixery-ssh-key";
       description = ''
-        A private key for repositories that are read over ssh, without a passphrase. systemd hands it to the
-        service; only root needs to be able to read it. It must not lie in the Nix store.
+        A private key for repositories that are read over ssh, without a passphrase. systemd hands
+        it to the service; only root needs to be able to read it. It must not lie in the Nix store.
       '';
     };
 
     knownHostsFile = mkOption {
       type = types.nullOr types.path;
       default = null;
-      example = lib.literalExpression ''pkgs.writeText "known-hosts" "git.example.org ssh-ed25519 AAAA…"'';
+      example = lib.literalExpression ''pkgs.writeText "hosts" "git.example.org ssh-ed25519 AAAA…"'';
       description = ''
         The host keys that ssh accepts, in the format of `known_hosts`. Without it those of
         `programs.ssh.knownHosts`. An unknown host is always refused.
@@ -101,8 +101,8 @@ in
       default = null;
       example = "/run/secrets/nixery-netrc";
       description = ''
-        A netrc file with user names and passwords for repositories that are read over https. It must not
-        lie in the Nix store.
+        A netrc file with user names and passwords for repositories that are read over https. It
+        must not lie in the Nix store.
       '';
     };
   };

@@ -20,7 +20,8 @@ in
       default = "filesystem";
       example = "gcs";
       description = ''
-        A directory, a bucket of Google Cloud Storage, or a bucket of S3 or of what speaks its protocol.
+        A directory, a bucket of Google Cloud Storage, or a bucket of S3 or of what speaks its
+        protocol.
       '';
     };
 
@@ -29,8 +30,8 @@ in
       default = "/var/lib/nixery";
       example = "/srv/images";
       description = ''
-        The directory of the `filesystem` backend. It is made if it is missing, and belongs to the user
-        `nixery`.
+        The directory of the `filesystem` backend. It is made if it is missing, and belongs to the
+        user `nixery`.
       '';
     };
 
@@ -39,8 +40,8 @@ in
       default = 0;
       example = "50G";
       description = ''
-        The server makes room when the storage holds more than this, in bytes or with a unit. `0` never
-        does.
+        The server makes room when the storage holds more than this, in bytes or with a unit. `0`
+        never does.
       '';
     };
 
@@ -52,8 +53,8 @@ in
         default = null;
         example = "/run/secrets/nixery-gcs.json";
         description = ''
-          A service account's key file, or another credentials file of Google's. Without it, what the
-          machine gives. It must not lie in the Nix store.
+          A service account's key file, or another credentials file of Google's. Without it, what
+          the machine gives. It must not lie in the Nix store.
         '';
       };
 
@@ -61,7 +62,9 @@ in
         type = types.bool;
         default = false;
         example = true;
-        description = "Whether everybody may read the bucket: clients are sent to its public address.";
+        description = ''
+          Whether everybody may read the bucket: clients are sent to its public address.
+        '';
       };
 
       emulator = text null "http://localhost:4443" ''
@@ -84,8 +87,8 @@ in
       };
 
       accessKey = text null "AKIAIOSFODNN7EXAMPLE" ''
-        The access key, which is no secret. The key that belongs to it comes from `secretKeyFile`. Without
-        both, what AWS's programs find.
+        The access key, which is no secret. The key that belongs to it comes from `secretKeyFile`.
+        Without both, what AWS's programs find.
       '';
 
       secretKeyFile = mkOption {
@@ -93,8 +96,8 @@ in
         default = null;
         example = "/run/secrets/nixery-s3.env";
         description = ''
-          A file with the line `S3_SECRET_KEY=…`, which is read like `environmentFile`. It must not lie in the
-          Nix store.
+          A file with the line `S3_SECRET_KEY=…`, which is read like `environmentFile`. It must not
+          lie in the Nix store.
         '';
       };
 
@@ -103,8 +106,8 @@ in
         default = false;
         example = true;
         description = ''
-          Whether addresses are `endpoint/bucket/key` instead of `bucket.endpoint/key`. Most services that
-          are not AWS's want it.
+          Whether addresses are `endpoint/bucket/key` instead of `bucket.endpoint/key`. Most
+          services that are not AWS's want it.
         '';
       };
 
@@ -113,7 +116,8 @@ in
         default = 300;
         example = 0;
         description = ''
-          Seconds that clients may use the signed address of a blob; `0`: blobs go through this server.
+          Seconds that clients may use the signed address of a blob; `0`: blobs go through this
+          server.
         '';
       };
     };

@@ -2,8 +2,8 @@
 #
 #   nix-instantiate --eval --strict --json tests/module/evaluate.nix --arg modules '[ ./some.nix ]'
 #
-# `lib`: nixpkgs' own, or the one beside this file. `installed`: where the packages of the evaluation
-# "are": a directory with bin/, so that the units run on a machine that has them there.
+# `lib`: nixpkgs' own, or the one beside this file. `installed`: where the packages of the
+# evaluation "are": a directory with bin/, so that the units run on a machine that has them there.
 {
   lib ? import ./lib,
   modules ? [ ],

@@ -1,5 +1,5 @@
-# The options of NixOS that the module and the nodes of nixos-tests/ set or read. Types are as loose as
-# they can be: NixOS itself checks them.
+# The options of NixOS that the module and the nodes of nixos-tests/ set or read. Types are as loose
+# as they can be: NixOS itself checks them.
 { lib, ... }:
 let
   inherit (lib) mkOption types;

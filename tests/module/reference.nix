@@ -23,11 +23,11 @@ let
     else if lib.isList value then
       "[ ${lib.concatMapStrings (item: "${written item} ") value}]"
     else if lib.isAttrs value then
-      "{ ${
-        lib.concatStringsSep "" (lib.mapAttrsToList (name: item: "${name} = ${written item}; ") value)
-      }}"
+      "{ ${lib.concatStringsSep "" (lib.mapAttrsToList binding value)}}"
     else
       builtins.toJSON value;
+
+  binding = name: value: "${name} = ${written value}; ";
 
   entry = name: option: ''
     ### `${name}`

@@ -32,7 +32,19 @@ let
       }
     ];
 
-  lowest = foldl' (least: meaning: if meaning.priority < least then meaning.priority else least) 9999;
+  smaller = one: other: if other < one then other else one;
+  lowest = meanings: foldl' smaller 9999 (map (meaning: meaning.priority) meanings);
+  spread =
+    value:
+    let
+      onEach = mapAttrs (_: content: value // { inherit content; });
+    in
+    {
+      merge = concatMap spread value.contents;
+      "if" = map onEach (spread value.content);
+      override = map onEach (spread value.content);
+    }
+    .${toString (kind value)} or [ value ];
 in
 {
   mkIf = condition: content: {
@@ -55,18 +67,7 @@ in
     in
     map (meaning: meaning.value) (filter (meaning: meaning.priority == lowest all) all);
 
-  # A property of a whole attribute set -> plain sets, with the property on each attribute: their names can
-  # be known before a condition is, which may depend on them.
-  spread =
-    let
-      spread =
-        value:
-        {
-          merge = concatMap spread value.contents;
-          "if" = map (mapAttrs (_: content: value // { inherit content; })) (spread value.content);
-          override = map (mapAttrs (_: content: value // { inherit content; })) (spread value.content);
-        }
-        .${toString (kind value)} or [ value ];
-    in
-    spread;
+  # A property of a whole attribute set -> plain sets, with the property on each attribute: their
+  # names can be known before a condition is, which may depend on them.
+  inherit spread;
 }

@@ -52,7 +52,7 @@ let
   # The description as a part of another: in parentheses unless it is of one of these classes.
   within =
     classes: type:
-    if elem (type.descriptionClass or null) classes then type.description else "(${type.description})";
+    if elem type.descriptionClass classes then type.description else "(${type.description})";
 
   restricted = description: check: simple description check // { descriptionClass = null; };
 
