@@ -46,8 +46,6 @@ let
   nixConf = [
     "build-users-group = nixbld"
     "sandbox = false"
-    # System calls are the container runtime's to filter.
-    "filter-syscalls = false"
   ];
 
   lines = lib.concatStringsSep "\n";
@@ -71,7 +69,7 @@ let
   launch = writeShellScriptBin "nixery-launch" ''
     set -e
     ${preLaunch}
-    exec ${nixery-bin}/bin/nixery "''${@:-serve}"
+    exec ${nixery-bin}/bin/nixery "$@"
   '';
 in
 dockerTools.buildLayeredImage {

@@ -1,0 +1,76 @@
+# As much of nixpkgs as this project uses, for machines without nixpkgs: packages that can be built here,
+# and functions that take the arguments of nixpkgs' own and refuse any other, so that a wrong one in our
+# files fails. Beside it, tests/standin.py puts
+#
+#   set/     a package set out of Debian packages (see demo/)
+#   wheels/  the locked Python packages
+#   module/  tests/module: a `lib`, and the options of NixOS that our module knows
+{
+  system ? builtins.currentSystem,
+  # Whether Python packages are built with their tests.
+  doCheck ? false,
+}:
+let
+  lib = import ./lib.nix;
+
+  # Another system's packages can be named, and not be built.
+  set = import ./set {
+    inherit system;
+    config.allowUnsupportedSystem = true;
+  };
+
+  stdenv = import ./stdenv.nix { inherit lib set system; };
+
+  pkgs = stdenv // {
+    inherit lib;
+    inherit (set)
+      bashInteractive
+      cacert
+      coreutils
+      git
+      gnused
+      gnutar
+      gzip
+      iana-etc
+      nix
+      openssh
+      python3
+      ;
+    gitMinimal = set.git;
+
+    stdenv.hostPlatform = { inherit system; };
+
+    python3Packages = import ./python.nix { inherit doCheck lib set stdenv; };
+
+    dockerTools = import ./docker-tools.nix { inherit set system; };
+
+    testers.runNixOSTest = import ./vm-test.nix { inherit lib pkgs; };
+
+    # A nixpkgs that nixos-tests/ names as a package set.
+    path = ./.;
+  }
+  // lib.genAttrs [
+    # What can be named only: nothing here runs it.
+    "curl"
+    "cmake"
+    "fake-gcs-server"
+    "findutils"
+    "gnugrep"
+    "nginx"
+    "ninja"
+    "nixfmt"
+    "nixfmt-tree"
+    "podman"
+    "runc"
+    "shellcheck"
+    "skopeo"
+    "strace"
+    "systemd"
+    "umoci"
+    "uv"
+  ] (name: stdenv.runCommand name { meta.mainProgram = name; } "mkdir $out")
+  // {
+    pkgsStatic.busybox = set.busybox;
+  };
+in
+pkgs
