@@ -32,11 +32,21 @@ let
       gnutar
       gzip
       iana-etc
-      nix
       openssh
       python3
       ;
     gitMinimal = set.git;
+
+    # Debian's looks for its own programs in /usr.
+    nix = stdenv.runCommand "nix" { meta.mainProgram = "nix"; } ''
+      mkdir -p $out/bin
+      for program in ${set.nix}/bin/*; do
+        printf '%s\n' '#!${set.bashInteractive}/bin/bash' \
+          'export NIX_LIBEXEC_DIR=${set.nix}/libexec' \
+          "exec $program \"\$@\"" > $out/bin/''${program##*/}
+        chmod 755 $out/bin/''${program##*/}
+      done
+    '';
 
     stdenv.hostPlatform = { inherit system; };
 
