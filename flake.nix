@@ -26,7 +26,8 @@
 
       overlays.default = import ./nix/overlay.nix;
 
-      nixosModules.default = ./module.nix;
+      # In a set, because Nix 2.8 takes no path here.
+      nixosModules.default.imports = [ ./module.nix ];
 
       checks = forEachSystem (
         pkgs:

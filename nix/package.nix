@@ -4,7 +4,6 @@
   lib,
   python3Packages,
   deflate,
-  gitMinimal,
 }:
 let
   inherit (builtins.fromTOML (builtins.readFile ../pyproject.toml)) project;
@@ -37,14 +36,11 @@ python3Packages.buildPythonApplication (finalAttrs: {
     uvicorn
   ]);
 
-  nativeCheckInputs = [
-    gitMinimal
-  ]
-  ++ (with python3Packages; [
+  nativeCheckInputs = with python3Packages; [
     httpx
     hypothesis
     pytestCheckHook
-  ]);
+  ];
 
   disabledTestMarks = [
     "full"

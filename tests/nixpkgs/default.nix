@@ -27,7 +27,9 @@ let
       bashInteractive
       cacert
       coreutils
+      findutils
       git
+      gnugrep
       gnused
       gnutar
       gzip
@@ -35,8 +37,6 @@ let
       openssh
       python3
       ;
-    gitMinimal = set.git;
-
     # Debian's looks for its own programs in /usr.
     nix = stdenv.runCommand "nix" { meta.mainProgram = "nix"; } ''
       mkdir -p $out/bin
@@ -64,8 +64,6 @@ let
     "curl"
     "cmake"
     "fake-gcs-server"
-    "findutils"
-    "gnugrep"
     "nginx"
     "ninja"
     "nixfmt"

@@ -42,8 +42,12 @@ let
           ];
           PATH = lib.makeBinPath [
             set.coreutils
+            set.diffutils
+            set.findutils
             set.gnused
             set.gnugrep
+            set.gnutar
+            set.gzip
             set.bashInteractive
           ];
           inherit script;

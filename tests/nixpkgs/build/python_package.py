@@ -150,7 +150,7 @@ def run_checks(request, wheels: Wheels, site: Path) -> None:
     if not request["doCheck"]:
         return
     tools = Path.cwd() / "check-inputs"
-    install(wheels.closure([*request["checkInputs"], "pytest"]), tools)
+    install(wheels.closure(request["checkInputs"]), tools)
     source = Path.cwd() / "source"
     subprocess.run(["cp", "-r", request["src"], source], check=True)
     subprocess.run(["chmod", "-R", "u+w", source], check=True)
