@@ -5,7 +5,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,12 @@ class Served:
 
 
 @contextmanager
-def serve(environment: Mapping[str, str], directory: Path, **settings: str) -> Iterator[Served]:
+def serve(
+    environment: Mapping[str, str],
+    directory: Path,
+    command: Sequence[str | Path] = ("nixery", "serve"),
+    **settings: str,
+) -> Iterator[Served]:
     """Ends it with SIGTERM, which must be a clean end."""
     directory.mkdir(exist_ok=True)
     storage = directory / "storage"
@@ -73,7 +78,7 @@ def serve(environment: Mapping[str, str], directory: Path, **settings: str) -> I
         **settings,
     }
     with log.open("wb") as stream:
-        process = subprocess.Popen(["nixery", "serve"], env=values, stderr=stream, cwd="/")
+        process = subprocess.Popen(command, env=values, stderr=stream, cwd="/")
     served = Served("", process, log, storage)
     try:
         served.url = served.wait_for(event="listening")["url"]

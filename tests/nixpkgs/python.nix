@@ -96,7 +96,8 @@ let
       }
       ''
         export HOME=$TMPDIR
-        ${set.python3}/bin/python3 -B ${./build/python_package.py} "$request" "$out"
+        PYTHONPATH=$(echo ${wheels}/packaging-*.whl) ${set.python3}/bin/python3 -B \
+          ${./build/python_package.py} "$request" "$out"
       ''
   );
 

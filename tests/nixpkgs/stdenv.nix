@@ -55,7 +55,7 @@ let
         }
       );
     in
-    drv // passthru // { meta = checked meta; };
+    builtins.seq (checked meta) (drv // passthru // { inherit meta; });
 
   program =
     name: text:

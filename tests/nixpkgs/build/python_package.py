@@ -16,6 +16,10 @@ from configparser import ConfigParser
 from email.parser import Parser
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.tags import sys_tags
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
 LIBRARIES = (
     *("libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1"),
     *("libgcc_s.so.1", "libstdc++.so.6"),
@@ -49,10 +53,6 @@ class Wheels:
     """The wheels of a directory by normalized name; those for this Python."""
 
     def __init__(self, directory: Path) -> None:
-        sys.path.insert(0, str(next(directory.glob("packaging-*.whl"))))
-        from packaging.tags import sys_tags
-        from packaging.utils import parse_wheel_filename
-
         usable = set(sys_tags())
         self.files = {}
         for file in directory.glob("*.whl"):
@@ -73,8 +73,6 @@ class Wheels:
 
     def check(self, wanted: list, given: list[str]) -> None:
         """Ends the build unless every requirement is given, at a version that it accepts."""
-        from packaging.utils import canonicalize_name
-
         for requirement in wanted:
             name = canonicalize_name(requirement.name)
             if name not in given:
@@ -95,9 +93,6 @@ def metadata(wheel: Path):
 
 
 def requirements(told) -> list:
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
     found = []
     for line in told.get_all("Requires-Dist", ()):
         requirement = Requirement(line)

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # Nix sets them
+# shellcheck shell=bash disable=SC2154,SC1090,SC1091 # Nix sets and sources what is known later
 # What a build script finds: the hooks of its build inputs, and nixpkgs' `substitute`.
 
 substitute() {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016 # the wrapper expands it
 # makeWrapper and wrapProgram, with the options that are used here.
 
 # makeWrapper PROGRAM WRAPPER OPTION…
