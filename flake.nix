@@ -15,13 +15,30 @@
         ] (system: f nixpkgs.legacyPackages.${system});
     in
     {
-      # `nix run` follows the package's meta.mainProgram: nixery.
       packages = forEachSystem (
         pkgs:
         let
           packages = import ./. { inherit pkgs; };
         in
         packages // { default = packages.nixery-bin; }
+      );
+
+      # `nix run` serves; with a command, it is that: `nix run . -- gc --older-than 30d`.
+      apps = forEachSystem (
+        pkgs:
+        let
+          package = self.packages.${pkgs.stdenv.hostPlatform.system}.nixery-bin;
+          serve = pkgs.writeShellScriptBin "nixery-serve" ''
+            exec ${lib.getExe' package "nixery"} "''${@:-serve}"
+          '';
+        in
+        {
+          default = {
+            type = "app";
+            program = lib.getExe' serve "nixery-serve";
+            meta.description = "Serve images until a signal ends it";
+          };
+        }
       );
 
       overlays.default = import ./nix/overlay.nix;

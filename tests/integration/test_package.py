@@ -47,9 +47,17 @@ def copy_project(target):
 def nix(nix_environment):
     """``nix("build", …)``: stdout of a command that succeeds, with flakes."""
 
-    def run(*arguments, fails=False):
+    def run(*arguments, fails=False, within=()):
+        environment = dict(nix_environment)
+        if within:
+            environment["NIX_REMOTE"] = "local"
         done = subprocess.run(
-            arguments, env=nix_environment, cwd="/", capture_output=True, text=True, check=False
+            [*within, *arguments],
+            env=environment,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert (done.returncode != 0) == fails, done.stderr
         return done.stderr if fails else done.stdout
@@ -107,11 +115,6 @@ def test_the_lock_names_one_input(project):
     nodes = json.loads((project / "flake.lock").read_text())["nodes"]
     assert nodes.keys() == {"root", "nixpkgs"}
     assert nodes["nixpkgs"]["locked"]["narHash"].startswith("sha256-")
-
-
-def test_nix_run(flake):
-    version = flake("run", rest=("--", "--version"))
-    assert version == f"nixery, version {nixery.__version__}\n"
 
 
 def test_nix_build_gives_the_default_package(flake, build, project, tmp_path):
@@ -183,6 +186,18 @@ def with_store(nix_store, *command):
     Path("/nix").mkdir(exist_ok=True)
     script = f'{MOUNT} --bind {nix_store}/nix /nix; exec "$@"'
     return (UNSHARE, "--mount", "/bin/sh", "-euc", script, "sh", *command)
+
+
+@as_root
+def test_nix_run(flake, nix_store):
+    """With the store in its place.
+
+    For a store elsewhere Nix starts itself, where scripts/with-nix has put another program.
+    """
+    version = flake("run", rest=("--", "--version"), within=with_store(nix_store))
+    assert version == f"nixery, version {nixery.__version__}\n"
+    said = flake("run", within=with_store(nix_store), fails=True)
+    assert "exactly one of NIXERY_CHANNEL" in said, "it wants to serve"
 
 
 @as_root
