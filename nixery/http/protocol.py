@@ -42,6 +42,17 @@ class RegistryProtocol(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self._expect_headers()
 
+    def send_400_response(self, msg: str) -> None:
+        """Rubbish after a request that is still being answered ends the connection at once.
+
+        What uvicorn writes would land within that answer, or wait for room in a buffer which a
+        reader that has stopped never makes, and the transfer with it.
+        """
+        if self.cycle is None or self.cycle.response_complete:
+            super().send_400_response(msg)
+        else:
+            self.transport.abort()
+
     def on_headers_complete(self) -> None:
         before = self.cycle
         super().on_headers_complete()
