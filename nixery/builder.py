@@ -19,11 +19,10 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from nixery import archive, image, layers, manifest
+from nixery import archive, layers, manifest
 from nixery.cache import CachedImage, Caches, Plan, Recipe, image_of, keys
 from nixery.closure import Closure, Package, StorePath
 from nixery.disk import Disk
-from nixery.errors import NixeryError, StorageFull, StorageUnavailable, TimedOut
 from nixery.flight import Flight, Flights
 from nixery.image import ImageRequest
 from nixery.lease import Leases
@@ -63,8 +62,6 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    request_timeout: float
-    """Seconds from the client's question to the last stored blob."""
     builds: int
     """Images prepared at the same time."""
     pack_workers: int
@@ -102,7 +99,6 @@ class Builder:
         self._disk = disk
         self._recipe = recipe
         self._limits = limits
-        self._answers: Flights[Image] = Flights()
         self._builds: Flights[CachedImage] = Flights()
         self._evaluating = anyio.CapacityLimiter(limits.builds)
         self._packing = anyio.CapacityLimiter(limits.pack_workers)
@@ -113,50 +109,28 @@ class Builder:
         async with AsyncExitStack() as stack:
             stack.enter_context(self._roots.opened())
             await stack.enter_async_context(self._builds)
-            await stack.enter_async_context(self._answers)
-            # Loads anyio's backend and starts a thread: the first pull need not wait for that.
-            await anyio.to_thread.run_sync(bool)
             yield self
 
     async def cancel(self) -> None:
         """Ends all builds and their processes; whoever waits for one gets ShuttingDown."""
         await self._builds.cancel()
-        await self._answers.cancel()
 
-    async def image(self, name: str, tag: str) -> Image:
-        """Raises the errors of nixery.errors, each with what the client is to be told."""
-        request, tag = image.parse(name), image.parse_tag(tag)
-        if failure := self._caches.failures.recall((request, tag)):
-            raise failure
-        return await self._answers.run((request, tag), lambda _: self._answer(name, request, tag))
+    async def image(self, request: ImageRequest, tag: str, deadline: float) -> Image:
+        """The image, found or made, if it can be before ``deadline`` of anyio's clock.
 
-    async def _answer(self, name: str, request: ImageRequest, tag: str) -> Image:
-        structlog.contextvars.bind_contextvars(image=name, tag=tag)
-        deadline = anyio.current_time() + self._limits.request_timeout
-        try:
-            return await self._find_or_make(request, tag, deadline)
-        except TimeoutError:
-            failure: NixeryError = TimedOut(
-                f"{name} was not ready after {self._limits.request_timeout:g} seconds; "
-                "what was built so far is kept, so pulling again continues from there",
-                cause="request_timeout",
-            )
-        except NixeryError as error:
-            failure = error
-        log.warning("image failed", error=failure.message, cause=failure.cause)
-        self._caches.failures.remember((request, tag), failure)
-        raise failure
-
-    async def _find_or_make(self, request: ImageRequest, tag: str, deadline: float) -> Image:
+        Raises TimeoutError, and the errors of nixery.errors with what the client is to be told.
+        """
         known = self._caches.images
         with _until(deadline):
             source = await self._source.resolve(tag)
             by_source = self._recipe.source_key(source, request)
             if by_source and (found := await known.find(by_source)):
                 return Image(source, found[0].manifests, found[1])
-            if remembered := self._remembered(source, request):
-                found = await known.find(self._recipe.outputs_key(remembered, request))
-                if found:
+            if remembered := self._caches.evaluations.recall(
+                source.identity, request.architecture, request.packages
+            ):
+                by_outputs = self._recipe.outputs_key(remembered, request)
+                if found := await known.find(by_outputs):
                     return await self._answered(by_source, source, *found)
             # Also where the outputs are known: it writes the derivations that building needs.
             packages = await self._evaluate(source, request)
@@ -253,19 +227,8 @@ class Builder:
         self, by_source: str | None, source: ResolvedSource, found: CachedImage, where: Where
     ) -> Image:
         if by_source:
-            try:
-                await self._caches.images.keep(by_source, found)
-            except (StorageFull, StorageUnavailable) as error:
-                # The image is there, and can be pulled; only the next one evaluates again.
-                log.warning("image is not kept under its source", error=error.message)
+            await self._caches.images.keep_also(by_source, found)
         return Image(source, found.manifests, where)
-
-    def _remembered(
-        self, source: ResolvedSource, request: ImageRequest
-    ) -> tuple[Package, ...] | None:
-        names = request.packages
-        known = self._caches.evaluations.recall(source.identity, request.architecture, names)
-        return tuple(known[name] for name in names) if len(known) == len(names) else None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from nixery import archive
+from nixery.answers import Answers
 from nixery.archive import Gzip, Packer, Workers
 from nixery.builder import Builder, Limits
 from nixery.cache import (
@@ -52,6 +53,7 @@ class Parts:
     keeper: Keeper
     disk: Disk
     builder: Builder
+    answers: Answers
 
 
 def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage) -> Parts:
@@ -77,22 +79,20 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
             ),
             plans=Plans(storage),
             layers=LayerCache(storage),
-            failures=Failures(time.monotonic),
         ),
         leases=leases,
         queue=Queue(settings.max_builds),
         disk=disk,
         recipe=recipe(settings, packer),
         limits=Limits(
-            request_timeout=settings.request_timeout,
             builds=settings.max_builds,
             pack_workers=settings.pack_workers,
             layering=settings.layering,
             layer_budget=settings.layer_budget,
         ),
     )
-
-    return Parts(storage, source, nix, workers, keeper, disk, builder)
+    answers = Answers(builder, Failures(time.monotonic), settings.request_timeout)
+    return Parts(storage, source, nix, workers, keeper, disk, builder, answers)
 
 
 def open_storage(settings: Settings, patience: Patience = PATIENT) -> Storage:

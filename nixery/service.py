@@ -51,7 +51,7 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     async def stop() -> None:
         drain.begin()
         manager.stopping()
-        await drain.finish(parts.builder.cancel, GRACE)
+        await drain.finish(parts.answers.cancel, GRACE)
 
     app = make_app(settings, parts, probes, drain, manager)
     serve_http(app, settings.listen, settings.port, on_start=start, on_stop=stop)
@@ -97,6 +97,7 @@ def make_app(
             stack.callback(marking.shutdown, wait=False, cancel_futures=True)
             stack.enter_context(parts.workers)
             await stack.enter_async_context(parts.builder.opened())
+            await stack.enter_async_context(parts.answers.opened())
             if settings.storage_max_bytes:
                 await stack.enter_async_context(parts.keeper.opened())
             feeding = asyncio.create_task(manager.keep_alive())
@@ -104,7 +105,7 @@ def make_app(
             yield
 
     return create_app(
-        images=parts.builder,
+        images=parts.answers,
         storage=parts.storage,
         about=About(source=parts.source.origin),
         error_status=settings.error_status,

@@ -1,14 +1,16 @@
-"""A builder with all that it talks to: a Nix and a source that answer from dicts, real packing."""
+"""A registry without HTTP: a Nix and a source that answer from dicts, real packing."""
 
 import gzip
 import io
 import json
 import tarfile
+from contextlib import asynccontextmanager
 
 from clock import Clock
 from fake_nix import FakeNix
 from fake_source import FakeSource, resolved
 
+from nixery.answers import Answers
 from nixery.archive import Gzip, Packer
 from nixery.builder import Builder, Limits
 from nixery.cache import (
@@ -29,11 +31,11 @@ from nixery.queue import Queue
 from nixery.roots import Roots
 from nixery.storage.memory import MemoryStorage
 
-LIMITS = Limits(request_timeout=60, builds=2, pack_workers=2, layering="units", layer_budget=94)
+LIMITS = Limits(builds=2, pack_workers=2, layering="units", layer_budget=94)
 
 
 class Registry:
-    """A builder with all that it talks to."""
+    """What all its processes share, and how each is to be."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -44,6 +46,7 @@ class Registry:
         self.packer = Packer(self.nix.root, Gzip())
         self.limits = LIMITS
         self.patience = 60
+        self.request_timeout = 60
         self.disk = Disk(())
         self.recipe = Recipe(evaluation={}, self_contained=True, image={"budget": 94})
         libc = self.nix.add("libc", {"lib/libc.so": b"libc" * 100})
@@ -52,8 +55,15 @@ class Registry:
         self.nix.add("hello", {"bin/hello": b"#!hello"}, references=[libc])
         self.nix.add("git", {"bin/git": b"#!git", "bin/env": b"#!env"}, references=[libc])
 
-    def builder(self, replica="one"):
+    @asynccontextmanager
+    async def opened(self, replica="one"):
         """Each is another process, with what it remembers; ``replica`` names its machine."""
+        async with self.builder(replica).opened() as builder:
+            answers = Answers(builder, Failures(self.clock), self.request_timeout)
+            async with answers.opened():
+                yield answers
+
+    def builder(self, replica="one"):
         state = self.directory / replica
         manifests = ManifestCache(self.storage, state / "manifests")
         return Builder(
@@ -67,7 +77,6 @@ class Registry:
                 evaluations=Evaluations(self.clock, None),
                 plans=Plans(self.storage),
                 layers=LayerCache(self.storage),
-                failures=Failures(self.clock),
             ),
             leases=Leases(self.storage, self.clock.sleep),
             queue=Queue(self.limits.builds, self.patience),
@@ -88,3 +97,9 @@ class Registry:
             with tarfile.open(fileobj=content) as archive:
                 names |= set(archive.getnames())
         return names
+
+
+async def pull(registry, name="hello", tag="latest", replica="one"):
+    """By a process of its own."""
+    async with registry.opened(replica) as answers:
+        return await answers.image(name, tag)

@@ -25,36 +25,36 @@ def registry(tmp_path):
 
 
 async def test_nothing_is_built_until_there_is_room_again(registry):
-    async with registry.builder().opened() as builder:
-        made = await builder.image("git", "latest")
+    async with registry.opened() as answers:
+        made = await answers.image("git", "latest")
         registry.free = 1000
         for _ in range(2):
             with pytest.raises(StorageFull, match="can still be pulled"):
-                await builder.image("hello", "latest")
+                await answers.image("hello", "latest")
         assert registry.nix.steps.count("realise") == 1
-        assert (await builder.image("git", "latest")).manifests == made.manifests
+        assert (await answers.image("git", "latest")).manifests == made.manifests
         assert len(registry.noticed) == 2
         registry.free = 50 << 30
-        await builder.image("hello", "latest")
+        await answers.image("hello", "latest")
 
 
 async def test_what_another_replica_stored_can_be_pulled(registry):
-    async with registry.builder("one").opened() as builder:
-        await builder.image("git", "latest")
+    async with registry.opened("one") as answers:
+        await answers.image("git", "latest")
     registry.free = 1000
-    async with registry.builder("two").opened() as builder:
-        assert (await builder.image("git", "latest")).cache == "bucket"
+    async with registry.opened("two") as answers:
+        assert (await answers.image("git", "latest")).cache == "bucket"
 
 
 async def test_a_stored_image_needs_no_room_for_another_name(registry, monkeypatch):
     """It is found by its outputs, under a revision that it was not made for."""
-    async with registry.builder("one").opened() as builder:
-        made = await builder.image("git", "latest")
+    async with registry.opened("one") as answers:
+        made = await answers.image("git", "latest")
     registry.source.answers["next"] = resolved("2" * 40)
 
     def full(*_):
         raise StorageFull("no space")
 
-    async with registry.builder("two").opened() as builder:
+    async with registry.opened("two") as answers:
         monkeypatch.setattr(MemoryStorage, "write", full)
-        assert (await builder.image("git", "next")).manifests == made.manifests
+        assert (await answers.image("git", "next")).manifests == made.manifests

@@ -15,6 +15,7 @@ FLOORS = [
     ["service", "popcount"],
     ["parts"],
     ["http", "settings", "verify"],
+    ["answers"],
     ["builder", "gc"],
     ["pulled"],
     ["nix", "layers", "archive", "cache", "lease"],

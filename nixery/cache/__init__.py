@@ -49,4 +49,3 @@ class Caches:
     evaluations: Evaluations
     plans: Plans
     layers: LayerCache
-    failures: Failures

@@ -33,14 +33,15 @@ class Evaluations:
 
     def recall(
         self, identity: str, architecture: Architecture, names: Iterable[str]
-    ) -> dict[str, Package]:
-        """Those of the names that are known."""
-        found = {}
+    ) -> tuple[Package, ...] | None:
+        """The packages in the order of the names, where all are known."""
+        now, packages = self._clock(), []
         for name in names:
             entry = self._packages.get(_Key(identity, architecture.system, name))
-            if entry and (self._valid_for is None or self._clock() - entry[1] < self._valid_for):
-                found[name] = entry[0]
-        return found
+            if not entry or (self._valid_for is not None and now - entry[1] >= self._valid_for):
+                return None
+            packages.append(entry[0])
+        return tuple(packages)
 
     def remember(
         self, identity: str, architecture: Architecture, packages: Iterable[Package]
@@ -49,8 +50,3 @@ class Evaluations:
         for package in packages:
             key = _Key(identity, architecture.system, package.name)
             self._packages.put(key, (package, now))
-
-    def forget(self, identity: str, architecture: Architecture, names: Iterable[str]) -> None:
-        """Their derivations were collected: only another evaluation writes them again."""
-        for name in names:
-            self._packages.drop(_Key(identity, architecture.system, name))

@@ -5,6 +5,7 @@ import structlog
 
 from nixery.cache.manifests import CachedImage, ManifestCache, Tier
 from nixery.cache.presence import Presence
+from nixery.errors import StorageFull, StorageUnavailable
 
 log = structlog.get_logger()
 
@@ -21,6 +22,13 @@ class KnownImages:
     async def keep(self, key: str, image: CachedImage) -> None:
         """Only for an image whose blobs are all durable."""
         await anyio.to_thread.run_sync(self._manifests.keep, key, image)
+
+    async def keep_also(self, key: str, image: CachedImage) -> None:
+        """Under another key. Where that fails, the next who asks by it looks further, no more."""
+        try:
+            await self.keep(key, image)
+        except (StorageFull, StorageUnavailable) as error:
+            log.warning("image is not kept under its source", error=error.message)
 
     def _find(self, key: str) -> tuple[CachedImage, Tier] | None:
         recalled = self._manifests.recall(key)

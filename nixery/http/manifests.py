@@ -29,7 +29,7 @@ _MEDIA_TYPES = frozenset(form.value.manifest for form in Format)
 
 
 class Images(Protocol):
-    """What the registry asks for images; ``nixery.builder.Builder`` is the real one."""
+    """What the registry asks for images; ``nixery.answers.Answers`` is the real one."""
 
     async def image(self, name: str, tag: str) -> Image:
         """Raises the errors of nixery.errors, each with what the client is to be told."""

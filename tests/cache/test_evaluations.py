@@ -21,10 +21,12 @@ def known(evaluations, *names, identity="set", architecture=AMD64):
     return evaluations.recall(identity, architecture, names)
 
 
-def test_only_the_names_that_are_known(clock):
+def test_all_names_in_their_order_or_nothing(clock):
     evaluations = Evaluations(clock, None)
     evaluations.remember("set", AMD64, [GIT])
-    assert known(evaluations, "git", "hello") == {"git": GIT}
+    assert known(evaluations, "git", "hello") is None
+    evaluations.remember("set", AMD64, [HELLO])
+    assert known(evaluations, "hello", "git") == (HELLO, GIT)
 
 
 def test_another_set_or_system_is_another_evaluation(clock):
@@ -48,10 +50,3 @@ def test_what_may_have_been_downloaded_is_looked_at_again(clock):
     assert known(evaluations, "git")
     clock.forward(1)
     assert not known(evaluations, "git")
-
-
-def test_collected_derivations_are_forgotten(clock):
-    evaluations = Evaluations(clock, None)
-    evaluations.remember("set", AMD64, [GIT, HELLO])
-    evaluations.forget("set", AMD64, ["git"])
-    assert known(evaluations, "git", "hello") == {"hello": HELLO}

@@ -69,9 +69,9 @@ async def test_pulls_go_on_while_all_that_is_old_goes(registry, tmp_path):
     def note(digest):
         marks[-1].note(digest)
 
-    async with registry.builder().opened() as builder:
+    async with registry.opened() as answers:
         app = create_app(
-            images=builder,
+            images=answers,
             storage=storage,
             about=About(source="test"),
             on_pull=note,

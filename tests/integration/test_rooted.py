@@ -47,8 +47,8 @@ async def test_collecting_while_packing_takes_nothing_away(tiny, store, tmp_path
     registry.source.tree = tiny
     registry.nix = Nix(environment=environment)
     registry.packer = CollectingPacker(store, environment)
-    async with registry.builder().opened() as builder:
-        image = await builder.image("hello", "latest")
+    async with registry.opened() as answers:
+        image = await answers.image("hello", "latest")
     assert registry.packer.collected > 3
     assert any(name.endswith("/bin/hello") for name in registry.files(image))
     registry.packer.collect()

@@ -37,8 +37,8 @@ def registry_of(directory, storage):
 
 async def publish(directory, storage_class):
     registry = registry_of(directory, storage_class(directory / "storage"))
-    async with registry.builder().opened() as builder:
-        await builder.image("hello", "latest")
+    async with registry.opened() as answers:
+        await answers.image("hello", "latest")
 
 
 def line():

@@ -99,8 +99,8 @@ def moments(publisher, directory):
 
 async def pulled(directory, image="hello"):
     registry = registry_of(directory, Later(directory / "storage"))
-    async with registry.builder().opened() as builder:
-        return await builder.image(image, "latest")
+    async with registry.opened() as answers:
+        return await answers.image(image, "latest")
 
 
 async def faults_after(publisher, directory, call, number, expected):

@@ -41,9 +41,9 @@ class Client:
 @asynccontextmanager
 async def restarted(registry, replica="one"):
     """A new process that remembers nothing, in front of the registry's storage."""
-    async with registry.builder(replica).opened() as builder:
+    async with registry.opened(replica) as answers:
         app = create_app(
-            images=builder, storage=registry.storage, about=About(source="https://packages.test")
+            images=answers, storage=registry.storage, about=About(source="https://packages.test")
         )
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

@@ -1,0 +1,77 @@
+"""What clients are told: an image, or why there is none.
+
+A client asks twice, with HEAD and with GET; a cluster asks a hundred times at once. Each question
+is answered once, within a time, and a refusal is repeated for a while instead of being worked out
+anew.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from nixery import image
+from nixery.builder import Image
+from nixery.cache import Failures
+from nixery.errors import NixeryError, TimedOut
+from nixery.flight import Flights
+from nixery.image import ImageRequest
+
+log = structlog.get_logger()
+
+
+class Images(Protocol):
+    """``nixery.builder.Builder`` is the real one, and says what it raises."""
+
+    async def image(self, request: ImageRequest, tag: str, deadline: float) -> Image: ...
+
+    async def cancel(self) -> None: ...
+
+
+class Answers:
+    def __init__(self, images: Images, failures: Failures, request_timeout: float) -> None:
+        """``request_timeout``: seconds from a client's question to the last stored blob."""
+        self._images = images
+        self._failures = failures
+        self._request_timeout = request_timeout
+        self._flights: Flights[Image] = Flights()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Answers"]:
+        """Work that is under way when the block is left is cancelled."""
+        async with self._flights:
+            # Loads anyio's backend and starts a thread: the first pull need not wait for that.
+            await anyio.to_thread.run_sync(bool)
+            yield self
+
+    async def cancel(self) -> None:
+        """Ends all work; whoever waits gets ShuttingDown."""
+        await self._images.cancel()
+        await self._flights.cancel()
+
+    async def image(self, name: str, tag: str) -> Image:
+        """Raises the errors of nixery.errors, each with what the client is to be told."""
+        request, tag = image.parse(name), image.parse_tag(tag)
+        if failure := self._failures.recall((request, tag)):
+            raise failure.with_traceback(None)  # else it would grow with everyone who is told
+        return await self._flights.run((request, tag), lambda _: self._answer(name, request, tag))
+
+    async def _answer(self, name: str, request: ImageRequest, tag: str) -> Image:
+        structlog.contextvars.bind_contextvars(image=name, tag=tag)
+        deadline = anyio.current_time() + self._request_timeout
+        try:
+            return await self._images.image(request, tag, deadline)
+        except TimeoutError:
+            failure: NixeryError = TimedOut(
+                f"{name} was not ready after {self._request_timeout:g} seconds; "
+                "what was built so far is kept, so pulling again continues from there",
+                cause="request_timeout",
+            )
+        except NixeryError as error:
+            failure = error
+        log.warning("image failed", error=failure.message, cause=failure.cause)
+        self._failures.remember((request, tag), failure)
+        raise failure
