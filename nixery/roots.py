@@ -6,13 +6,13 @@ belong to processes that died, and are removed. (A lock, not a process number: n
 and containers that share a state directory do not share them.)
 """
 
-import fcntl
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from nixery.locks import lockable, locked, try_lock
 
 
 class Roots:
@@ -29,7 +29,7 @@ class Roots:
         # Locked before it gets a name that sweeping looks at.
         hidden = self._directory / f".{uuid.uuid4().hex}"
         hidden.mkdir()
-        with _locked(hidden):
+        with locked(hidden):
             own = hidden.rename(self._directory / hidden.name.removeprefix("."))
             self._own = own
             self._sweep()
@@ -54,22 +54,6 @@ class Roots:
         for left in self._directory.iterdir():
             if left == self._own or left.name.startswith(".") or not left.is_dir():
                 continue
-            descriptor = os.open(left, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue  # its process lives
-            else:
-                shutil.rmtree(left, ignore_errors=True)
-            finally:
-                os.close(descriptor)
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+            with lockable(left) as descriptor:
+                if try_lock(descriptor):  # else its process lives
+                    shutil.rmtree(left, ignore_errors=True)

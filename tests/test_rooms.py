@@ -22,7 +22,7 @@ FLOORS = [
     ["manifest"],
     ["image", "source", "closure", "storage", "roots"],
     ["oci", "flight", "threads", "queue", "logs", "expressions", "disk", "notify"],
-    ["amounts"],
+    ["amounts", "locks"],
     ["errors"],
     ["__init__"],
 ]

@@ -1,42 +1,29 @@
-"""Directories that are filled in private, and locks that die with their process."""
+"""Directories that are filled in private, locked while their process lives."""
 
 import ctypes
 import errno
-import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from anyio import CancelScope, sleep, to_thread
+
+from nixery.locks import lockable, locked, try_lock
 
 STAGED = ".staged-"
 _POLL_SECONDS = 0.05  # how often a lock held by another process is tried
 
 
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock for a few system calls, across processes."""
-    held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)
-
-
 @asynccontextmanager
 async def locked_long(directory: Path) -> AsyncIterator[None]:
     """Hold the directory's lock for as long as git works in it; waiting can be cancelled."""
-    held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        while not _try_lock(held):  # noqa: ASYNC110 - another process sends no event
+    with lockable(directory) as held:
+        while not try_lock(held):  # noqa: ASYNC110 - another process sends no event
             await sleep(_POLL_SECONDS)
         yield
-    finally:
-        os.close(held)
 
 
 @asynccontextmanager
@@ -45,31 +32,26 @@ async def staged(directory: Path) -> AsyncIterator[Path]:
 
     It is locked while its process lives, so that ``sweep`` knows what a killed one left behind.
     """
-    with locked(directory):
-        path = directory / f"{STAGED}{uuid.uuid4().hex}"
-        path.mkdir(mode=0o700)
-        held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        _try_lock(held)
-    try:
-        yield path
-    finally:
-        with CancelScope(shield=True):
-            await to_thread.run_sync(remove, path)
-        os.close(held)
+    with ExitStack() as stack:
+        with locked(directory):
+            path = directory / f"{STAGED}{uuid.uuid4().hex}"
+            path.mkdir(mode=0o700)
+            try_lock(stack.enter_context(lockable(path)))
+        try:
+            yield path
+        finally:
+            with CancelScope(shield=True):
+                await to_thread.run_sync(remove, path)
 
 
 def sweep(directory: Path) -> None:
     """Remove what processes that are no more left in the middle of their work."""
     for path in directory.glob(f"{STAGED}*"):
-        with locked(directory):
-            try:
-                held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            except FileNotFoundError:
-                continue
-            abandoned = _try_lock(held)
-        if abandoned:
-            remove(path)
-        os.close(held)
+        with ExitStack() as stack, suppress(FileNotFoundError):
+            with locked(directory):
+                abandoned = try_lock(stack.enter_context(lockable(path)))
+            if abandoned:
+                remove(path)
 
 
 def remove(path: Path) -> None:
@@ -95,11 +77,3 @@ def is_full(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))
-
-
-def _try_lock(held: int) -> bool:
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

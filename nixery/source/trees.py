@@ -23,8 +23,9 @@ from anyio import to_thread
 
 from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
 from nixery.flight import Flights
+from nixery.locks import locked
 from nixery.source.command import LOCAL_SECONDS, TREE_SECONDS, GitFailed, GitTimedOut
-from nixery.source.files import STAGED, flush, is_full, locked, staged, sweep
+from nixery.source.files import STAGED, flush, is_full, staged, sweep
 from nixery.source.mirror import Mirror
 from nixery.source.refs import COMMIT, Commit
 from nixery.source.remote import FETCH, INIT, Remote

@@ -1,7 +1,6 @@
 """System calls that make files durable, with the failures that this takes seriously."""
 
 import errno
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,17 +32,6 @@ def make_directory(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for parent in chain[1 : existing + 1]:
         sync_directory(parent)
-
-
-@contextmanager
-def locked(file: Path, mode: int) -> Iterator[None]:
-    """``mode``: fcntl.LOCK_SH or LOCK_EX, among all processes of this machine."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, mode)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -13,7 +13,6 @@ Disks rot: a blob is hashed again the first time this process serves it, and is 
 ``quarantine/`` if its content is not what its name says.
 """
 
-import fcntl
 import hashlib
 import os
 import time
@@ -25,11 +24,11 @@ from pathlib import Path
 import structlog
 
 from nixery.errors import ConfigurationError
+from nixery.locks import Lock, locked
 from nixery.oci import Digest, hexdigits
 from nixery.storage import Blob, Buffer, Condition, LocalFile, Location, Object, Stat, layer_key
 from nixery.storage.durable import (
     full_disk_is_told,
-    locked,
     make_directory,
     sync_directory,
     write_all,
@@ -102,7 +101,7 @@ class FilesystemStorage:
         with self.stage() as staging:
             staging.write(data)
             staging.sync()
-            with self._locked(fcntl.LOCK_EX if condition else fcntl.LOCK_SH):
+            with self._locked(Lock.EXCLUSIVE if condition else Lock.SHARED):
                 if condition and not self._holds(key, condition):
                     return None
                 return self.place(staging, key)
@@ -116,7 +115,7 @@ class FilesystemStorage:
                     yield found
 
     def delete(self, stat: Stat) -> bool:
-        with self._locked(fcntl.LOCK_EX):
+        with self._locked(Lock.EXCLUSIVE):
             if not self._holds(stat.key, stat):
                 return False
             path = self._directory / stat.key
@@ -126,7 +125,7 @@ class FilesystemStorage:
 
     def touch(self, stat: Stat) -> Stat | None:
         try:
-            with self._locked(fcntl.LOCK_SH):
+            with self._locked(Lock.SHARED):
                 os.utime(self._directory / stat.key)
         except FileNotFoundError:
             return None
@@ -139,7 +138,7 @@ class FilesystemStorage:
     def quarantine(self, digest: Digest) -> None:
         self._verified.pop(digest, None)
         target = self._made("quarantine") / hexdigits(digest)
-        with suppress(FileNotFoundError), self._locked(fcntl.LOCK_EX):
+        with suppress(FileNotFoundError), self._locked(Lock.EXCLUSIVE):
             (self._directory / layer_key(digest)).rename(target)
             os.utime(target)  # from now on it is kept for a while
 
@@ -150,7 +149,7 @@ class FilesystemStorage:
         try:
             for name in ("layers", "builds", "manifests", "staging"):
                 self._made(name)
-            with self.stage() as staging, self._locked(fcntl.LOCK_SH):
+            with self.stage() as staging, self._locked(Lock.SHARED):
                 staging.write(b"")
         except OSError as error:
             raise ConfigurationError(
@@ -158,7 +157,7 @@ class FilesystemStorage:
             ) from None
 
     def publish(self, staging: "_Staging", digest: Digest) -> None:
-        with self._locked(fcntl.LOCK_SH):
+        with self._locked(Lock.SHARED):
             self._verified[digest] = self.place(staging, layer_key(digest)).version
 
     def place(self, staging: "_Staging", key: str) -> Stat:
@@ -182,8 +181,8 @@ class FilesystemStorage:
             make_directory(directory)
         return directory
 
-    def _locked(self, mode: int) -> AbstractContextManager[None]:
-        return locked(self._directory / ".lock", mode)
+    def _locked(self, lock: Lock) -> AbstractContextManager[None]:
+        return locked(self._directory / ".lock", lock, create=True)
 
 
 class _Staging:
