@@ -1,10 +1,18 @@
-"""A file system in a file, whose power can be cut."""
+"""A file system in a file, whose power can be cut.
 
+Every process that makes a mount namespace (a sandbox of Nix, a container) copies the mounts that it
+finds, and keeps the copies as long as it lives. A file system that is unmounted here is still
+mounted there, and mounting its image again gives the same one, which the cut has shut down: reading
+it is an I/O error. So all of this happens in a thread with mounts of its own, which nobody copies.
+"""
+
+import ctypes
 import fcntl
 import os
 import struct
 import subprocess
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -12,6 +20,7 @@ SHUTDOWN = 0x8004587D
 """FS_IOC_SHUTDOWN, which is XFS_IOC_GOINGDOWN: _IOR('X', 125, __u32)."""
 NO_LOG_FLUSH = 2
 """From now on nothing reaches the disk, not even the journal."""
+CLONE_NEWNS = 0x00020000
 # XFS takes nothing below 300 MB; both are sparse.
 SIZES = {"ext4": 64 << 20, "xfs": 320 << 20}
 
@@ -56,6 +65,28 @@ class LoopDisk:
         run("umount", self.root)
 
 
+@contextmanager
+def own_mounts():
+    """``apart(function, …)`` calls it in a thread whose mounts nobody else sees, or copies.
+
+    They end with the thread, whatever is still mounted.
+    """
+    with ThreadPoolExecutor(1) as thread:
+
+        def apart(function, *arguments):
+            return thread.submit(function, *arguments).result()
+
+        apart(_leave_shared_mounts)
+        yield apart
+
+
+def _leave_shared_mounts():
+    # Python has os.unshare from 3.12 on.
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
+        pytest.skip(f"no mounts of one's own here: {os.strerror(ctypes.get_errno())}")
+    run("mount", "--make-rprivate", "/")
+
+
 def run(*command):
     environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
     subprocess.run(command, check=True, capture_output=True, env=environment)
@@ -63,8 +94,6 @@ def run(*command):
 
 def skip_without(directory, kind):
     """Skips where this machine does not allow it, with what it said."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a file system")
     try:
         with LoopDisk(directory, kind) as disk:
             disk.cut_power()
