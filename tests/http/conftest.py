@@ -1,21 +1,13 @@
 """A registry in this process, and one under a real server on a free port."""
 
-import threading
-from contextlib import contextmanager
-
 import httpx
 import pytest
 from fake_images import FakeImages, stored_image
+from serving import ABOUT, LAYER, running
 
 from nixery.http.app import create_app
-from nixery.http.pages import About
-from nixery.http.server import Server, listen
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.storage.memory import MemoryStorage
-
-LAYER = bytes(range(256)) * 4
-"""The one layer of the image that all tests know: 1024 bytes that tell their places."""
-ABOUT = About(source="https://packages.test/set")
 
 
 @pytest.fixture
@@ -50,24 +42,6 @@ async def client(storage, images, client_of):
     app = create_app(images=images, storage=storage, about=ABOUT)
     async with client_of(app) as client:
         yield client
-
-
-@contextmanager
-def running(app, server_class=Server):
-    """The URL of the application under uvicorn on a free port of this machine."""
-    started = threading.Event()
-    with listen("127.0.0.1", 0) as listener:
-        host, port = listener.getsockname()
-        server = server_class(app, on_start=lambda _url: started.set())
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            assert started.wait(10)
-            yield f"http://{host}:{port}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
-    assert not thread.is_alive()
 
 
 @pytest.fixture(scope="session")

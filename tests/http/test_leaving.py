@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from conftest import ABOUT, running
+from serving import ABOUT, running
 from structlog.testing import capture_logs
 
 from nixery.errors import PackageNotFound

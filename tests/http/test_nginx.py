@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import nginx_server
 import pytest
-from conftest import ABOUT, running
 from fake_images import FakeImages
 from nginx_server import running_nginx
+from serving import ABOUT, running
 from structlog.testing import capture_logs
 
 import nixery

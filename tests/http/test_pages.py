@@ -4,8 +4,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from conftest import ABOUT
 from fake_images import FakeImages
+from serving import ABOUT
 
 from nixery.http.app import create_app
 from nixery.http.pages import About, wants_html

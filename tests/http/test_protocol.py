@@ -2,8 +2,8 @@
 
 import httpx
 import pytest
-from conftest import ABOUT, running
 from fake_images import FakeImages
+from serving import ABOUT, running
 from wire import answer, connected, request, rest, take
 
 from nixery.http import protocol

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import LAYER
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from serving import LAYER
 
 from nixery.oci import OCI_INDEX, Format, digest_of
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import ABOUT, running
 from fake_images import FakeImages
+from serving import ABOUT, running
 
 from nixery.errors import ConfigurationError, NixeryError
 from nixery.http.app import create_app

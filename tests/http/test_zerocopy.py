@@ -8,8 +8,8 @@ import threading
 
 import httpx
 import pytest
-from conftest import ABOUT, running
 from fake_images import FakeImages
+from serving import ABOUT, running
 from structlog.testing import capture_logs
 from wire import answer, connected, head, request, rest, take
 
