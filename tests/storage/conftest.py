@@ -1,4 +1,4 @@
-"""Bucket servers, started once for each file of tests; every test gets buckets of its own."""
+"""Bucket servers, started once; every test gets buckets of its own."""
 
 import os
 import re
@@ -23,7 +23,7 @@ IMPATIENT = Patience(deadline=60, stall=10, connect=5, pause=0.001)
 """For servers on this machine: what takes longer is a failure that a test wants."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def google():
     """Our own test server: see tests/fake_gcs."""
     server = FakeGcs()
@@ -42,7 +42,7 @@ def gcs_storage(google, bucket):
     return gcs.connect(bucket.name, emulator=google.url, patience=IMPATIENT)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fake_gcs_server():
     """The address of fake-gcs-server, written by others after the same documentation."""
     port = free_port()
@@ -60,7 +60,7 @@ def fake_gcs_server_storage(fake_gcs_server):
     return gcs.connect(name, emulator=fake_gcs_server, patience=IMPATIENT)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def moto():
     """The address of moto's server, which keeps S3's conditions."""
     command = [sys.executable, "-m", "moto.server", "--host=127.0.0.1", "--port=0"]
@@ -70,7 +70,7 @@ def moto():
         yield found[1]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def s3_options(moto):
     """All but the bucket."""
     return S3Options(
@@ -78,9 +78,9 @@ def s3_options(moto):
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def s3_client(s3_options):
-    """Shared by the tests of a file: botocore takes half a second to make one."""
+    """Shared: botocore takes half a second to make one."""
     return open_client(s3_options, IMPATIENT)
 
 
