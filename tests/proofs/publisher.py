@@ -1,12 +1,17 @@
-"""Publishes an image in a process that may be killed: ``publisher.py STORAGE_CLASS``.
+"""Publishes an image in a process that may be killed: ``publisher.py STORAGE_CLASS [SET SALT]``.
+
+With a package set and a salt it is built by the real Nix, which is in the environment.
 
 A fork of a process that has everything imported stands for a start. For each line, a directory:
 prints the fork's process id, waits for one more line, publishes into the directory, and prints
-how it ended. Everything happens in one thread, so that the n-th system call is always the same.
+how it ended. All that touches the storage happens in one thread, so that its n-th system call is
+always the same.
 """
 
+import asyncio
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +23,9 @@ import anyio.to_thread  # noqa: E402
 import broken  # noqa: E402
 import registry as registries  # noqa: E402
 
+from nixery.archive import Gzip, Packer  # noqa: E402
+from nixery.nix import Nix  # noqa: E402
+from nixery.nix.store import store_root  # noqa: E402
 from nixery.storage.filesystem import FilesystemStorage  # noqa: E402
 
 STORAGES = {"FilesystemStorage": FilesystemStorage, "PlainWrite": broken.PlainWrite}
@@ -25,6 +33,27 @@ STORAGES = {"FilesystemStorage": FilesystemStorage, "PlainWrite": broken.PlainWr
 
 async def at_once(function, *arguments, **_):
     return function(*arguments)
+
+
+class NixApart:
+    """The real Nix in a thread of its own, which strace does not follow."""
+
+    def __init__(self, nix):
+        self._nix = nix
+
+    async def evaluate(self, *arguments):
+        return elsewhere(self._nix.evaluate(*arguments))
+
+    async def realise(self, *arguments):
+        return elsewhere(self._nix.realise(*arguments))
+
+    async def closure(self, *arguments):
+        return elsewhere(self._nix.closure(*arguments))
+
+
+def elsewhere(work):
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def registry_of(directory, storage):
@@ -35,8 +64,16 @@ def registry_of(directory, storage):
     return found
 
 
-async def publish(directory, storage_class):
-    registry = registry_of(directory, storage_class(directory / "storage"))
+def real_registry_of(directory, storage, tree, salt, environment):
+    """The same with the packages of a set, built by the real Nix."""
+    found = registry_of(directory, storage)
+    found.source.tree = Path(tree)
+    found.nix = NixApart(Nix(environment=environment, nixpkgs_config={"salt": salt}))
+    found.packer = Packer(store_root(environment["NIX_REMOTE"]), Gzip())
+    return found
+
+
+async def publish(registry):
     async with registry.opened() as answers:
         await answers.image("hello", "latest")
 
@@ -53,7 +90,8 @@ def line():
 
 
 def main():
-    storage_class = STORAGES[sys.argv[1]]
+    _, name, *package_set = sys.argv
+    storage_class = STORAGES[name]
     anyio.to_thread.run_sync = at_once
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # the log goes elsewhere
@@ -63,7 +101,12 @@ def main():
         if child == 0:
             print(os.getpid(), file=answers, flush=True)
             line()
-            anyio.run(publish, directory, storage_class)
+            storage = storage_class(directory / "storage")
+            if package_set:
+                registry = real_registry_of(directory, storage, *package_set, os.environ)
+            else:
+                registry = registry_of(directory, storage)
+            anyio.run(publish, registry)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), file=answers, flush=True)

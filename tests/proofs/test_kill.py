@@ -10,10 +10,11 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from honesty import broken_promises, digests, visible_lies
-from publisher import registry_of
+from publisher import real_registry_of, registry_of
 
 from nixery.gc import OlderThan, collect
 from nixery.storage.filesystem import FilesystemStorage
@@ -67,11 +68,11 @@ class Publisher:
 
 
 @contextmanager
-def publishing(storage_class):
+def publishing(storage_class, *package_set, environment=os.environ):
     program = Path(__file__).parent / "publisher.py"
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    environment = {**environment, "OPENBLAS_NUM_THREADS": "1"}
     with subprocess.Popen(
-        [sys.executable, program, storage_class],
+        [sys.executable, program, storage_class, *package_set],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -97,21 +98,21 @@ def moments(publisher, directory):
     return found
 
 
-async def pulled(directory, image="hello"):
-    registry = registry_of(directory, Later(directory / "storage"))
+async def pulled(registry):
     async with registry.opened() as answers:
-        return await answers.image(image, "latest")
+        return await answers.image("hello", "latest")
 
 
-async def faults_after(publisher, directory, call, number, expected):
+async def faults_after(publisher, registry_of, directory, moment, expected):
     """Kills there, then restarts and pulls."""
+    call, number = moment
     inject = f"--inject={call}:signal=KILL:when={number}"
     status = publisher.run(directory, f"--trace={call}", inject, "--output=/dev/null")
     if status != -signal.SIGKILL:
         return [f"{call} {number}: not killed but {status}"]
     storage = directory / "storage"
     faults = visible_lies(storage)
-    image = await pulled(directory)
+    image = await pulled(registry_of(directory, Later(storage)))
     faults += broken_promises(storage, image)
     if digests(image) != expected:
         faults.append(f"another digest: {digests(image)}")
@@ -122,21 +123,42 @@ async def faults_after(publisher, directory, call, number, expected):
     return [f"{call} {number}: {fault}" for fault in faults]
 
 
-async def test_a_kill_at_any_moment_leaves_no_lie(tmp_path, record_property):
-    with publishing("FilesystemStorage") as publisher:
-        found = moments(publisher, tmp_path)
-        image = await pulled(tmp_path / "whole")
-        assert image.cache == "local"
-        expected = digests(image)
-        faults = []
-        for place, (call, number) in enumerate(found):
-            directory = tmp_path / str(place)
-            faults += await faults_after(publisher, directory, call, number, expected)
-            shutil.rmtree(directory)
+async def faults_of_all(publisher, registry_of, directory, record_property):
+    """Kills at each moment that an undisturbed run has."""
+    found = moments(publisher, directory)
+    whole = directory / "whole"
+    image = await pulled(registry_of(whole, Later(whole / "storage")))
+    assert image.cache == "local"
+    expected = digests(image)
+    faults = []
+    for place, moment in enumerate(found):
+        target = directory / str(place)
+        faults += await faults_after(publisher, registry_of, target, moment, expected)
+        shutil.rmtree(target)
     record_property("kills", len(found))
     record_property("calls", dict(Counter(call for call, _ in found)))
     assert {"openat", "write", "fsync", "rename", "flock", "mkdir"} <= {call for call, _ in found}
-    assert faults == []
+    return faults
+
+
+async def test_a_kill_at_any_moment_leaves_no_lie(tmp_path, record_property):
+    with publishing("FilesystemStorage") as publisher:
+        assert await faults_of_all(publisher, registry_of, tmp_path, record_property) == []
+
+
+@pytest.mark.full
+@pytest.mark.nix
+async def test_a_kill_in_a_real_build_leaves_no_lie(
+    tmp_path, tiny, nix_environment, record_property
+):
+    """What is pulled afterwards is made by another process of the real Nix."""
+    package_set = (str(tiny), uuid4().hex)
+
+    def registry_of(directory, storage):
+        return real_registry_of(directory, storage, *package_set, nix_environment)
+
+    with publishing("FilesystemStorage", *package_set, environment=nix_environment) as publisher:
+        assert await faults_of_all(publisher, registry_of, tmp_path, record_property) == []
 
 
 async def test_it_notices(tmp_path):
