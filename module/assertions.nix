@@ -35,6 +35,20 @@ let
       + " which is not set";
   };
 
+  levels = {
+    gzip = 12;
+    zstd = 19;
+    none = 0;
+  };
+
+  level = {
+    assertion =
+      cfg.compression.level == null || cfg.compression.level <= levels.${cfg.compression.kind};
+    message =
+      "${name "compression.level"} is ${toString cfg.compression.level}, but the highest of"
+      + " ${cfg.compression.kind} is ${toString levels.${cfg.compression.kind}}";
+  };
+
   inStore = file: lib.hasPrefix "${builtins.storeDir}/" (toString file);
 
   notInStore = secret: {
@@ -84,6 +98,7 @@ in
       oneSource
       (bucket "gcs")
       (bucket "s3")
+      level
       s3Keys
       daemon
       oneRule

@@ -72,6 +72,7 @@ in
   NIXERY_LAYERING = by "layering.strategy" cfg.layering.strategy;
   NIXERY_LAYER_BUDGET = by "layering.budget" (number cfg.layering.budget);
   NIX_POPULARITY_URL = by "popularityUrl" (text cfg.popularityUrl);
+  NIXERY_COMPRESSION = by "compression.kind" cfg.compression.kind;
   NIXERY_COMPRESSION_LEVEL = by "compression.level" (number cfg.compression.level);
 
   NIXERY_ERROR_STATUS = by "errorStatus" cfg.errorStatus;

@@ -34,6 +34,7 @@ python3Packages.buildPythonApplication (finalAttrs: {
     tenacity
     urllib3
     uvicorn
+    zstandard
   ]);
 
   nativeCheckInputs = with python3Packages; [

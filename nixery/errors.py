@@ -12,6 +12,7 @@
     │       ├── BuildFailed         404, strict: 502
     │       └── TimedOut            404, strict: 504
     ├── Denied                      403 DENIED
+    ├── FormatUnavailable           406 UNSUPPORTED
     ├── BlobUnknown                 404 BLOB_UNKNOWN
     ├── TooBusy                     429 TOOMANYREQUESTS, with Retry-After
     ├── ShuttingDown                503 UNAVAILABLE, with Retry-After
@@ -127,6 +128,13 @@ class Denied(NixeryError):
     status = 403
     code = "DENIED"
     remembered = 60.0
+
+
+class FormatUnavailable(NixeryError):
+    """The image has no manifest in a format that the client reads."""
+
+    status = 406
+    code = "UNSUPPORTED"
 
 
 class BlobUnknown(NixeryError):

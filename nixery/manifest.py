@@ -44,7 +44,18 @@ def config(layers: Sequence[PackedLayer], request: ImageRequest) -> bytes:
     )
 
 
+def in_all_formats(layers: Sequence[PackedLayer], config_data: bytes) -> dict[Format, Manifest]:
+    """In each format that can hold these layers; OCI can hold all."""
+    needed = {layer.compression for layer in layers}
+    return {
+        form: build(layers, config_data, form)
+        for form in Format
+        if needed <= form.value.layers.keys()
+    }
+
+
 def build(layers: Sequence[PackedLayer], config_data: bytes, form: Format) -> Manifest:
+    """Raises KeyError where the format has no media type for a layer."""
     types = form.value
     config_descriptor = Descriptor(types.config, digest_of(config_data), len(config_data))
     data = canonical_json(
@@ -53,7 +64,8 @@ def build(layers: Sequence[PackedLayer], config_data: bytes, form: Format) -> Ma
             "mediaType": types.manifest,
             "config": config_descriptor.as_json(),
             "layers": [
-                Descriptor(types.layer, layer.digest, layer.size).as_json() for layer in layers
+                Descriptor(types.layers[layer.compression], layer.digest, layer.size).as_json()
+                for layer in layers
             ],
         }
     )

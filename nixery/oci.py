@@ -7,9 +7,10 @@ https://github.com/opencontainers/image-spec/blob/v1.1.0/canonicalization.md
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import NewType
+from typing import Literal, NewType
 
 from nixery.errors import DigestInvalid
 
@@ -53,6 +54,9 @@ class Descriptor:
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
+LayerCompression = Literal["gzip", "zstd", "none"]
+
+
 @dataclass(frozen=True, slots=True)
 class PackedLayer:
     """A layer as it is stored; it is the same blob in both manifest formats."""
@@ -63,27 +67,40 @@ class PackedLayer:
     """Of the tar inside, which is what the config lists."""
     size: int
     """Bytes of the compressed blob."""
+    compression: LayerCompression
+    """What the blob is; its media type follows, whatever the server is set to make now."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaTypes:
     manifest: str
     config: str
-    layer: str
+    layers: Mapping[LayerCompression, str]
 
 
 class Format(Enum):
-    """The two manifest formats; a client says in Accept which one it reads."""
+    """The two manifest formats; a client says in Accept which one it reads.
+
+    Docker's has no layers of zstd: its specification knows none, and who reads nothing but this
+    format is older than the ``…tar.zstd`` that some programs write.
+    """
 
     OCI = MediaTypes(
         manifest="application/vnd.oci.image.manifest.v1+json",
         config="application/vnd.oci.image.config.v1+json",
-        layer="application/vnd.oci.image.layer.v1.tar+gzip",
+        layers={
+            "gzip": "application/vnd.oci.image.layer.v1.tar+gzip",
+            "zstd": "application/vnd.oci.image.layer.v1.tar+zstd",
+            "none": "application/vnd.oci.image.layer.v1.tar",
+        },
     )
     DOCKER = MediaTypes(
         manifest="application/vnd.docker.distribution.manifest.v2+json",
         config="application/vnd.docker.container.image.v1+json",
-        layer="application/vnd.docker.image.rootfs.diff.tar.gzip",
+        layers={
+            "gzip": "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            "none": "application/vnd.docker.image.rootfs.diff.tar",
+        },
     )
 
 

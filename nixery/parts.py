@@ -9,7 +9,7 @@ import structlog
 
 from nixery import archive
 from nixery.answers import Answers
-from nixery.archive import Gzip, Packer, Workers
+from nixery.archive import Packer, Workers, compression_of
 from nixery.builder import Builder, Limits
 from nixery.cache import (
     Caches,
@@ -61,7 +61,8 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
     source = open_source(settings, environ)
     nix = open_nix(settings, environ)
     workers = Workers(settings.pack_workers)
-    packer = Packer(store_root(settings.nix_remote), Gzip(settings.compression_level), workers)
+    compression = compression_of(settings.compression, settings.compression_level)
+    packer = Packer(store_root(settings.nix_remote), compression, workers)
     presence = Presence(storage, time.monotonic)
     leases = Leases(storage)
     keeper = Keeper(storage, leases, settings.storage_max_bytes)

@@ -21,8 +21,10 @@ from pydantic import (
 )
 
 from nixery.amounts import parse_size
+from nixery.archive import compression_of
 from nixery.errors import ConfigurationError, ErrorStatus
 from nixery.layers import Strategy
+from nixery.oci import LayerCompression
 
 
 def _words(value: object) -> object:
@@ -101,7 +103,8 @@ class Settings(BaseModel):
     pack_workers: int = Field(alias="NIXERY_PACK_WORKERS", gt=0)
     layering: Strategy = Field("units", alias="NIXERY_LAYERING")
     layer_budget: int = Field(94, alias="NIXERY_LAYER_BUDGET", ge=1, le=120)
-    compression_level: int = Field(4, alias="NIXERY_COMPRESSION_LEVEL", ge=1, le=12)
+    compression: LayerCompression = Field("gzip", alias="NIXERY_COMPRESSION")
+    compression_level: int | None = Field(None, alias="NIXERY_COMPRESSION_LEVEL")
 
     # what clients are told
     error_status: ErrorStatus = Field("friendly", alias="NIXERY_ERROR_STATUS")
@@ -168,6 +171,10 @@ def load(
     except ValidationError as error:
         raise ConfigurationError(_one_line(error)) from None
     _require_storage(settings)
+    try:
+        compression_of(settings.compression, settings.compression_level)
+    except ValueError as error:
+        raise ConfigurationError(f"NIXERY_COMPRESSION_LEVEL cannot be: {error}") from None
     return settings
 
 

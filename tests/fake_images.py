@@ -6,7 +6,7 @@ from nixery import manifest
 from nixery.builder import Image
 from nixery.errors import PackageNotFound
 from nixery.image import ImageRequest, parse, parse_tag
-from nixery.oci import Format, PackedLayer, digest_of
+from nixery.oci import LayerCompression, PackedLayer, digest_of
 from nixery.source import ResolvedSource
 from nixery.storage import Storage, put
 
@@ -15,14 +15,21 @@ SOURCE = ResolvedSource("https://packages.test/set", revision=REVISION, identity
 
 
 def stored_image(
-    storage: Storage, *layers: bytes, source: ResolvedSource = SOURCE, name: str = "hello"
+    storage: Storage,
+    *layers: bytes,
+    source: ResolvedSource = SOURCE,
+    name: str = "hello",
+    compression: LayerCompression = "gzip",
 ) -> Image:
     """An image of these layers, whose blobs and manifests are in the storage."""
     request: ImageRequest = parse(name)
-    packed = [PackedLayer(put(storage, data).digest, digest_of(data), len(data)) for data in layers]
+    packed = [
+        PackedLayer(put(storage, data).digest, digest_of(data), len(data), compression)
+        for data in layers
+    ]
     config = manifest.config(packed, request)
     put(storage, config)
-    manifests = {form: manifest.build(packed, config, form) for form in Format}
+    manifests = manifest.in_all_formats(packed, config)
     for made in manifests.values():
         put(storage, made.data)
     return Image(source, manifests)

@@ -54,12 +54,14 @@ class Stored:
             build = sha(f"build {data!r}")
             layer = cache.find(build)
             if layer is None:
-                layer = PackedLayer(put(self.storage, data).digest, digest_of(data), len(data))
+                layer = PackedLayer(
+                    put(self.storage, data).digest, digest_of(data), len(data), "gzip"
+                )
                 cache.keep(build, layer)
             packed.append(layer)
         config = manifest.config(packed, parse(name))
         put(self.storage, config)
-        manifests = {form: manifest.build(packed, config, form) for form in Format}
+        manifests = manifest.in_all_formats(packed, config)
         for made in manifests.values():
             put(self.storage, made.data)
         image = image_of(manifests, key)
@@ -80,7 +82,7 @@ class Stored:
             "schemaVersion": 2,
             "mediaType": docker.manifest,
             "config": described(docker.config, config),
-            "layers": [described(docker.layer, data) for data in layers],
+            "layers": [described(docker.layers["gzip"], data) for data in layers],
         }
         data = json.dumps(made, separators=(",", ":")).encode()
         if entry:

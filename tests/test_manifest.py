@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,8 +10,8 @@ from nixery import image, manifest
 from nixery.oci import Digest, Format, PackedLayer
 
 LAYERS = (
-    PackedLayer(Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64), 10),
-    PackedLayer(Digest("sha256:" + "c" * 64), Digest("sha256:" + "d" * 64), 20),
+    PackedLayer(Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64), 10, "gzip"),
+    PackedLayer(Digest("sha256:" + "c" * 64), Digest("sha256:" + "d" * 64), 20, "gzip"),
 )
 
 
@@ -56,13 +57,33 @@ def test_the_manifest_describes_config_and_layers(form):
     assert [(entry["digest"], entry["size"]) for entry in content["layers"]] == [
         (layer.digest, layer.size) for layer in LAYERS
     ]
-    assert {entry["mediaType"] for entry in content["layers"]} == {form.value.layer}
+    assert {entry["mediaType"] for entry in content["layers"]} == {form.value.layers["gzip"]}
 
 
 @pytest.mark.parametrize("form", Format)
 def test_the_digest_is_that_of_the_bytes_served(form):
     made = manifest.build(LAYERS, b"{}", form)
     assert made.digest == "sha256:" + hashlib.sha256(made.data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("kind", "oci", "docker"),
+    [("gzip", ".tar+gzip", ".tar.gzip"), ("zstd", ".tar+zstd", None), ("none", ".tar", ".tar")],
+)
+def test_the_media_type_is_that_of_the_layer(kind, oci, docker):
+    """The server's setting may be another by now."""
+    layers = (LAYERS[0], replace(LAYERS[1], compression=kind))
+    made = manifest.in_all_formats(layers, b"{}")
+    types = {
+        form: [layer["mediaType"] for layer in json.loads(found.data)["layers"]]
+        for form, found in made.items()
+    }
+    common = "application/vnd.oci.image.layer.v1"
+    expected = {Format.OCI: [f"{common}.tar+gzip", common + oci]}
+    if docker:
+        common = "application/vnd.docker.image.rootfs.diff"
+        expected[Format.DOCKER] = [f"{common}.tar.gzip", common + docker]
+    assert types == expected
 
 
 def test_one_digest_per_format():

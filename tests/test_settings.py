@@ -23,6 +23,15 @@ def test_the_least_that_a_server_needs():
     assert (settings.layering, settings.layer_budget) == ("units", 94)
 
 
+@pytest.mark.parametrize(
+    ("kind", "level", "said"),
+    [("zstd", "20", "zstd has the levels 1 to 19"), ("none", "1", "no level")],
+)
+def test_levels_are_those_of_the_kind(kind, level, said):
+    with pytest.raises(ConfigurationError, match=f"NIXERY_COMPRESSION_LEVEL.*{said}"):
+        load(MINIMAL | {"NIXERY_COMPRESSION": kind, "NIXERY_COMPRESSION_LEVEL": level})
+
+
 def test_no_source_is_refused_with_one_line_that_names_the_three():
     with pytest.raises(ConfigurationError) as caught:
         load({name: value for name, value in MINIMAL.items() if name != "NIXERY_PKGS_PATH"})
@@ -59,6 +68,9 @@ def test_an_empty_source_is_no_source():
         pytest.param("NIXERY_ERROR_STATUS", "loud", "NIXERY_ERROR_STATUS", id="error status"),
         pytest.param("NIXERY_LAYER_BUDGET", "0", "NIXERY_LAYER_BUDGET", id="no layers"),
         pytest.param("NIXERY_LAYERING", "none", "NIXERY_LAYERING", id="no such strategy"),
+        pytest.param("NIXERY_COMPRESSION", "xz", "'gzip', 'zstd' or 'none'", id="compression"),
+        pytest.param("NIXERY_COMPRESSION_LEVEL", "13", "gzip has the levels", id="no level"),
+        pytest.param("NIXERY_COMPRESSION_LEVEL", "6.5", "NIXERY_COMPRESSION_LEVEL", id="half"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(name, value, said):

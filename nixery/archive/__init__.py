@@ -1,6 +1,6 @@
 """The archive room: store paths become layers, byte for byte the same everywhere.
 
-    paths ── tree.walk ──► entries ── tar.header ──► Tape ── blocks of 1 MiB ──► Pipeline
+    paths ── tree.walk ──► entries ── tar.header ──► Tape ── fixed blocks ────► Pipeline
                               │                       ▲                            │
                             twins: equal files        │          hashed (diff ID), compressed by
                             become hard links         │          Workers, written in order
@@ -11,7 +11,13 @@
 Nothing of the machine reaches the bytes: not its users, clocks, file systems or threads.
 """
 
-from nixery.archive.compress import Compression, Gzip
+from nixery.archive.compress import (
+    Compression,
+    Gzip,
+    Uncompressed,
+    Zstd,
+    compression_of,
+)
 from nixery.archive.layer import pack, pack_environment
 from nixery.archive.packer import FORMAT, Content, Environment, Packer, StorePaths
 from nixery.archive.workers import Workers
@@ -24,7 +30,10 @@ __all__ = [
     "Gzip",
     "Packer",
     "StorePaths",
+    "Uncompressed",
     "Workers",
+    "Zstd",
+    "compression_of",
     "pack",
     "pack_environment",
 ]

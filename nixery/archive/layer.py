@@ -10,13 +10,16 @@ from nixery.archive.compress import Compression
 from nixery.archive.environment import Directory, Link, Node, Text, merge
 from nixery.archive.listing import looking_below
 from nixery.archive.pipeline import Pipeline
-from nixery.archive.tape import BLOCK, Tape
+from nixery.archive.tape import Tape
 from nixery.archive.tar import Type, header
 from nixery.archive.twins import Twins
 from nixery.archive.workers import Workers
 from nixery.closure import StorePath
 from nixery.oci import PackedLayer
 from nixery.storage import Storage
+
+SCRATCH = 1 << 20
+"""Bytes. A file that may have a twin is read in such pieces; one that fits in is read only once."""
 
 
 def pack(
@@ -37,7 +40,7 @@ def pack(
     root = os.fsencode(store_root).rstrip(b"/")
 
     def write(tape: Tape) -> None:
-        scratch = memoryview(bytearray(BLOCK))
+        scratch = memoryview(bytearray(SCRATCH))
         for parent in (b"nix/", b"nix/store/"):
             tape.write(header(parent, 0o755, Type.DIRECTORY))
         for path in sorted({os.fsencode(path) for path in paths}):
@@ -84,7 +87,7 @@ def _store(
         tape.end()
         diff_id = pipeline.finish()
         blob = staging.publish()
-    return PackedLayer(blob.digest, diff_id, blob.size)
+    return PackedLayer(blob.digest, diff_id, blob.size, compression.kind)
 
 
 def _write_store_path(tape: Tape, root: bytes, path: bytes, scratch: memoryview) -> None:

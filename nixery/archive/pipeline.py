@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from nixery.archive.compress import Compression
-from nixery.archive.tape import BLOCK
 from nixery.archive.workers import Workers
 from nixery.oci import Digest
 from nixery.storage import Buffer, Staging
@@ -28,7 +27,7 @@ class Pipeline:
         self._workers = workers
         self._hash = sha256()
         self._pending: deque[_Pending] = deque()
-        self._own = self._lent = memoryview(bytearray(BLOCK))
+        self._own = self._lent = memoryview(bytearray(compression.block))
         self._own_is_free = False
 
     @property
@@ -68,7 +67,7 @@ class Pipeline:
 
     def _free_block(self, workers: Workers) -> memoryview:
         while not self._own_is_free:
-            if (borrowed := workers.borrow()) is not None:
+            if (borrowed := workers.borrow(self._compression.block)) is not None:
                 return borrowed
             self._write_oldest(workers)
         self._own_is_free = False

@@ -6,12 +6,6 @@ from typing import Protocol
 from nixery.archive import tar
 from nixery.archive.tree import fill, open_file
 
-BLOCK = 1 << 20
-"""Bytes of tar stream per block. Fixed: it decides where compressed members end, and so the digest.
-
-Larger blocks gain 0.3 % of size at most, and cost memory for every worker.
-"""
-
 
 class Blocks(Protocol):
     """Where full blocks go."""

@@ -14,7 +14,6 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from nixery.archive.tape import BLOCK
 from nixery.storage import Buffer
 
 
@@ -23,20 +22,22 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="compress")
-        self._blocks: SimpleQueue[memoryview] = SimpleQueue()
+        # None stands for a block that was never needed yet.
+        self._blocks: SimpleQueue[memoryview | None] = SimpleQueue()
         # Two for each: while it compresses one, the next is filled and waits.
         for _ in range(2 * count):
-            self.give_back(memoryview(bytearray(BLOCK)))
+            self._blocks.put(None)
 
     def submit(self, compress: Callable[[memoryview], Buffer], block: memoryview) -> Future[Buffer]:
         return self._pool.submit(compress, block)
 
-    def borrow(self) -> memoryview | None:
-        """A block, if there is one now."""
+    def borrow(self, size: int) -> memoryview | None:
+        """A block of so many bytes, if there is one now."""
         try:
-            return self._blocks.get_nowait()
+            block = self._blocks.get_nowait()
         except Empty:
             return None
+        return block if block and len(block) == size else memoryview(bytearray(size))
 
     def give_back(self, block: memoryview) -> None:
         self._blocks.put(block)

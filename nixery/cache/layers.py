@@ -39,7 +39,12 @@ class LayerCache:
 
     def keep(self, key: str, layer: PackedLayer) -> None:
         """Only for a layer whose blob is durable."""
-        entry = {"digest": layer.digest, "diffID": layer.diff_id, "size": layer.size}
+        entry = {
+            "digest": layer.digest,
+            "diffID": layer.diff_id,
+            "size": layer.size,
+            "compression": layer.compression,
+        }
         self._storage.write(f"builds/{key}", canonical_json(entry))
         self._memory.put(key, layer)
 
@@ -52,8 +57,13 @@ def parse(data: bytes) -> PackedLayer | None:
     """An entry's content; None for anything else, such as what the Go server keeps there."""
     try:
         match json.loads(data):
-            case {"digest": str(digest), "diffID": str(diff_id), "size": int(size)}:
-                return PackedLayer(parse_digest(digest), parse_digest(diff_id), size)
+            case {"digest": str(digest), "diffID": str(diff_id), "size": int(size), **others}:
+                # The first entries did not say it: there was gzip only.
+                match others.get("compression", "gzip"):
+                    case "gzip" | "zstd" | "none" as compression:
+                        return PackedLayer(
+                            parse_digest(digest), parse_digest(diff_id), size, compression
+                        )
     except (ValueError, RecursionError, NixeryError):
         pass
     return None

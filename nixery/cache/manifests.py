@@ -36,9 +36,10 @@ KEPT = 20_000
 
 @dataclass(frozen=True, slots=True)
 class CachedImage:
-    """An image that was acknowledged: both manifests, and what they refer to."""
+    """An image that was acknowledged: its manifests, and what they refer to."""
 
     manifests: Mapping[Format, Manifest]
+    """OCI always; the other where it can hold the layers."""
     outputs_key: str
     """Where its plan is kept."""
     blobs: tuple[Descriptor, ...]
@@ -122,9 +123,13 @@ def decode(data: bytes) -> CachedImage | None:
     """None for anything that ``encode`` did not write, such as a manifest of the Go server."""
     try:
         content = json.loads(data)
+        texts = content["manifests"]
+        made = [form for form in Format if form.name in texts]
+        if Format.OCI not in made:
+            return None
         manifests = {}
-        for form in Format:
-            text = content["manifests"][form.name].encode()
+        for form in made:
+            text = texts[form.name].encode()
             manifests[form] = Manifest(form.value.manifest, text, digest_of(text))
         return image_of(manifests, str(content["outputs"]))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, NixeryError):

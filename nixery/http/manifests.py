@@ -1,7 +1,7 @@
 """Manifests: by tag from the builder, by digest from the storage."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from nixery import image
 from nixery.builder import Image
-from nixery.errors import ManifestUnknown
+from nixery.errors import FormatUnavailable, ManifestUnknown
 from nixery.http import conditional
 from nixery.http.accept import negotiate
 from nixery.http.drain import Drain
@@ -57,7 +57,7 @@ class Manifests:
             make = partial(self._images.image, name, reference)
             with self._drain.waiting():
                 made = await while_connected(request.receive, make)
-            found = made.manifests[negotiate(request.headers.getlist("accept"))]
+            found = _acceptable(made.manifests, request.headers.getlist("accept"), name)
             headers = content_headers(found.digest, found.media_type, REVALIDATE)
             headers |= _origin(made.source) | {"Vary": "Accept", "Nixery-Cache": made.cache}
         self._on_pull(found.digest)
@@ -74,6 +74,17 @@ class Manifests:
         if data is None or media_type is None or digest_of(data) != digest:
             raise ManifestUnknown(f"{digest} is no manifest of this registry")
         return Manifest(media_type, data, digest)
+
+
+def _acceptable(manifests: Mapping[Format, Manifest], accept: Iterable[str], name: str) -> Manifest:
+    found = manifests.get(negotiate(accept))
+    if found is None:
+        raise FormatUnavailable(
+            f"{name} is served with layers of zstd, which Docker's manifests cannot describe, and "
+            "this client does not say that it reads OCI manifests: use a newer client, or let the "
+            "server run with NIXERY_COMPRESSION=gzip"
+        )
+    return found
 
 
 def _origin(source: ResolvedSource) -> dict[str, str]:

@@ -6,6 +6,8 @@ import os
 import tarfile
 from pathlib import Path
 
+from zstandard import ZstdDecompressor
+
 from nixery.storage import layer_key
 
 TEXT = b"".join(b"%d bottles\n" % number for number in range(1000))
@@ -38,6 +40,9 @@ TREE = {
     b"ccc-link": "/nix/store/aaa-tool",
 }
 
+# The same with a path of several blocks, whatever their size.
+LARGE = TREE | {b"ddd-large": b"".join(b"%d and more\n" % n for n in range(600_000))}  # 10 MB
+
 
 def make_store(root, tree=TREE):
     """``tree`` as a store below ``root``; made in the order of the mapping."""
@@ -62,7 +67,18 @@ def top_level(tree=TREE):
 
 
 def tar_of(storage, layer):
-    return gzip.decompress(storage.objects[layer_key(layer.digest)])
+    return decompress(storage.objects[layer_key(layer.digest)], layer.compression)
+
+
+def decompress(blob, compression):
+    match compression:
+        case "gzip":
+            return gzip.decompress(blob)
+        case "zstd":
+            frames = io.BytesIO(blob)
+            return ZstdDecompressor().stream_reader(frames, read_across_frames=True).read()
+        case "none":
+            return blob
 
 
 def members(data):

@@ -1,11 +1,14 @@
-"""What a member of gzip looks like."""
+"""What members look like, and what may be asked for."""
 
 import gzip
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from store_trees import decompress
+from zstandard import ZSTD_VERSION, get_frame_parameters
 
-from nixery.archive.compress import Gzip
+from nixery.archive.compress import LEVELS, Gzip, Uncompressed, Zstd, compression_of
 
 
 @pytest.mark.parametrize("level", range(1, 13))
@@ -30,3 +33,58 @@ def test_members_may_follow_each_other():
 
 def test_the_level_is_part_of_the_key():
     assert Gzip(4).key != Gzip(6).key
+
+
+@pytest.mark.parametrize("level", [1, 4, 19])
+def test_every_level_gives_frames_that_say_their_length_and_nothing_else(level):
+    block = b"".join(b"%d " % number for number in range(5000))
+    frame = bytes(Zstd(level).compress(memoryview(block)))
+    said = get_frame_parameters(frame)
+    assert (said.content_size, said.dict_id, said.has_checksum) == (len(block), 0, False)
+    assert said.window_size <= Zstd().block
+    assert decompress(frame, "zstd") == block
+    assert len(frame) < len(block)
+
+
+def test_frames_may_follow_each_other():
+    frames = [bytes(Zstd().compress(memoryview(block))) for block in (b"one ", b"two")]
+    assert decompress(b"".join(frames), "zstd") == b"one two"
+
+
+def test_what_a_thread_compressed_before_does_not_reach_the_bytes():
+    """Each keeps its compressor."""
+    blocks = [random.Random(seed).randbytes(5000) + bytes(100_000) for seed in range(40)]
+    alone = [bytes(Zstd().compress(memoryview(block))) for block in blocks]
+    with ThreadPoolExecutor(3) as threads:
+        together = threads.map(lambda block: bytes(Zstd().compress(block)), blocks[::-1])
+        assert list(together)[::-1] == alone
+
+
+def test_the_release_of_zstd_is_part_of_the_key():
+    """Two releases give different bytes for the same tar."""
+    assert Zstd(3).key == f"zstd-3-{'.'.join(map(str, ZSTD_VERSION))}"
+
+
+def test_what_is_not_compressed_is_the_block_itself():
+    assert bytes(Uncompressed().compress(memoryview(b"block"))) == b"block"
+
+
+@pytest.mark.parametrize("kind", LEVELS)
+def test_without_a_level_the_kind_decides(kind):
+    made = compression_of(kind)
+    assert made.kind == kind
+    assert compression_of(kind, getattr(made, "level", None)) == made
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "message"),
+    [
+        ("gzip", 0, "gzip has the levels 1 to 12, and no 0"),
+        ("gzip", 13, "gzip has the levels 1 to 12, and no 13"),
+        ("zstd", 20, "zstd has the levels 1 to 19, and no 20"),
+        ("none", 1, "none has no level"),
+    ],
+)
+def test_levels_that_a_kind_does_not_have(kind, level, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        compression_of(kind, level)

@@ -9,6 +9,8 @@ from nixery.archive.pipeline import Pipeline
 from nixery.archive.workers import Workers
 from nixery.oci import digest_of
 
+SIZE = 100
+
 
 class Recording:
     """A staging that keeps what is written, and fails at a certain write."""
@@ -26,7 +28,8 @@ class Recording:
 class Marking:
     """A compression that makes ``<first byte>``."""
 
-    key = "marking"
+    kind = key = "marking"
+    block = SIZE
 
     def compress(self, block):
         return bytes([block[0]])
@@ -35,7 +38,8 @@ class Marking:
 class LastFirst:
     """A compression that finishes the first block only when it has begun another."""
 
-    key = "last first"
+    kind = key = "last first"
+    block = SIZE
 
     def __init__(self):
         self._another = threading.Event()
@@ -49,7 +53,8 @@ class LastFirst:
 
 
 class Failing:
-    key = "failing"
+    kind = key = "failing"
+    block = SIZE
 
     def compress(self, block):
         raise ArithmeticError(f"cannot compress {len(block)} bytes")
@@ -64,7 +69,7 @@ def push(pipeline, count):
 
 def borrow_all(workers):
     """The blocks that the workers have to lend, by identity."""
-    blocks = list(iter(workers.borrow, None))
+    blocks = list(iter(lambda: workers.borrow(SIZE), None))
     assert len({id(block) for block in blocks}) == len(blocks)
     return blocks
 

@@ -1,6 +1,7 @@
 """Store paths packed before."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,7 @@ def storage():
 @pytest.fixture
 def layer(storage):
     blob = put(storage, b"packed")
-    return PackedLayer(blob.digest, Digest("sha256:" + "d" * 64), blob.size)
+    return PackedLayer(blob.digest, Digest("sha256:" + "d" * 64), blob.size, "zstd")
 
 
 def test_a_kept_layer_is_found(storage, layer):
@@ -79,6 +80,17 @@ def test_a_found_layer_counts_as_used(storage, layer):
             json.dumps({"digest": "sha256:" + "a" * 64, "size": "1"}).encode(), id="wrong type"
         ),
         pytest.param(
+            json.dumps(
+                {
+                    "digest": "sha256:" + "a" * 64,
+                    "diffID": "sha256:" + "b" * 64,
+                    "size": 1,
+                    "compression": "lzma",
+                }
+            ).encode(),
+            id="a compression of the future",
+        ),
+        pytest.param(
             json.dumps({"SHA256": "a" * 64, "TarHash": "sha256:" + "b" * 64}).encode(),
             id="Go server's",
         ),
@@ -87,3 +99,10 @@ def test_a_found_layer_counts_as_used(storage, layer):
 def test_an_entry_that_cannot_be_read_is_a_miss(storage, entry):
     storage.objects[f"builds/{KEY}"] = entry
     assert LayerCache(storage).find(KEY) is None
+
+
+def test_an_entry_that_says_no_compression_is_of_gzip(storage, layer):
+    """As those were that an earlier version wrote: layers need not be packed again."""
+    entry = {"digest": layer.digest, "diffID": layer.diff_id, "size": layer.size}
+    storage.objects[f"builds/{KEY}"] = json.dumps(entry).encode()
+    assert LayerCache(storage).find(KEY) == replace(layer, compression="gzip")

@@ -1,5 +1,7 @@
 """Manifests made before: three places, and what is in none of them."""
 
+from dataclasses import replace
+
 import pytest
 
 from nixery import image, manifest
@@ -8,13 +10,12 @@ from nixery.oci import Digest, Format, PackedLayer
 from nixery.storage.memory import MemoryStorage
 
 KEY = "0" * 64
-LAYER = PackedLayer(Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64), 10)
+LAYER = PackedLayer(Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64), 10, "gzip")
 
 
-def made(name="git"):
+def made(name="git", kind="gzip"):
     config = manifest.config([LAYER], image.parse(name))
-    manifests = {form: manifest.build([LAYER], config, form) for form in Format}
-    return image_of(manifests, "1" * 64)
+    return image_of(manifest.in_all_formats([replace(LAYER, compression=kind)], config), "1" * 64)
 
 
 @pytest.fixture
@@ -27,8 +28,16 @@ def cache(storage, tmp_path):
     return ManifestCache(storage, tmp_path / "manifests")
 
 
-def test_an_image_is_read_back_as_it_was():
-    assert decode(encode(made())) == made()
+@pytest.mark.parametrize(("kind", "forms"), [("gzip", set(Format)), ("zstd", {Format.OCI})])
+def test_an_image_is_read_back_as_it_was(kind, forms):
+    image = made(kind=kind)
+    assert decode(encode(image)) == image
+    assert image.manifests.keys() == forms
+
+
+def test_an_image_without_an_oci_manifest_is_a_miss():
+    only = {Format.DOCKER: made().manifests[Format.DOCKER]}
+    assert decode(encode(image_of(only, "1" * 64))) is None
 
 
 def test_an_image_knows_all_blobs_that_a_pull_needs():

@@ -54,6 +54,22 @@ async def test_all_accept_lines_count(client, image):
         assert response.headers["docker-content-digest"] == image.manifests[Format.OCI].digest
 
 
+async def test_zstd_has_no_docker_manifest(client_of, storage):
+    """Whoever reads OCI as well gets it; to the others is said what to do."""
+    image = stored_image(storage, LAYER, compression="zstd")
+    app = create_app(images=FakeImages({"hello": image}), storage=storage, about=ABOUT)
+    docker = Format.DOCKER.value.manifest
+    async with client_of(app) as client:
+        both = await client.get(TAG, headers={"Accept": f"{docker}, {Format.OCI.value.manifest}"})
+        assert both.json()["layers"][0]["mediaType"].endswith("tar+zstd")
+        refused = await client.get(TAG, headers={"Accept": docker})
+    assert refused.status_code == 406
+    (error,) = refused.json()["errors"]
+    assert error["code"] == "UNSUPPORTED"
+    assert "NIXERY_COMPRESSION=gzip" in error["message"]
+    assert "\n" not in error["message"]
+
+
 async def test_the_formats_have_their_own_digests(image):
     """One digest each: the client checks it against the bytes."""
     assert len({made.digest for made in image.manifests.values()}) == 2

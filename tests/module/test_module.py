@@ -74,6 +74,7 @@ def test_nothing_is_done_unless_it_is_enabled():
             )
         ),
         ('storage.path = "/home/images";', "the service sees nothing below /home"),
+        ("compression.level = 13;", "is 13, but the highest of gzip is 12"),
         ("gc.enable = true;", "exactly one of services.nixery.gc.keepBytes and gc.olderThan"),
         (
             'environment.S3_SECRET_KEY = "x";',
@@ -103,7 +104,7 @@ def test_known_hosts_are_no_secret():
     assert "-o UserKnownHostsFile=%d/known-hosts" in found["units"]["nixery.service"]
 
 
-@pytest.mark.parametrize("wrong", ["timeout = 0;", 'port = "80";', "compression.level = 13;"])
+@pytest.mark.parametrize("wrong", ["timeout = 0;", 'port = "80";', "compression.level = 20;"])
 def test_types_are_checked(wrong):
     with pytest.raises(EvaluationFails, match="is not of type"):
         nixery(wrong)
@@ -166,7 +167,8 @@ def test_every_option_reaches_the_server():
             };
             storage = { path = "/srv/images"; maxBytes = "50G"; };
             maxBuilds = 3; packWorkers = 4; layering.strategy = "size"; layering.budget = 40;
-            compression.level = 6; errorStatus = "strict"; nginx.virtualHost = "example.org";
+            compression.kind = "zstd"; compression.level = 6;
+            errorStatus = "strict"; nginx.virtualHost = "example.org";
             """
         )
     )
@@ -187,6 +189,7 @@ def test_every_option_reaches_the_server():
         "pack_workers": 4,
         "layering": "size",
         "layer_budget": 40,
+        "compression": "zstd",
         "compression_level": 6,
         "error_status": "strict",
         "accel_prefix": "/internal/",
