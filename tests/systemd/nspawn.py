@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from pathlib import Path
 
 BOOT_SECONDS = 120
 """A boot takes 1.3 s here; this is for machines that are very busy."""
+POWER_OFF_SECONDS = 120
+"""The same for half a second; longer than any unit may take to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +111,12 @@ def boot(
         )
         try:
             leader = _ready(notify, process, console)
-            yield Booted(leader, console, process)
+            with _heard(notify):
+                yield Booted(leader, console, process)
+                _power_off(process)
         finally:
-            _end(process)
+            process.kill()
+            process.wait()
 
 
 def _ready(notify: socket.socket, process: subprocess.Popen[bytes], console: Path) -> int:
@@ -134,11 +140,27 @@ def _ready(notify: socket.socket, process: subprocess.Popen[bytes], console: Pat
         os.close(pidfd)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Powers the machine off, like its button; pulls the plug when that takes long."""
+@contextmanager
+def _heard(notify: socket.socket) -> Iterator[None]:
+    """Whatever else the machine tells is read: with ten messages unread, nspawn waits for ever."""
+
+    def read() -> None:
+        while notify.recv(4096):
+            pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield
+    finally:
+        notify.shutdown(socket.SHUT_RD)
+        reader.join()
+
+
+def _power_off(process: subprocess.Popen[bytes]) -> None:
+    """Like its button."""
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(15)
+        process.wait(POWER_OFF_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        raise AssertionError("the machine does not power off") from None
