@@ -1,9 +1,11 @@
 """Layers of store paths: the same bytes everywhere, and everything in them."""
 
 import os
+import platform
 import random
 import shutil
 import subprocess
+import sys
 import tempfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +50,25 @@ def test_known_trees_have_known_digests(tmp_path, compression):
     layers = [packed(tmp_path, None, top_level(tree), compression) for tree in golden.TREES]
     assert tuple(layer.diff_id for layer in layers) == golden.DIFF_IDS
     assert tuple(layer.digest for layer in layers) == expected
+
+
+@pytest.mark.full
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="Nehalem is an x86-64")
+@pytest.mark.skipif(not shutil.which("qemu-x86_64"), reason="qemu-user is not installed")
+def test_the_model_of_the_processor_does_not_reach_the_digest():
+    """One of 2008: without AVX, BMI, and instructions for SHA."""
+    done = subprocess.run(
+        ["qemu-x86_64", "-cpu", "Nehalem", sys.executable, Path(golden.__file__)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    expected = [
+        " ".join((compression.key, *golden.DIGESTS[compression.kind]))
+        for compression in golden.KINDS
+    ]
+    assert done.stdout.splitlines() == expected
 
 
 @every_kind
