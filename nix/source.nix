@@ -31,6 +31,7 @@ let
     "test_source_channel"
     "test_source_command"
     "test_source_git"
+    "test_source_https"
     "test_source_path"
     "test_source_ssh"
     "test_source_trees"

@@ -13,6 +13,7 @@ import pytest
 from machine import Machine
 from nixos_module import ROOT, evaluate, nix_text
 from nodes import INSTALLED, furnish
+from started import COMMON
 
 NETWORK = "127.0.1.{}"
 """Machines share one loopback interface, where all of 127.0.0.0/8 is theirs."""
@@ -35,6 +36,19 @@ def machines(systemd_root, tmp_path):
     """``machines({"registry": [MODULE, …]})`` gives Machines by name, powered off at the end."""
     with ExitStack() as stack:
         yield lambda nodes: _make(systemd_root, tmp_path, nodes, stack)
+
+
+@pytest.fixture
+def registry(machines):
+    """``registry(TEXT, …)``: a machine with these options of services.nixery, started."""
+
+    def make(text="", *modules):
+        own = f"{{ lib, ... }}: {{ services.nixery = {{ {text} }}; }}"
+        machine = machines({"registry": [COMMON, own, *modules]})["registry"]
+        machine.start()
+        return machine
+
+    return make
 
 
 def _make(root, place, nodes, stack):
