@@ -1,6 +1,9 @@
-"""Blocking work on many items at once."""
+"""Blocking work: on many items at once, and such as may never end."""
 
+import asyncio
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import TypeVar
 
 import anyio
@@ -31,3 +34,22 @@ async def map_in_threads(
         # The others failed because of the first, or for the same reason.
         raise group.exceptions[0] from None
     return tuple(results[index] for index in range(len(items)))
+
+
+async def run_abandoned(work: Callable[[], Result]) -> Result:
+    """The result of ``work``, or its exception, from a thread of its own.
+
+    Whoever is cancelled leaves the thread behind. It does not keep the process from ending, as a
+    thread of a pool would.
+    """
+    ended: Future[Result] = Future()
+    ended.set_running_or_notify_cancel()  # from now on nothing but its end changes it
+
+    def run() -> None:
+        try:
+            ended.set_result(work())
+        except Exception as error:  # noqa: BLE001 - it is raised below
+            ended.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await asyncio.wrap_future(ended)

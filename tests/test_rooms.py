@@ -17,6 +17,7 @@ FLOORS = [
     ["http", "settings", "verify"],
     ["answers"],
     ["builder", "gc"],
+    ["tables"],
     ["pulled"],
     ["nix", "layers", "archive", "cache", "lease"],
     ["manifest"],

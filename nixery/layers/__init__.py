@@ -9,7 +9,6 @@
     tables.py      the knowledge, as frozen values: popularity and units; JSON and versions
     names.py       what a store path is called in a table
     learn.py       makes the table of units; demand.py, replay.py and unite.py are its steps
-    popularity.py  reads what NIX_POPULARITY_URL names
 
 docs/layering.md says how the strategies compare, and why the default is the default.
 """
@@ -22,7 +21,7 @@ from nixery.layers import dominator, size, units
 from nixery.layers.plan import Layer, LayerPlan
 from nixery.layers.tables import EMPTY, Tables
 
-__all__ = ["EMPTY", "STRATEGIES", "Layer", "LayerPlan", "Strategy", "Tables", "group"]
+__all__ = ["EMPTY", "READS", "STRATEGIES", "Layer", "LayerPlan", "Strategy", "Tables", "group"]
 
 Strategy = Literal["size", "dominator", "units"]
 
@@ -31,6 +30,12 @@ STRATEGIES: Mapping[Strategy, Callable[[Closure, Tables, int], LayerPlan]] = {
     "dominator": dominator.group,
     "units": units.group,
 }
+READS: Mapping[Strategy, tuple[Literal["popularity", "units"], ...]] = {
+    "size": (),
+    "dominator": ("popularity",),
+    "units": ("units",),
+}
+"""The tables that can change what a strategy plans."""
 
 
 def group(closure: Closure, tables: Tables, budget: int, strategy: Strategy) -> LayerPlan:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from nixery.closure import Closure, PathInfo
 from nixery.layers import units
 from nixery.layers.demand import Demand
-from nixery.layers.replay import replay
+from nixery.layers.replay import ASKED, replay
 from nixery.layers.tables import EMPTY, Tables, Units
 from nixery.layers.unite import Shelf, pairs, unite
 
@@ -57,7 +57,9 @@ def learn(demand: Demand, budgets: Iterable[int] = BUDGETS) -> Units:
     for budget in sorted(budgets):
         united = unite(weighed, known, len(pulls), max(1, budget - taken))
         better = Units(names, {**table.unions, budget: united})
-        if _pulled(better, demand, budget) <= _pulled(EMPTY.units, demand, budget):
+        if _pulled(better, demand, budget, LOOKED_BACK) <= _pulled(
+            EMPTY.units, demand, budget, LOOKED_BACK
+        ):
             table = better
     return table
 
@@ -110,16 +112,18 @@ def worth_publishing(new: Units, old: Units, demand: Demand, budget: int) -> boo
     """Whether the new table serves the latest images so much better that it pays.
 
     What images share with those planned by the old table ends when a new one is published, so
-    a table that is a little better costs more than it gives.
+    a table that is a little better costs more than it gives. All images that it was learned from
+    are looked at: what sharing is worth shows with their number.
     """
-    return _pulled(new, demand, budget) < (1 - PAYS) * _pulled(old, demand, budget)
+    new_bytes, old_bytes = (_pulled(table, demand, budget, ASKED) for table in (new, old))
+    return new_bytes < (1 - PAYS) * old_bytes
 
 
-def _pulled(table: Units, demand: Demand, budget: int) -> int:
-    """Bytes of the distinct layers of the latest images; an empty table plans by size."""
+def _pulled(table: Units, demand: Demand, budget: int, images: int) -> int:
+    """Bytes of the distinct layers of so many latest images; an empty table plans by size."""
     tables = Tables(EMPTY.popularity, table)
     layers: set[tuple[tuple[str, ...], int]] = set()
-    for image in dict.fromkeys(demand.images[-LOOKED_BACK:]):
+    for image in dict.fromkeys(demand.images[-images:]):
         names = sorted(demand.brings(*image))
         closure = Closure(tuple(PathInfo(f"-{name}", demand.sizes[name], ()) for name in names))
         plan = units.group(closure, tables, budget)

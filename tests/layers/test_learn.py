@@ -100,5 +100,5 @@ def test_a_table_is_published_when_it_pays():
     table = learn(found, [3])
     assert not worth_publishing(table, table, found, 3)
     assert worth_publishing(table, NOTHING.units, found, 3) == (
-        module._pulled(table, found, 3) < 0.9 * module._pulled(NOTHING.units, found, 3)
+        module._pulled(table, found, 3, 300) < 0.9 * module._pulled(NOTHING.units, found, 3, 300)
     )

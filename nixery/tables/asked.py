@@ -1,0 +1,149 @@
+"""What was asked for: ``asked/<outputs key>``, an object for each image that was made.
+
+    {"format": 1, "manifests": ["sha256:…", …],         both formats
+     "packages": [1], "paths": [["/nix/store/…-glibc-2.38", 30000000, []], ["…-git", 9000000, [0]]]}
+
+Written once, when the image is made, by whichever replica makes it: a pull from the caches writes
+nothing. When it was last asked for is known all the same, from the marks that gc goes by
+(``pulled/<digest>``). It names packages and nobody who pulled them.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from nixery.closure import Closure, PathInfo, StorePath
+from nixery.errors import NixeryError
+from nixery.layers.replay import ASKED as KEPT
+from nixery.oci import Digest, canonical_json, parse_digest
+from nixery.pulled import mark_key
+from nixery.storage import Object, Stat, Storage
+
+log = structlog.get_logger()
+
+FORMAT = 1
+PREFIX = "asked/"
+LARGEST = 1 << 20
+"""Bytes of a record, of some 8,000 store paths; what is larger is not kept."""
+WAITING = 50
+"""Records that may wait for a slow storage; those that come then are dropped."""
+READERS = 16
+"""Objects read at once: a bucket answers in some 30 ms."""
+
+Submit = Callable[[Callable[[], None]], object]
+"""Has a function called, at some time; executors have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Packages, and everything they refer to."""
+
+    packages: tuple[StorePath, ...]
+    closure: Closure
+
+
+def encode(asked: Asked, manifests: Iterable[Digest] = ()) -> bytes:
+    number = {info.path: n for n, info in enumerate(asked.closure.paths)}
+    return canonical_json(
+        {
+            "format": FORMAT,
+            "manifests": list(manifests),
+            "packages": [number[path] for path in asked.packages],
+            "paths": [
+                [info.path, info.size, [number[to] for to in info.references]]
+                for info in asked.closure.paths
+            ],
+        }
+    )
+
+
+def decode(data: bytes) -> tuple[Asked, tuple[Digest, ...]] | None:
+    """With the digests of the image's manifests; None for anything else."""
+    try:
+        content = json.loads(data)
+        if content["format"] != FORMAT:
+            return None
+        paths = [_text(path) for path, _, _ in content["paths"]]
+        infos = tuple(
+            PathInfo(path, _number(size), tuple(paths[_number(n)] for n in references))
+            for path, size, references in content["paths"]
+        )
+        packages = tuple(paths[_number(n)] for n in content["packages"])
+        manifests = tuple(parse_digest(_text(digest)) for digest in content["manifests"])
+    except (ValueError, LookupError, TypeError, RecursionError, NixeryError):
+        return None
+    return (Asked(packages, Closure(infos)), manifests) if len(set(paths)) == len(paths) else None
+
+
+class AskedImages:
+    """The records of a storage, which all replicas share."""
+
+    def __init__(self, storage: Storage, submit: Submit) -> None:
+        self._storage = storage
+        self._submit = submit
+        self._waiting = threading.Semaphore(WAITING)
+
+    def note(self, key: str, asked: Asked, manifests: Sequence[Digest]) -> None:
+        """Keeps a record in the background: no image waits for it, or fails with it."""
+
+        def write() -> None:
+            try:
+                data = encode(asked, manifests)
+                if len(data) <= LARGEST:
+                    self._storage.write(PREFIX + key, data)
+            except (NixeryError, OSError, LookupError) as error:
+                log.warning("what was asked for is not recorded", error=str(error))
+            finally:
+                self._waiting.release()
+
+        if self._waiting.acquire(blocking=False):
+            with suppress(RuntimeError):  # the executor of a server that ends takes nothing more
+                self._submit(write)
+
+    def times(self) -> tuple[float, list[float]]:
+        """Now, and when each record was written, by the storage's clock. Blocks, but reads none."""
+        return self._storage.now(), [stat.modified for stat in self._storage.list(PREFIX)]
+
+    def latest(self, count: int = KEPT) -> list[Asked]:
+        """The images that were asked for last, the oldest first. Blocks.
+
+        Removes all other records, and those that cannot be read.
+        """
+        found: list[tuple[float, Stat, Asked]] = []
+        with ThreadPoolExecutor(READERS) as threads:
+            for record in filter(None, threads.map(self._read, self._storage.list(PREFIX))):
+                if decoded := decode(record.data):
+                    asked, manifests = decoded
+                    last = max([record.stat.modified, *self._pulled(manifests)])
+                    found.append((last, record.stat, asked))
+                else:
+                    self._storage.delete(record.stat)
+        found.sort(key=lambda entry: (entry[0], entry[1].key))
+        for _, stat, _ in found[:-count]:
+            self._storage.delete(stat)
+        return [asked for _, _, asked in found[-count:]]
+
+    def _read(self, stat: Stat) -> Object | None:
+        return self._storage.read(stat.key)
+
+    def _pulled(self, manifests: Iterable[Digest]) -> Iterator[float]:
+        for digest in manifests:
+            if mark := self._storage.stat(mark_key(digest)):
+                yield mark.modified
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(value)
+    return value

@@ -1,0 +1,77 @@
+"""Learns the table of units: a program of its own, ``python -m nixery.tables.child``.
+
+Learning computes for a second or more without letting go of the interpreter, and every answer of
+a server would wait for it. So it is done here, at the lowest priority.
+
+    stdin    a line of JSON {"budget": 94, "units": the current table or null, "start": null or a
+             record}, then a line for each image asked for, the oldest first (``asked.py``)
+    stdout   the new table; nothing, where it is not worth publishing
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+from nixery.closure import Closure, PathInfo
+from nixery.layers.demand import Demand, demand
+from nixery.layers.learn import learn, worth_publishing
+from nixery.layers.tables import EMPTY, Units, encode_units, parse_units
+from nixery.tables.asked import Asked, decode, encode
+
+NICE = 19
+
+
+def request(
+    images: Iterable[Asked], start: Asked | None, current: bytes | None, budget: int
+) -> bytes:
+    """What the program is given."""
+    head = {
+        "budget": budget,
+        "units": current.decode() if current else None,
+        "start": encode(start).decode() if start else None,
+    }
+    return b"\n".join([json.dumps(head).encode(), *map(encode, images)])
+
+
+def answer(request: bytes) -> bytes:
+    """What it gives back."""
+    head, *lines = request.split(b"\n")
+    content = json.loads(head)
+    images = [found[0] for line in lines if (found := decode(line))]
+    start = decode(content["start"]) if content["start"] else None
+    current = parse_units(content["units"]) if content["units"] else None
+    table = better(
+        demand_of(images, start[0] if start else None),
+        current or EMPTY.units,
+        content["budget"],
+    )
+    return encode_units(table) if table else b""
+
+
+def better(wanted: Demand, current: Units, budget: int) -> Units | None:
+    """A table that is worth publishing in place of the current one."""
+    new = learn(wanted, [budget])
+    return new if worth_publishing(new, current, wanted, budget) else None
+
+
+def demand_of(images: Sequence[Asked], start: Asked | None) -> Demand:
+    everything = [*images, *([start] if start else [])]
+    graph: dict[str, PathInfo] = {
+        info.path: info for info in chain(*(asked.closure.paths for asked in everything))
+    }
+    return demand(
+        Closure(tuple(graph[path] for path in sorted(graph))),
+        [image.packages for image in images],
+        start.packages if start else (),
+    )
+
+
+def main() -> None:
+    os.nice(NICE)
+    sys.stdout.buffer.write(answer(sys.stdin.buffer.read()))
+
+
+if __name__ == "__main__":
+    main()

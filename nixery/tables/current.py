@@ -1,0 +1,54 @@
+"""The tables that count at this moment, parsed: what the next plan is made with."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import structlog
+
+from nixery.layers import EMPTY, Tables
+from nixery.layers.tables import Popularity, Units, parse_popularity, parse_units
+from nixery.tables.published import Published
+
+log = structlog.get_logger()
+
+Planned = Literal["popularity", "units"]
+"""Kinds of tables that layers are planned with."""
+
+
+class CurrentTables:
+    """Asks the storage each time, which costs a look per kind, and parses only what is new.
+
+    A table that is gone or cannot be read counts as empty: on every replica alike.
+    """
+
+    def __init__(self, published: Published, kinds: Iterable[Planned]) -> None:
+        """``kinds``: those that the strategy in use reads."""
+        self._published = published
+        self._kinds = tuple(kinds)
+        self._parsed: dict[Planned, tuple[str, Popularity | Units | None]] = {}
+
+    def look(self) -> tuple[Tables, Mapping[str, str]]:
+        """The tables with their versions by kind. Blocks, and raises what the storage raises."""
+        pointers = {kind: self._published.current(kind).version for kind in self._kinds}
+        return self.of({kind: version for kind, version in pointers.items() if version})
+
+    def of(self, versions: Mapping[Planned, str]) -> tuple[Tables, Mapping[str, str]]:
+        """The tables of these versions, with the versions of those that can be read."""
+        found = {kind: self._read(kind, version) for kind, version in versions.items()}
+        popularity, units = found.get("popularity"), found.get("units")
+        tables = Tables(
+            popularity if isinstance(popularity, Popularity) else EMPTY.popularity,
+            units if isinstance(units, Units) else EMPTY.units,
+        )
+        return tables, {kind: versions[kind] for kind, table in found.items() if table is not None}
+
+    def _read(self, kind: Planned, version: str) -> Popularity | Units | None:
+        known = self._parsed.get(kind)
+        if known is None or known[0] != version:
+            data = self._published.read(kind, version)
+            parse = parse_popularity if kind == "popularity" else parse_units
+            table = None if data is None else parse(data)
+            if table is None:
+                log.warning("table cannot be read and counts as empty", kind=kind, version=version)
+            known = self._parsed[kind] = version, table
+        return known[1]

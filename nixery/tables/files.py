@@ -1,0 +1,81 @@
+"""Tables in files: what ``nixery popcount`` writes, and ``nixery tables publish`` reads."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nixery.errors import ConfigurationError, NixeryError
+from nixery.layers.tables import encode_popularity, encode_units, parse_popularity, parse_units
+from nixery.storage import Storage
+from nixery.tables.asked import decode, encode
+from nixery.tables.published import KINDS, Kind, Pointer, Published, table_key
+
+
+def recognise(data: bytes) -> tuple[Kind, bytes] | None:
+    """What kind of table it is, with its canonical form; None for what is none."""
+    try:
+        if units := parse_units(data):
+            return "units", encode_units(units)
+        if start := decode(data):
+            return "start", encode(start[0])
+        if (popularity := parse_popularity(data)) is not None:
+            return "popularity", encode_popularity(popularity)
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON may have and UTF-8 not
+        pass
+    return None
+
+
+def publish(storage: Storage, files: Iterable[Path]) -> Mapping[Kind, Pointer]:
+    """What is current then, of each kind. All files are read before anything is written.
+
+    Raises ConfigurationError for a file that cannot be read or is no table, and where there are
+    two of one kind; NixeryError where somebody else published in the same moment.
+    """
+    tables: dict[Kind, bytes] = {}
+    for file in files:
+        try:
+            found = recognise(file.read_bytes())
+        except OSError as error:
+            raise ConfigurationError(f"cannot read {file}: {error.strerror}") from None
+        if found is None:
+            raise ConfigurationError(
+                f"{file} is none of the tables that nixery popcount makes: "
+                "popularity.json, units.json, start.json"
+            )
+        kind, data = found
+        if kind in tables:
+            raise ConfigurationError(f"{file} is a second table of {kind}; one of each can count")
+        tables[kind] = data
+    return {kind: _publish(Published(storage), kind, data) for kind, data in tables.items()}
+
+
+def _publish(published: Published, kind: Kind, data: bytes) -> Pointer:
+    before = published.current(kind)
+    after = published.publish(kind, data, before)
+    if published.read(kind, after.version or "") != data:
+        raise NixeryError(f"another table of {kind} was published in this moment; try again")
+    return after
+
+
+def listing(storage: Storage) -> str:
+    """The current tables, one a line."""
+    return "\n".join(
+        f"{kind:<11} {entry['version'] or 'none'}"
+        + (f"  {entry['size']:>9,} bytes, since {entry['since']}" if entry["version"] else "")
+        for kind, entry in as_json(storage).items()
+    )
+
+
+def as_json(storage: Storage) -> dict[Kind, dict[str, object]]:
+    """By kind: version, size in bytes, and since when it is current."""
+    found: dict[Kind, dict[str, object]] = {}
+    for kind in KINDS:
+        pointer = Published(storage).current(kind)
+        table = storage.stat(table_key(kind, pointer.version)) if pointer.version else None
+        since = datetime.fromtimestamp(pointer.seen.modified, UTC) if pointer.seen else None
+        found[kind] = {
+            "version": pointer.version if table else None,
+            "size": table.size if table else 0,
+            "since": f"{since:%Y-%m-%d %H:%M} UTC" if since and table else None,
+        }
+    return found

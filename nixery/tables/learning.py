@@ -1,0 +1,127 @@
+"""When a table of units is learned from what was asked for, and what becomes of it.
+
+Looked at hourly. It is time when ENOUGH images were made since it was last learned, or one, and a
+day is over; and never before there are LEAST. A table is published where it pays
+(``worth_publishing``), in place of the one that it was compared with.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from nixery.errors import NixeryError
+from nixery.lease import Sleep
+from nixery.tables import child
+from nixery.tables.asked import Asked, AskedImages, decode
+from nixery.tables.published import Pointer, Published
+
+log = structlog.get_logger()
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+LEAST = 50
+"""Images. Fewer say little about what comes together; a table of ``nixery popcount`` says more."""
+ENOUGH = 50
+TOO_LONG = 600.0
+"""Seconds; 300 images take one or two on an idle core."""
+
+Learn = Callable[[bytes], Awaitable[bytes]]
+"""What ``child.answer`` does, elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that a table is learned from."""
+
+    images: Sequence[Asked]
+    start: Asked | None
+    units: bytes | None
+    pointer: Pointer
+    """To those units."""
+
+
+def is_time(times: Sequence[float], learned: float | None, now: float) -> bool:
+    """``times``: when each image was recorded. ``learned``: when it last was; None for never."""
+    if len(times) < LEAST:
+        return False
+    new = sum(learned is None or time > learned for time in times)
+    return new >= ENOUGH or (new > 0 and (learned is None or now - learned >= DAY))
+
+
+async def in_a_process(request: bytes) -> bytes:
+    """Killed when it takes too long, or the server ends.
+
+    Raises CalledProcessError, OSError and TimeoutError.
+    """
+    with anyio.fail_after(TOO_LONG):
+        done = await anyio.run_process(
+            [sys.executable, "-m", child.__name__],
+            input=request,
+            # Where Nix made the environment, only this process knows where the packages are.
+            env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+    return done.stdout
+
+
+class Learner:
+    def __init__(
+        self,
+        asked: AskedImages,
+        published: Published,
+        budget: int,
+        *,
+        sleep: Sleep,
+        learn: Learn = in_a_process,
+    ) -> None:
+        """``budget``: that of the images to come."""
+        self._asked = asked
+        self._published = published
+        self._budget = budget
+        self._sleep = sleep
+        self._learn = learn
+        self._learned: float | None = None
+
+    async def keep_learning(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            await self._sleep(HOUR)
+            try:
+                await self.look()
+            except (NixeryError, OSError, subprocess.SubprocessError, TimeoutError) as error:
+                log.warning("no table was learned", error=str(error))
+            except Exception:  # whatever it was, the next one may do better
+                log.exception("no table was learned")
+
+    async def look(self) -> None:
+        """Learns, if it is time, and publishes, if it pays."""
+        now, times = await anyio.to_thread.run_sync(self._asked.times)
+        if is_time(times, self._learned, now):
+            self._learned = now  # also where it fails: not every hour anew
+            await self.learn()
+
+    async def learn(self) -> Pointer:
+        """What is current afterwards, also where another replica was faster."""
+        known = await anyio.to_thread.run_sync(self._known)
+        request = child.request(known.images, known.start, known.units, self._budget)
+        table = await self._learn(request)
+        log.info("learned from what was asked for", images=len(known.images), pays=bool(table))
+        if not table:
+            return known.pointer
+        return await anyio.to_thread.run_sync(
+            self._published.publish, "units", table, known.pointer
+        )
+
+    def _known(self) -> Known:
+        # Before anything else: what is published from here on wins.
+        pointer = self._published.current("units")
+        units = self._published.read("units", pointer.version) if pointer.version else None
+        start = self._published.current("start").version
+        data = self._published.read("start", start) if start else None
+        decoded = decode(data) if data else None
+        return Known(self._asked.latest(), decoded[0] if decoded else None, units, pointer)

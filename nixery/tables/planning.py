@@ -1,0 +1,81 @@
+"""The tables as one part of a server: what plans are made with, and the work behind that."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from nixery.cache import CachedImage
+from nixery.closure import Closure, Package
+from nixery.layers import READS, Strategy, Tables
+from nixery.lease import Sleep
+from nixery.storage import Storage
+from nixery.tables.asked import Asked, AskedImages
+from nixery.tables.current import CurrentTables
+from nixery.tables.learning import Learner
+from nixery.tables.published import Published
+from nixery.tables.watch import PopularityWatch
+
+PATIENCE = 5.0
+"""Seconds that the first images of a new server wait for its popularity: else they keep a plan
+that was made without."""
+
+
+class PlanningTables:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        strategy: Strategy,
+        budget: int,
+        popularity_url: str = "",
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._published = Published(storage)
+        self._current = CurrentTables(self._published, READS[strategy])
+        self._waits = "popularity" in READS[strategy]
+        self._recording = ThreadPoolExecutor(1, thread_name_prefix="asked")
+        self._asked = AskedImages(storage, self._recording.submit)
+        self._watch = (
+            PopularityWatch(popularity_url, self._published, sleep=sleep)
+            if popularity_url
+            else None
+        )
+        self._learner = (
+            Learner(self._asked, self._published, budget, sleep=sleep)
+            if "units" in READS[strategy]
+            else None
+        )
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["PlanningTables"]:
+        """Watches and learns until the block is left; what is under way then is cancelled."""
+        tasks = []
+        if self._watch:
+            tasks.append(asyncio.create_task(self._watch.watch()))
+        if self._learner:
+            tasks.append(asyncio.create_task(self._learner.keep_learning()))
+        try:
+            yield self
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            # What still waits is lost: a server that ends does not wait for a bucket that hangs.
+            self._recording.shutdown(wait=False, cancel_futures=True)
+
+    def current(self) -> tuple[Tables, Mapping[str, str]]:
+        """What to plan with now, and the versions by kind.
+
+        Blocks, and raises what the storage raises.
+        """
+        if self._waits and self._watch and not self._published.current("popularity").version:
+            self._watch.looked.wait(PATIENCE)
+        return self._current.look()
+
+    def asked(self, made: CachedImage, packages: Iterable[Package], closure: Closure) -> None:
+        """An image was made: something to learn from. Does not block, and fails nothing."""
+        if self._learner:
+            paths = tuple(path for package in packages for path in package.paths)
+            manifests = [manifest.digest for manifest in made.manifests.values()]
+            self._asked.note(made.outputs_key, Asked(paths, closure), manifests)

@@ -1,0 +1,77 @@
+"""Looks at NIX_POPULARITY_URL at the start and daily, and publishes what it finds.
+
+It is a hint: whatever goes wrong there stops nothing and is said once, and the table that counted
+until then goes on to count.
+"""
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable
+
+import anyio.to_thread
+import structlog
+
+from nixery.lease import Sleep
+from nixery.tables import popularity
+from nixery.tables.published import Published
+from nixery.threads import run_abandoned
+
+log = structlog.get_logger()
+
+DAY = 86_400.0
+TOO_LONG = 600.0
+"""Seconds for one look, however slowly the answer comes."""
+
+
+class PopularityWatch:
+    def __init__(
+        self,
+        url: str,
+        published: Published,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        load: Callable[[str], bytes] = popularity.load,
+    ) -> None:
+        """``load`` blocks, and may raise anything."""
+        self._url = url
+        self._published = published
+        self._sleep = sleep
+        self._load = load
+        self._fault: str | None = None
+        self.looked = threading.Event()
+        """The first look has ended, however it ended."""
+
+    async def watch(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            await self.look()
+            self.looked.set()
+            await self._sleep(DAY)
+
+    async def look(self) -> None:
+        try:
+            async with asyncio.timeout(TOO_LONG):
+                # Left behind when the server ends: an address that never answers must not hold it.
+                data = await run_abandoned(lambda: self._load(self._url))
+            await anyio.to_thread.run_sync(self._publish, data)
+        except Exception as error:  # noqa: BLE001 - it is a hint only
+            self._failed(_for_logs(f"{type(error).__name__}: {error}"))
+        else:
+            self._fault = None
+
+    def _publish(self, data: bytes) -> None:
+        self._published.publish("popularity", data, self._published.current("popularity"))
+
+    def _failed(self, fault: str) -> None:
+        if fault != self._fault:
+            self._fault = fault
+            log.warning("popularity not used", url=_for_logs(self._url), reason=fault)
+
+
+def _for_logs(text: str) -> str:
+    """Without names, passwords and queries of a URL, which may be secret.
+
+    And without addresses of objects, which make the same fault look like another one.
+    """
+    return re.sub(r"(?<=//)[^/\s]*@|\?[^\s)'\"]*| at 0x[0-9a-f]+", "", text)

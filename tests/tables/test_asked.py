@@ -1,0 +1,141 @@
+"""What is recorded of the images that were made."""
+
+import json
+
+import pytest
+from structlog.testing import capture_logs
+from tools import asked, path
+
+from nixery.closure import Closure, PathInfo
+from nixery.errors import StorageFull
+from nixery.pulled import mark_key
+from nixery.tables import asked as module
+from nixery.tables.asked import Asked, AskedImages, decode, encode
+
+DIGEST = "sha256:" + "1" * 64
+
+
+def at_once(work):
+    work()
+
+
+@pytest.fixture
+def images(storage):
+    return AskedImages(storage, at_once)
+
+
+def test_a_record_holds_packages_and_their_graph():
+    found = asked("git", "curl")
+    assert decode(encode(found, [DIGEST])) == (found, (DIGEST,))
+
+
+GOOD = json.loads(encode(asked("git")))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2},
+        {"packages": [3]},
+        {"packages": [-1]},
+        {"packages": [True]},
+        {"packages": None},
+        {"manifests": ["sha256:x"]},
+        {"manifests": [1]},
+        {"paths": [["a-b", -1, []]]},
+        {"paths": [["a-b", 1, [1]], ["a-b", 1, []]]},
+        {"paths": [["a-b", 1]]},
+        {"paths": [[1, 1, []]]},
+    ],
+    ids=repr,
+)
+def test_what_is_no_record_is_none(change):
+    assert decode(json.dumps(GOOD)) is not None
+    assert decode(json.dumps(GOOD | change)) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"1", b"\xff", b"[" * 100_000])
+def test_rubbish_is_none(data):
+    assert decode(data) is None
+
+
+def test_the_latest_come_oldest_first(images, clock):
+    for name in ("git", "curl", "python3"):
+        images.note(name, asked(name), [])
+        clock.forward(1)
+    assert images.latest() == [asked("git"), asked("curl"), asked("python3")]
+
+
+def test_an_image_made_again_is_one_image_and_the_latest(images, clock):
+    for name in ("git", "curl", "git"):
+        images.note(name, asked(name), [])
+        clock.forward(1)
+    assert images.latest() == [asked("curl"), asked("git")]
+
+
+def test_a_pull_from_the_caches_counts_without_a_record(images, storage, clock):
+    """Its mark, which gc goes by, says when it was."""
+    images.note("git", asked("git"), ["sha256:" + "2" * 64, DIGEST])
+    clock.forward(1)
+    images.note("curl", asked("curl"), [])
+    clock.forward(1)
+    storage.write(mark_key(DIGEST), b"today")
+    assert images.latest() == [asked("curl"), asked("git")]
+
+
+def test_older_ones_go(images, storage, clock):
+    for name in ("git", "curl", "python3"):
+        images.note(name, asked(name), [])
+        clock.forward(1)
+    assert images.latest(2) == [asked("curl"), asked("python3")]
+    assert {stat.key for stat in storage.list("asked/")} == {"asked/curl", "asked/python3"}
+
+
+def test_what_nobody_can_read_goes(images, storage):
+    storage.write("asked/x", b"{")
+    assert images.latest() == []
+    assert not list(storage.list("asked/"))
+
+
+def test_records_are_bounded(images, storage, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST", 100)
+    images.note("git", asked("git"), [])
+    assert not list(storage.list("asked/"))
+
+
+def test_a_slow_storage_gathers_no_crowd(storage, monkeypatch):
+    monkeypatch.setattr(module, "WAITING", 2)
+    waiting = []
+    images = AskedImages(storage, waiting.append)
+    for name in ("a", "b", "c"):
+        images.note(name, asked("git"), [])
+    assert len(waiting) == 2
+    for work in waiting:
+        work()
+    images.note("d", asked("git"), [])
+    assert len(waiting) == 3
+
+
+@pytest.mark.parametrize("error", [StorageFull("full"), OSError("no")])
+def test_a_record_that_cannot_be_kept_is_no_error(images, storage, monkeypatch, error):
+    def write(*_):
+        raise error
+
+    monkeypatch.setattr(storage, "write", write)
+    with capture_logs() as logs:
+        images.note("git", asked("git"), [])
+    assert [entry["event"] for entry in logs] == ["what was asked for is not recorded"]
+
+
+def test_nor_is_a_graph_with_holes(images):
+    hole = Closure((PathInfo(path("git"), 1, (path("glibc"),)),))
+    with capture_logs() as logs:
+        images.note("git", Asked((path("git"),), hole), [])
+    assert len(logs) == 1
+
+
+def test_a_server_that_ends_records_nothing_more(storage):
+    def ended(_):
+        raise RuntimeError("cannot schedule new futures after shutdown")
+
+    AskedImages(storage, ended).note("git", asked("git"), [])

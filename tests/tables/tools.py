@@ -1,0 +1,35 @@
+"""A package set of a few tools, and what a server records of images made from it.
+
+asked("git", "curl")        with everything they refer to
+"""
+
+from nixery.closure import Closure, PathInfo
+from nixery.tables.asked import Asked
+
+TOOLS = {
+    "git": (30, ["pcre2", "glibc"]),
+    "curl": (2, ["openssl", "glibc"]),
+    "python3": (80, ["openssl", "glibc"]),
+    "pcre2": (1, ["glibc"]),
+    "openssl": (5, ["glibc"]),
+    "glibc": (40, []),
+}
+"""Size and references."""
+
+
+def path(name):
+    return f"/nix/store/{'0' * 32}-{name}-1.0"
+
+
+def asked(*names):
+    needed, ways = set(), list(names)
+    while ways:
+        name = ways.pop()
+        if name not in needed:
+            needed.add(name)
+            ways += TOOLS[name][1]
+    infos = (
+        PathInfo(path(name), TOOLS[name][0], tuple(sorted(map(path, TOOLS[name][1]))))
+        for name in sorted(needed)
+    )
+    return Asked(tuple(map(path, names)), Closure(tuple(infos)))
