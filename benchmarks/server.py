@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from queue import Queue
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -32,13 +32,13 @@ class Answer:
 
 
 class Requests:
-    """The server's own account of what it answered: the lines of its access log."""
+    """The server's own account of what it answered, its probes aside: lines of its access log."""
 
     def __init__(self) -> None:
         self._lines: Queue[dict[str, Any]] = Queue()
 
     def add(self, event: dict[str, Any]) -> None:
-        if event.get("event") == "request":
+        if event.get("event") == "request" and event.get("path") != "/readyz":
             self._lines.put(event)
 
     def next(self) -> dict[str, Any]:
@@ -70,6 +70,17 @@ class Server:
 
     def manifest(self, image: str) -> Answer:
         return self.get(f"/v2/{image}/manifests/latest", OCI_MANIFEST)
+
+    def wait_until_ready(self) -> None:
+        """As a load balancer does before it sends anybody here."""
+        while True:
+            connection = HTTPConnection(self.address, timeout=60)
+            connection.request("GET", "/readyz")
+            status = connection.getresponse().status
+            connection.close()
+            if status == 200:
+                return
+            sleep(0.05)
 
     def peak_rss(self) -> float:
         """The server's own peak in MiB, its children not counted."""

@@ -3,8 +3,9 @@
     warm_ms          median time at the handler (the server's own access log) in the process that
                      made the image; the package set is a path that did not change
     nix_processes    Nix commands that these requests ran
-    restart_ms       time at the handler of a new process's first request, with storage and state as
-                     the old one left them, beyond its evaluation; median of the runs
+    restart_ms       time at the handler of a new process's first request, once it says that it is
+                     ready, with storage and state as the old one left them, beyond its
+                     evaluation; median of the runs
     evaluation_ms    that evaluation, which a path needs because nothing pins it; median
 
 Milliseconds. Nix commands are counted and timed by a wrapper that takes their place on PATH.
@@ -67,6 +68,8 @@ def measure(image: str, requests: int, runs: int, scratch: Path) -> dict[str, An
     for _ in range(runs):
         before = len(commands.ran())
         with running(storage, state, PATH=commands.path) as server:
+            # Its look at Nix is a process as well, and would compete with the evaluation.
+            server.wait_until_ready()
             whole = _ask(server, image)
         ((step, milliseconds),) = commands.ran()[before:]
         assert step == "evaluate", f"a restarted server ran {step}"
