@@ -12,6 +12,7 @@ for a moment after its deletion; gc removes old ones.
 """
 
 import asyncio
+import itertools
 import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -52,9 +53,10 @@ class Leases:
         self._storage = storage
         self._sleep = sleep
         self._holder = uuid.uuid4().hex
+        self._beats = itertools.count()
 
     async def take(self, key: str) -> Lease | None:
-        """The lease, or None while another replica holds it.
+        """The lease, or None while another replica holds it; one work at a time takes a key.
 
         Where the storage cannot decide who was first, everybody gets one.
         """
@@ -107,10 +109,18 @@ class Leases:
         if found.stat.modified + VALID < self._storage.now():
             return False
         try:
-            return not json.loads(found.data)["released"]
+            state = json.loads(found.data)
+            # Its own is one that it could not release: for example the disk was full.
+            return not state["released"] and state["holder"] != self._holder
         except (ValueError, LookupError, TypeError):
             return False
 
     def _write(self, key: str, condition: Stat | Condition, released: bool) -> Stat | None:  # noqa: FBT001 - given to a thread
-        state = canonical_json({"holder": self._holder, "released": released})
-        return self._storage.write(f"leases/{key}", state, condition)
+        state = {
+            "holder": self._holder,
+            "released": released,
+            # S3 compares contents only: without this, a heartbeat would go unnoticed by whoever
+            # takes over what was not renewed in time.
+            "beat": next(self._beats),
+        }
+        return self._storage.write(f"leases/{key}", canonical_json(state), condition)

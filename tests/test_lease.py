@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from clock import Clock
 
-from nixery.errors import StorageUnavailable
+from nixery.errors import StorageFull, StorageUnavailable
 from nixery.lease import HEARTBEAT, VALID, Leases
 from nixery.storage.memory import MemoryStorage
 
@@ -25,6 +25,12 @@ def storage(clock):
 @pytest.fixture
 def replicas(storage, clock):
     return [Leases(storage, clock.sleep) for _ in range(2)]
+
+
+async def written_again(storage, version):
+    # a thread writes it: nothing to wait for
+    while storage.stat("leases/key").version == version:  # noqa: ASYNC110
+        await asyncio.sleep(0)
 
 
 async def test_one_replica_holds_it(replicas):
@@ -73,9 +79,7 @@ async def test_a_living_holder_keeps_it(replicas, clock):
             await clock.sleeping()
             before = one._storage.stat("leases/key")
             clock.forward(HEARTBEAT)
-            # a thread writes it: nothing to wait for
-            while one._storage.stat("leases/key").version == before.version:  # noqa: ASYNC110
-                await asyncio.sleep(0)
+            await written_again(one._storage, before.version)
             assert await other.take("key") is None
 
 
@@ -99,6 +103,34 @@ async def test_a_storage_that_fails_does_not_end_the_build(replicas, storage, mo
 
     async with one.kept(await one.take("key")):
         monkeypatch.setattr(storage, "write", fail)
+
+
+async def test_what_could_not_be_released_keeps_the_others_away_only(
+    replicas, storage, monkeypatch
+):
+    one, other = replicas
+
+    def fail(*_):
+        raise StorageFull("no space")
+
+    with monkeypatch.context() as full:
+        async with one.kept(await one.take("key")):
+            full.setattr(storage, "write", fail)
+    assert await other.take("key") is None
+    assert await one.take("key")
+
+
+async def test_every_heartbeat_writes_something_else(replicas, storage, clock):
+    """S3's conditions compare contents: a renewed lease must not look like the one before."""
+    async with replicas[0].kept(await replicas[0].take("key")):
+        seen = {storage.objects["leases/key"]}
+        for count in (2, 3):
+            await clock.sleeping()
+            before = storage.stat("leases/key").version
+            clock.forward(HEARTBEAT)
+            await written_again(storage, before)
+            seen.add(storage.objects["leases/key"])
+            assert len(seen) == count
 
 
 async def test_without_conditional_writes_everybody_builds(storage, replicas, monkeypatch):

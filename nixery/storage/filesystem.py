@@ -98,7 +98,7 @@ class FilesystemStorage:
     def write(
         self, key: str, data: bytes, condition: Condition | Stat | None = None
     ) -> Stat | None:
-        with self.stage() as staging:
+        with full_disk_is_told(), self.stage() as staging:
             staging.write(data)
             staging.sync()
             with self._locked(Lock.EXCLUSIVE if condition else Lock.SHARED):

@@ -100,6 +100,18 @@ def test_a_full_disk_is_told_as_that(tmp_path, monkeypatch, code):
             staging.write(b"data")
 
 
+def test_a_directory_that_does_not_fit_is_told_as_that(tmp_path, monkeypatch):
+    storage = FilesystemStorage(tmp_path)
+    storage.check()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(os, "mkdir", full)
+    with pytest.raises(StorageFull):
+        storage.write("plans/key", b"{}")
+
+
 def test_a_short_write_is_continued(tmp_path, monkeypatch):
     storage = FilesystemStorage(tmp_path)
     write = os.write
