@@ -218,7 +218,7 @@ class Builder:
         """Blobs first: a manifest that can be had refers to nothing that is not durable."""
         config = manifest.config(packed, request)
         put(self._storage, config)
-        manifests = {form: manifest.build(packed, config, form) for form in Format}
+        manifests = manifest.in_all_formats(packed, config)
         for made in manifests.values():
             put(self._storage, made.data)
         return image_of(manifests, key)

@@ -62,7 +62,9 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
     nix = open_nix(settings, environ)
     workers = Workers(settings.pack_workers)
     compression = compression_of(settings.compression, settings.compression_level)
-    packer = Packer(store_root(settings.nix_remote), compression, workers)
+    # One worker is one core: then whoever reads a layer compresses it as well.
+    helpers = workers if settings.pack_workers > 1 else None
+    packer = Packer(store_root(settings.nix_remote), compression, helpers)
     presence = Presence(storage, time.monotonic)
     leases = Leases(storage)
     keeper = Keeper(storage, leases, settings.storage_max_bytes)
