@@ -47,6 +47,14 @@ class Nix(Protocol):
     async def closure(self, paths: Sequence[StorePath]) -> Closure: ...
 
 
+class PlanningTables(Protocol):
+    """What plans are made with; ``nixery.tables`` has the real ones."""
+
+    def current(self) -> tuple[layers.Tables, Mapping[str, str]]: ...
+
+    def asked(self, made: CachedImage, packages: Sequence[Package], closure: Closure) -> None: ...
+
+
 Where = Literal["local", "bucket", "none"]
 """An image was found; none: it was made for this request."""
 
@@ -82,6 +90,7 @@ class Builder:
         packer: archive.Packer,
         roots: Roots,
         caches: Caches,
+        tables: PlanningTables,
         leases: Leases,
         queue: Queue,
         disk: Disk,
@@ -94,6 +103,7 @@ class Builder:
         self._packer = packer
         self._roots = roots
         self._caches = caches
+        self._tables = tables
         self._leases = leases
         self._queue = queue
         self._disk = disk
@@ -174,6 +184,7 @@ class Builder:
             packed = await self._pack(plan, packages)
         made = await anyio.to_thread.run_sync(self._keep, key, packed, request)
         await self._caches.images.keep(key, made)
+        self._tables.asked(made, packages, closure)
         log.info(
             "image made",
             paths=len(closure.paths),
@@ -194,10 +205,9 @@ class Builder:
         """The plan of the image's first time, so that its digest stays; else a new one."""
         if planned := self._caches.plans.find(key, closure):
             return planned
-        grouped = layers.group(
-            closure, layers.EMPTY, self._limits.layer_budget, self._limits.layering
-        )
-        plan = Plan(tuple(layer.paths for layer in grouped.layers), {})
+        tables, versions = self._tables.current()
+        grouped = layers.group(closure, tables, self._limits.layer_budget, self._limits.layering)
+        plan = Plan(tuple(layer.paths for layer in grouped.layers), versions)
         return self._caches.plans.agree(key, plan, closure)
 
     async def _pack(self, plan: Plan, packages: Sequence[Package]) -> tuple[PackedLayer, ...]:

@@ -36,6 +36,7 @@ from nixery.source.factory import make_source
 from nixery.storage import Storage
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.storage.patience import PATIENT, Patience
+from nixery.tables import PlanningTables
 
 log = structlog.get_logger()
 
@@ -51,6 +52,7 @@ class Parts:
     nix: Nix
     workers: Workers
     keeper: Keeper
+    tables: PlanningTables
     disk: Disk
     builder: Builder
     answers: Answers
@@ -68,6 +70,12 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
     presence = Presence(storage, time.monotonic)
     leases = Leases(storage)
     keeper = Keeper(storage, leases, settings.storage_max_bytes)
+    tables = PlanningTables(
+        storage,
+        strategy=settings.layering,
+        budget=settings.layer_budget,
+        popularity_url=settings.popularity_url,
+    )
     disk = Disk(disks(settings), on_full=keeper.noticed_full)
     builder = Builder(
         source=source,
@@ -83,6 +91,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
             plans=Plans(storage),
             layers=LayerCache(storage),
         ),
+        tables=tables,
         leases=leases,
         queue=Queue(settings.max_builds),
         disk=disk,
@@ -95,7 +104,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
         ),
     )
     answers = Answers(builder, Failures(time.monotonic), settings.request_timeout)
-    return Parts(storage, source, nix, workers, keeper, disk, builder, answers)
+    return Parts(storage, source, nix, workers, keeper, tables, disk, builder, answers)
 
 
 def open_storage(settings: Settings, patience: Patience = PATIENT) -> Storage:

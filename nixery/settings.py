@@ -103,6 +103,7 @@ class Settings(BaseModel):
     pack_workers: int = Field(alias="NIXERY_PACK_WORKERS", gt=0)
     layering: Strategy = Field("units", alias="NIXERY_LAYERING")
     layer_budget: int = Field(94, alias="NIXERY_LAYER_BUDGET", ge=1, le=120)
+    popularity_url: str = Field("", alias="NIX_POPULARITY_URL")
     compression: LayerCompression = Field("gzip", alias="NIXERY_COMPRESSION")
     compression_level: int | None = Field(None, alias="NIXERY_COMPRESSION_LEVEL")
 
@@ -130,7 +131,7 @@ SOURCES = {
     "NIXERY_PKGS_REPO": "pkgs_repo",
     "NIXERY_PKGS_PATH": "pkgs_path",
 }
-ACCEPTED_FROM_GO_SERVER = frozenset({"WEB_DIR", "NIX_POPULARITY_URL"})
+ACCEPTED_FROM_GO_SERVER = frozenset({"WEB_DIR"})
 """Names of the Go server that need no value here; setting them is no mistake."""
 
 

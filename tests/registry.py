@@ -30,6 +30,7 @@ from nixery.oci import Format, hexdigits
 from nixery.queue import Queue
 from nixery.roots import Roots
 from nixery.storage.memory import MemoryStorage
+from nixery.tables import PlanningTables
 
 LIMITS = Limits(builds=2, pack_workers=2, layering="units", layer_budget=94)
 
@@ -77,6 +78,12 @@ class Registry:
                 evaluations=Evaluations(self.clock, None),
                 plans=Plans(self.storage),
                 layers=LayerCache(self.storage),
+            ),
+            tables=PlanningTables(
+                self.storage,
+                strategy=self.limits.layering,
+                budget=self.limits.layer_budget,
+                submit=lambda work: work(),
             ),
             leases=Leases(self.storage, self.clock.sleep),
             queue=Queue(self.limits.builds, self.patience),

@@ -42,6 +42,9 @@ a collection may fall into:
 - An entry written after the entries were listed. Its blobs were published or touched by then: see
   above. Entries are listed and read before blobs, so that what an entry names is never taken for
   missing.
+- A table that is published, or counts again: it is written before anything names it, and so has
+  another version than the one that was seen. What ``current`` names stays, and so does for a day
+  what it named before, for plans that are being made.
 - A plan that is being replayed is touched (``Plans.find``), and stays or is not found.
 - An image that is built again while it goes: its entry or its manifest's blob got another
   version, which stops the image's own removal (it is *spared*), its layers were touched.

@@ -78,7 +78,7 @@ def _plans_and_tables(survey: Survey, kept: Collection[Image]) -> Iterator[Remov
     going = {s.key: s for s in survey.plans if s.key not in needed and is_old(survey, s)}
     yield from (Removal("plans", stat) for stat in going.values())
     tables = (used for plan, used in survey.used_tables.items() if plan not in going)
-    referred = frozenset[str]().union(*tables)
+    referred = survey.current_tables.union(*tables)
     newer: dict[str, float] = {}
     for stat in sorted(survey.tables, key=lambda stat: (-stat.modified, stat.key)):
         kind = stat.key.split("/")[1]

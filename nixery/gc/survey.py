@@ -16,6 +16,7 @@ from nixery.cache.plans import decode as decode_plan
 from nixery.errors import NixeryError
 from nixery.oci import Digest, canonical_json, digest_of, parse_digest
 from nixery.storage import Object, Stat, Storage, layer_key
+from nixery.tables.published import Published
 
 LARGEST_MANIFEST = 1 << 20
 """Bytes. One with 125 layers, more than any client takes, has 30 KB; blobs up to this size that
@@ -78,6 +79,9 @@ class Survey:
     marks: Mapping[Digest, Stat]
     plans: tuple[Stat, ...]
     tables: tuple[Stat, ...]
+    """Also ``current`` of each kind, which says which of them counts."""
+    current_tables: frozenset[str]
+    """Keys of those, and of what they name."""
     used_tables: Mapping[str, frozenset[str]]
     """Keys of ``tables/`` by the key of the plan that used them."""
     leases: tuple[Stat, ...]
@@ -90,7 +94,7 @@ def take(storage: Storage) -> Survey:
     now = storage.now()
     marks = tuple(storage.list("pulled/"))
     plans = tuple(storage.list("plans/"))
-    tables = tuple(storage.list("tables/"))
+    tables, asked = tuple(storage.list("tables/")), tuple(storage.list("asked/"))
     entries = tuple(_read(storage, storage.list("manifests/")))
     builds = tuple(_build(found) for found in _read(storage, storage.list("builds/")))
     leases, staging = tuple(storage.list("leases/")), tuple(storage.list("staging/"))
@@ -106,7 +110,7 @@ def take(storage: Storage) -> Survey:
     theirs = {made.digest: made.refs for made in (*others, *more)}
     promised = frozenset[Digest]().union(*theirs.values())
     everything = [
-        *marks, *plans, *tables, *leases, *staging, *quarantine, *blobs,
+        *marks, *plans, *tables, *asked, *leases, *staging, *quarantine, *blobs,
         *(entry.stat for entry in entries), *(build.stat for build in builds),
     ]  # fmt: skip
     return Survey(
@@ -123,6 +127,7 @@ def take(storage: Storage) -> Survey:
         marks=_by_digest(marks, "pulled/"),
         plans=plans,
         tables=tables,
+        current_tables=frozenset(Published(storage).needed(stat.key for stat in tables)),
         used_tables=_used_tables(storage, plans) if tables else {},
         leases=leases,
         staging=staging,

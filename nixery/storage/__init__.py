@@ -4,7 +4,9 @@
     builds/<key>             what packing this set of store paths gave
     manifests/<key>          a cached manifest
     plans/<key>              how that manifest was planned
-    tables/<kind>/<version>  popularity and units that plans refer to
+    tables/<kind>/<version>  what layers are planned with: popularity, units, a starting list
+    tables/<kind>/current    which of them counts
+    asked/<key>              an image that was made: what tables are learned from
     leases/<key>             who is building what, until when
     pulled/<digest>          when a manifest was last pulled, to the day
     quarantine/<sha256>      what did not hash to its name

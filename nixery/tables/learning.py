@@ -5,6 +5,7 @@ day is over; and never before there are LEAST. A table is published where it pay
 (``worth_publishing``), in place of the one that it was compared with.
 """
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -76,7 +77,7 @@ class Learner:
         published: Published,
         budget: int,
         *,
-        sleep: Sleep,
+        sleep: Sleep = asyncio.sleep,
         learn: Learn = in_a_process,
     ) -> None:
         """``budget``: that of the images to come."""

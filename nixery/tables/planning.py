@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 from nixery.cache import CachedImage
 from nixery.closure import Closure, Package
 from nixery.layers import READS, Strategy, Tables
-from nixery.lease import Sleep
 from nixery.storage import Storage
-from nixery.tables.asked import Asked, AskedImages
+from nixery.tables.asked import Asked, AskedImages, Submit
 from nixery.tables.current import CurrentTables
 from nixery.tables.learning import Learner
 from nixery.tables.published import Published
@@ -29,22 +28,17 @@ class PlanningTables:
         strategy: Strategy,
         budget: int,
         popularity_url: str = "",
-        sleep: Sleep = asyncio.sleep,
+        submit: Submit | None = None,
     ) -> None:
+        """``submit``: where records are written; by default in a thread of its own."""
         self._published = Published(storage)
         self._current = CurrentTables(self._published, READS[strategy])
         self._waits = "popularity" in READS[strategy]
         self._recording = ThreadPoolExecutor(1, thread_name_prefix="asked")
-        self._asked = AskedImages(storage, self._recording.submit)
-        self._watch = (
-            PopularityWatch(popularity_url, self._published, sleep=sleep)
-            if popularity_url
-            else None
-        )
+        self._asked = AskedImages(storage, submit or self._recording.submit)
+        self._watch = PopularityWatch(popularity_url, self._published) if popularity_url else None
         self._learner = (
-            Learner(self._asked, self._published, budget, sleep=sleep)
-            if "units" in READS[strategy]
-            else None
+            Learner(self._asked, self._published, budget) if "units" in READS[strategy] else None
         )
 
     @asynccontextmanager

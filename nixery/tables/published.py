@@ -10,6 +10,7 @@ what that one chose. A storage that keeps no conditions has the last one win; st
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -69,6 +70,19 @@ class Published:
         """The table's bytes; None where it is gone, or is not what its name says."""
         found = self._storage.read(table_key(kind, version))
         return found.data if found and version_of(found.data) == version else None
+
+    def needed(self, keys: Iterable[str]) -> Iterator[str]:
+        """Of these keys below ``tables/`` all ``current``, and what they name.
+
+        Also of kinds that only another version of this program knows.
+        """
+        for key in keys:
+            kind, _, name = key.removeprefix("tables/").partition("/")
+            if name == CURRENT:
+                yield key
+                found = self._storage.read(key)
+                if found and (version := decode_pointer(found.data)):
+                    yield table_key(kind, version)
 
     def publish(self, kind: Kind, data: bytes, instead_of: Pointer) -> Pointer:
         """Makes this table the current one, unless another was published since ``instead_of``.

@@ -8,6 +8,7 @@ from nixery.gc import KeepBytes, OlderThan, collect
 from nixery.oci import Format, canonical_json, digest_of
 from nixery.pulled import mark_key
 from nixery.storage import layer_key, put
+from nixery.tables.published import Published
 
 NOTHING = KeepBytes(0)
 
@@ -178,6 +179,34 @@ def test_tables_stay_while_a_plan_refers_to_them_or_they_are_the_newest(storage,
     assert not stored.is_there(git)
     run(storage)
     assert tables() == {"units/newest", "popularity/only"}
+
+
+def test_what_counts_stays_also_when_it_is_not_the_newest(storage, clock):
+    """An operator went back to an older table; another kind is that of a newer version."""
+
+    def publish(kind, data):
+        published = Published(storage)
+        clock.forward(1)
+        return published.publish(kind, data, published.current(kind)).version
+
+    first, second = publish("units", b"1"), publish("units", b"2")
+    publish("units", b"1")
+    publish("unknown", b"3")
+    before = {stat.key for stat in storage.list("tables/")}
+    clock.forward(DAY - 10)
+    run(storage)
+    assert {stat.key for stat in storage.list("tables/")} == before
+    clock.forward(3 * DAY)
+    run(storage)
+    assert {stat.key for stat in storage.list("tables/")} == before - {f"tables/units/{second}"}
+    assert Published(storage).read("units", first) == b"1"
+
+
+def test_records_of_what_was_asked_for_count_and_stay(storage, clock):
+    """They are bounded by whoever learns from them."""
+    storage.write("asked/x", b"12345")
+    clock.forward(90 * DAY)
+    assert run(storage).left.size == 5
 
 
 def test_an_entry_whose_layer_is_gone_goes(storage, stored, clock):

@@ -64,6 +64,7 @@ def surveys(draw):
         marks=marks,
         plans=plans,
         tables=(),
+        current_tables=frozenset(),
         used_tables={},
         leases=(),
         staging=(),
