@@ -1,0 +1,13 @@
+"""``nixery serve`` where everybody who asks has the work done anew: no single flight."""
+
+from nixery.cli import main
+from nixery.flight import Flight, Flights
+
+
+async def alone(_self, _key, work):
+    return await work(Flight())
+
+
+if __name__ == "__main__":
+    Flights.run = alone
+    main()
