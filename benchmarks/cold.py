@@ -8,6 +8,8 @@ Both are run in turn, and medians are compared: what else the machine does then 
     cpu_ratio         CPU seconds of the server and its children / of the pipeline's processes
     bytes_ratio       bytes of all layers / bytes of the pipeline's gzip
     peak_rss_mb       the server's own peak memory, MiB, the most of all runs
+    speedup_2_workers seconds of the request with 1 worker / with 2, the median of pairs in turn
+    group_10k_ms      milliseconds to plan the layers of 10,000 store paths
     closure_mib       size of the packed store paths as Nix counts it (NAR)
     yardstick_spread  (slowest - fastest) / median of the pipeline's seconds; above 0.1 the machine
                       was too busy for time_ratio, and cpu_ratio decides
@@ -19,6 +21,7 @@ import os
 import resource
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import BytesIO
@@ -26,9 +29,13 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
+from typing import Any, get_args
 
+from zstandard import ZstdDecompressor
+
+from benchmarks.grouping import group_10k_ms
 from benchmarks.server import Server, running
+from nixery.oci import LayerCompression
 
 PROJECT = Path(__file__).resolve().parent.parent
 PIPELINE = (
@@ -54,11 +61,14 @@ class Closure:
 
 def main() -> None:
     options = _parser().parse_args()
+    settings = {"NIXERY_COMPRESSION": options.compression}
+    if options.workers:
+        settings["NIXERY_PACK_WORKERS"] = str(options.workers)
     image = json.loads((PROJECT / "demo/images.json").read_text())[options.image]["name"]
     # Beside the project and not in /tmp, which may be memory: fsync is a part of the price.
     (PROJECT / ".nixery").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="bench-", dir=PROJECT / ".nixery") as scratch:
-        result = measure(image, options.runs, Path(scratch))
+        result = measure(image, options.runs, Path(scratch), settings)
     print(json.dumps(result))
 
 
@@ -72,57 +82,92 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--image", choices=["1", "5", "20"], default="20", help="packages in the image (20)"
     )
+    parser.add_argument(
+        "--compression",
+        choices=get_args(LayerCompression),
+        default="gzip",
+        metavar="KIND",
+        help="gzip (default), zstd or none, at its default level",
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="layers packed at the same time (the cores)"
+    )
     return parser
 
 
-def measure(image: str, runs: int, scratch: Path) -> dict[str, Any]:
-    """Prints a row per pair of runs; gives the figures."""
+def measure(image: str, runs: int, scratch: Path, settings: Mapping[str, str]) -> dict[str, Any]:
+    """Prints a row for each of the ``runs``; gives the figures. ``settings`` are the server's."""
     # Builds what is missing, fills the page cache, and tells what the image is made of.
-    with _fresh_server(scratch / "first") as server:
+    with _fresh_server(scratch / "first", settings) as server:
         manifest = server.manifest(image).body
         closure = _weigh(_packed_paths(server, image, json.loads(manifest)), scratch)
     layers = [layer["size"] for layer in json.loads(manifest)["layers"]]
     print(f"{image}: {len(closure.paths)} store paths in {len(layers)} layers")
-    print(f"{'':>5}{'nixery s':>10}{'CPU s':>8}{'pipeline s':>12}{'CPU s':>8}{'peak MiB':>10}")
+    print(
+        f"{'':>5}{'nixery s':>10}{'CPU s':>8}{'pipeline s':>12}{'CPU s':>8}{'peak MiB':>10}"
+        f"{'1 worker s':>12}{'2 s':>8}"
+    )
 
-    ours, yardstick, peaks = [], [], []
+    ours, yardstick, peaks, speedups = [], [], [], []
     for number in range(runs):
-        with _fresh_server(scratch / str(number)) as server:
-            answer = server.manifest(image)
-            assert answer.body == manifest, "the same image must be the same bytes"
-            ours.append(Run(answer.wall, answer.cpu))
-            peaks.append(server.peak_rss())
+
+        def first_pull(name: str, **more: str) -> tuple[Run, float]:
+            with _fresh_server(scratch / name, settings | more) as server:
+                answer = server.manifest(image)
+                assert answer.body == manifest, "the same image must be the same bytes"
+                return Run(answer.wall, answer.cpu), server.peak_rss()
+
+        run, peak = first_pull(str(number))
+        ours.append(run)
+        peaks.append(peak)
         yardstick.append(_pipeline(scratch))
+        # Which of the two comes first alternates as well.
+        walls = {
+            workers: first_pull(f"{number}-{workers}", NIXERY_PACK_WORKERS=workers)[0].wall
+            for workers in ("12" if number % 2 else "21")
+        }
+        speedups.append(walls["1"] / walls["2"])
         print(
             f"{number + 1:>5}{ours[-1].wall:>10.2f}{ours[-1].cpu:>8.2f}"
             f"{yardstick[-1].wall:>12.2f}{yardstick[-1].cpu:>8.2f}{peaks[-1]:>10.0f}"
+            f"{walls['1']:>12.2f}{walls['2']:>8.2f}"
         )
-    walls = [run.wall for run in yardstick]
+    seconds = [run.wall for run in yardstick]
     return {
-        "time_ratio": round(median(run.wall for run in ours) / median(walls), 3),
+        "time_ratio": round(median(run.wall for run in ours) / median(seconds), 3),
         "cpu_ratio": round(
             median(run.cpu for run in ours) / median(run.cpu for run in yardstick), 3
         ),
         "bytes_ratio": round(sum(layers) / closure.gzip_size, 3),
         "peak_rss_mb": round(max(peaks), 1),
+        "speedup_2_workers": round(median(speedups), 2),
+        "group_10k_ms": group_10k_ms(),
         "closure_mib": round(closure.nar_size / 2**20),
-        "yardstick_spread": round((max(walls) - min(walls)) / median(walls), 3),
+        "yardstick_spread": round((max(seconds) - min(seconds)) / median(seconds), 3),
     }
 
 
-def _fresh_server(directory: Path) -> AbstractContextManager[Server]:
-    return running(directory / "storage", directory / "state")
+def _fresh_server(directory: Path, settings: Mapping[str, str]) -> AbstractContextManager[Server]:
+    return running(directory / "storage", directory / "state", **settings)
 
 
 def _packed_paths(server: Server, image: str, manifest: dict[str, Any]) -> tuple[str, ...]:
     """The store paths in the layers: what was packed, not what should have been."""
     found = set()
     for layer in manifest["layers"]:
-        blob = BytesIO(server.get(f"/v2/{image}/blobs/{layer['digest']}").body)
-        with tarfile.open(fileobj=blob, mode="r:*") as archive:
+        blob = server.get(f"/v2/{image}/blobs/{layer['digest']}").body
+        with tarfile.open(fileobj=_tar(blob, layer["mediaType"]), mode="r:*") as archive:
             parts = (member.name.split("/") for member in archive)
             found |= {"/".join(part[:3]) for part in parts if part[:2] == ["nix", "store"]}
     return tuple(sorted(path for path in found if path.count("/") == 2))
+
+
+def _tar(blob: bytes, media_type: str) -> BytesIO:
+    """As tarfile reads it, which knows gzip but not zstd."""
+    if not media_type.endswith("zstd"):
+        return BytesIO(blob)
+    frames = ZstdDecompressor().stream_reader(blob, read_across_frames=True)
+    return BytesIO(frames.read())
 
 
 def _weigh(paths: tuple[str, ...], scratch: Path) -> Closure:

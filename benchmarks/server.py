@@ -112,9 +112,14 @@ def running(storage: Path, state: Path, **settings: str) -> Iterator[Server]:
     )
     assert process.stderr is not None
     last_words: deque[str] = deque(maxlen=20)
+    requests = Requests()
+    reading = threading.Thread(
+        target=_read_on, args=[process.stderr, last_words, requests], daemon=True
+    )
     try:
-        requests = Requests()
-        yield Server(process, _address(process.stderr, last_words, requests), requests)
+        url = _address(process.stderr, last_words)
+        reading.start()
+        yield Server(process, url, requests)
     except Exception:
         sys.stderr.writelines(last_words)
         print(f"the server's status: {process.poll()}", file=sys.stderr)
@@ -122,18 +127,17 @@ def running(storage: Path, state: Path, **settings: str) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait()
+        if reading.ident is not None:
+            reading.join()
+        process.stderr.close()
 
 
-def _address(log: IO[str], last_words: deque[str], requests: Requests) -> str:
-    """Reads the log until the server says where it listens; a thread reads on."""
+def _address(log: IO[str], last_words: deque[str]) -> str:
+    """Reads the log until the server says where it listens."""
     for line in log:
         last_words.append(line)
         event = _parsed(line)
         if event.get("event") == "listening":
-            reading = threading.Thread(
-                target=_read_on, args=[log, last_words, requests], daemon=True
-            )
-            reading.start()
             return str(event["url"])
     raise RuntimeError("the server did not start")
 
