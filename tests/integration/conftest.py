@@ -5,6 +5,9 @@ something unbuilt gives the set a salt (``Nix(nixpkgs_config={"salt": salt})``);
 collects garbage or breaks the store makes another with ``tiny_set.nix_environment(tmp_path, …)``.
 """
 
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
 from uuid import uuid4
 
 import pytest
@@ -12,6 +15,7 @@ import structlog
 from demo_set import make_demo_set
 from listening import Listener
 from tiny_set import make_store, make_tiny_set, nix_environment, source_of
+from unpacked import run
 
 from nixery.nix import Nix
 
@@ -62,6 +66,19 @@ def listen():
 
     yield start
     structlog.configure(**configuration)
+
+
+@pytest.fixture
+def podman():
+    """With storage of its own; its paths must be short, they name sockets."""
+    home = Path(mkdtemp(prefix="podman-", dir="/tmp"))
+    command = (
+        *("podman", "--root", home / "root", "--runroot", home / "run"),
+        *("--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=none"),
+    )
+    yield command
+    run(*command, "rmi", "--all", "--force")
+    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")

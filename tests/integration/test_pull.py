@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 from served import DOCKER, OCI, serve
@@ -131,19 +130,6 @@ def test_one_digest_after_a_restart(registry, nix_environment, tiny, tmp_path, a
     """With another directory, state and process: nothing but the content counts."""
     with serve(nix_environment, tmp_path, NIXERY_PKGS_PATH=str(tiny)) as other:
         assert other.digest("shell/odd/git", accept) == registry.digest("shell/odd/git", accept)
-
-
-@pytest.fixture
-def podman():
-    """With storage of its own; its paths must be short, they name sockets."""
-    home = Path(mkdtemp(prefix="podman-", dir="/tmp"))
-    command = (
-        *("podman", "--root", home / "root", "--runroot", home / "run"),
-        *("--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=none"),
-    )
-    yield command
-    run(*command, "rmi", "--all", "--force")
-    shutil.rmtree(home)
 
 
 def test_a_podman_container(demo_registry, podman):
