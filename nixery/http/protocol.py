@@ -5,6 +5,8 @@
   request and then nothing would take all descriptors, and shut everybody else out.
 - Of several requests in a row on one connection (pipelining), uvicorn tells only the last that the
   client left; here all learn it, and none sends to nobody.
+- Headers, and requests in a row, are limited. Uvicorn takes what comes: the parser's work grows
+  with the square of a header's length, and one packet may hold 10,000 requests, all remembered.
 """
 
 import asyncio
@@ -17,6 +19,14 @@ from nixery.http.zerocopy import ZERO_COPY, ZeroCopySend, can_send
 
 HEADER_SECONDS = 30.0
 """From the connection, or from the first byte of a later request, to the end of the headers."""
+MAX_HEADERS = 64 * 1024
+"""Bytes that bring neither the end of headers nor a part of a body; proxies allow 8 to 64 KiB."""
+MAX_WAITING = 100
+"""Requests that wait for an earlier one of their connection. No client of a registry sends two."""
+
+
+class TooManyRequests(Exception):
+    """Raised in the parser, which then takes the rest for rubbish."""
 
 
 class RegistryProtocol(HttpToolsProtocol):
@@ -25,6 +35,7 @@ class RegistryProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
+        self._unfinished = 0
         self._cycles: list[RequestResponseCycle] = []
         self._senders: list[ZeroCopySend] = []
         self._app = self.app
@@ -36,7 +47,10 @@ class RegistryProtocol(HttpToolsProtocol):
         self._expect_headers()
 
     def data_received(self, data: bytes) -> None:
+        self._unfinished += len(data)
         super().data_received(data)
+        if self._unfinished > MAX_HEADERS and not self.transport.is_closing():
+            self.send_400_response(f"Request headers may have {MAX_HEADERS} bytes.")
         # Data ends uvicorn's keep-alive timer, whatever it is: the body of a request that has been
         # answered, or empty lines. So something else must run from here on.
         if self.cycle is None or self.cycle.response_complete:
@@ -53,7 +67,14 @@ class RegistryProtocol(HttpToolsProtocol):
         else:
             self.transport.abort()
 
+    def on_body(self, body: bytes) -> None:
+        self._unfinished = 0
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
+        self._unfinished = 0
+        if len(self.pipeline) >= MAX_WAITING:
+            raise TooManyRequests
         before = self.cycle
         super().on_headers_complete()
         self._stop_deadline()

@@ -1,4 +1,4 @@
-"""Connections that send no whole request: they are closed, and only they."""
+"""Connections that send no whole request, or too much: they are closed, and only they."""
 
 import httpx
 import pytest
@@ -105,3 +105,49 @@ def test_idle_between_requests(url):
             assert rest(other) == b""
         client.sendall(WHOLE)
         assert answer(client)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"GET /v2/ HTTP/1.1\r\nX-Long: ",
+        b"GET /",
+        b"\r\n",
+        request("/v2/", "Transfer-Encoding: chunked") + b"0\r\nX-Trailer: ",
+        request("/v2/", "Transfer-Encoding: chunked") + b"1;extension=",
+    ],
+    ids=["header", "path", "empty lines", "trailer", "chunk extension"],
+)
+def test_endless_headers(url, begin):
+    """What never becomes a request is not collected for ever, whatever part of one it is."""
+    piece = (b"\r\n" if begin == b"\r\n" else b"xx") * 8192
+    with connected(url) as client:
+        client.sendall(begin)
+        with pytest.raises(ConnectionError):
+            client.sendall(piece * 1000)
+    assert httpx.get(f"{url}/v2/").status_code == 200
+
+
+def test_large_headers(url):
+    """Headers within the limit are read, as often as they come, and bodies do not count."""
+    headers = ("X-Long: " + "x" * (protocol.MAX_HEADERS // 2), "Content-Length: 100000")
+    with connected(url) as client:
+        for _ in range(4):
+            client.sendall(request("/v2/", *headers) + b"x" * 100_000)
+            assert answer(client)[0] == 200
+
+
+def test_requests_in_a_row(url):
+    """They are answered in turn, also where they come in one packet."""
+    with connected(url) as client:
+        client.sendall(WHOLE * protocol.MAX_WAITING)
+        for _ in range(protocol.MAX_WAITING):
+            assert answer(client)[0] == 200
+
+
+def test_too_many_requests_in_a_row(url):
+    """Each that waits costs memory: whoever sends without waiting for answers is cut off."""
+    with connected(url) as client:
+        client.sendall(WHOLE * (protocol.MAX_WAITING + 2))
+        assert rest(client) == b""
+    assert httpx.get(f"{url}/v2/").status_code == 200
