@@ -18,7 +18,7 @@ FLOORS = [
     ["answers"],
     ["builder", "gc"],
     ["tables"],
-    ["pulled"],
+    ["pulled", "assembler"],
     ["nix", "layers", "archive", "cache", "lease"],
     ["manifest"],
     ["image", "source", "closure", "storage", "roots"],
