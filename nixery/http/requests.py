@@ -24,6 +24,8 @@ ErrorHandler = Callable[[Request, Exception], Response]
 
 # What proxies make: UUIDs, ULIDs, trace ids. Anything else could forge lines of the log.
 _SANE_ID = re.compile(r"[A-Za-z0-9._:=+/-]{8,128}")
+# Characters; names have 255, digests 71. A header may have 64 KiB, and each request is a line.
+_MAX_PATH = 512
 _MAX_USER_AGENT = 200
 _CLIENT_LEFT = 499  # nginx's number for the log; nobody is there to read it
 
@@ -108,10 +110,16 @@ def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:
         "request",
         method=scope["method"],
         # Quoted again, so that no decoded line break reaches a log that people read.
-        path=quote(scope["path"], errors="replace"),
+        path=quote(scope["path"][:_MAX_PATH], errors="replace"),
         status=outcome.status,
         bytes=outcome.body_bytes,
         ms=round(seconds * 1000, 2),
-        user_agent=Headers(scope=scope).get("user-agent", "")[:_MAX_USER_AGENT],
+        user_agent=_user_agent(scope),
         **({} if outcome.complete else {"aborted": True}),
     )
+
+
+def _user_agent(scope: Scope) -> str:
+    # As Latin-1, a byte may be a control character: 0x9b begins a terminal's command.
+    given = Headers(scope=scope).get("user-agent", "")[:_MAX_USER_AGENT]
+    return given.encode("ascii", "backslashreplace").decode()

@@ -89,6 +89,15 @@ async def test_line(client_of, logged):
     }
 
 
+async def test_line_is_bounded(client_of, logged):
+    """A client decides neither how long a line is nor what it does to a terminal."""
+    async with client_of(wrap(PlainTextResponse("hello"))) as client:
+        await client.get("/" + "x" * 10_000, headers={"User-Agent": b"\x9b31m red \xff"})
+    (line,) = logged
+    assert line["path"] == "/" + "x" * 511
+    assert line["user_agent"] == r"\x9b31m red \xff"
+
+
 async def test_head_sends_no_bytes(client_of, logged):
     """The server drops the body of a HEAD: the line must not count it."""
     async with client_of(wrap(PlainTextResponse("hello"))) as client:
