@@ -19,20 +19,20 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from nixery import archive, layers, manifest
-from nixery.cache import CachedImage, Caches, Plan, Recipe, image_of, keys
+from nixery import archive, layers
+from nixery.assembler import Assembler
+from nixery.cache import CachedImage, Caches, Plan, Recipe, image_of
 from nixery.closure import Closure, Package, StorePath
 from nixery.disk import Disk
 from nixery.flight import Flight, Flights
 from nixery.image import ImageRequest
 from nixery.lease import Leases
 from nixery.manifest import Manifest
-from nixery.oci import Format, PackedLayer
+from nixery.oci import Format
 from nixery.queue import Queue
 from nixery.roots import Roots
 from nixery.source import PackageSource, ResolvedSource, SourceTree
-from nixery.storage import Storage, put
-from nixery.threads import map_in_threads
+from nixery.storage import Storage
 
 log = structlog.get_logger()
 
@@ -99,8 +99,6 @@ class Builder:
     ) -> None:
         self._source = source
         self._nix = nix
-        self._storage = storage
-        self._packer = packer
         self._roots = roots
         self._caches = caches
         self._tables = tables
@@ -111,7 +109,7 @@ class Builder:
         self._limits = limits
         self._builds: Flights[CachedImage] = Flights()
         self._evaluating = anyio.CapacityLimiter(limits.builds)
-        self._packing = anyio.CapacityLimiter(limits.pack_workers)
+        self._assembler = Assembler(storage, packer, caches.layers, limits.pack_workers)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Builder"]:
@@ -181,8 +179,8 @@ class Builder:
             await self._nix.realise(packages, root)
             closure = await self._nix.closure([path for p in packages for path in p.paths])
             plan = await anyio.to_thread.run_sync(self._plan, key, closure)
-            packed = await self._pack(plan, packages)
-        made = await anyio.to_thread.run_sync(self._keep, key, packed, request)
+            packed = await self._assembler.pack(plan.layers, packages)
+        made = image_of(await self._assembler.describe(packed, request), key)
         await self._caches.images.keep(key, made)
         self._tables.asked(made, packages, closure)
         log.info(
@@ -209,29 +207,6 @@ class Builder:
         grouped = layers.group(closure, tables, self._limits.layer_budget, self._limits.layering)
         plan = Plan(tuple(layer.paths for layer in grouped.layers), versions)
         return self._caches.plans.agree(key, plan, closure)
-
-    async def _pack(self, plan: Plan, packages: Sequence[Package]) -> tuple[PackedLayer, ...]:
-        """The plan's layers in its order, then the environment layer, several at once."""
-        contents: list[archive.Content] = [archive.StorePaths(paths) for paths in plan.layers]
-        contents.append(archive.Environment(tuple(package.paths for package in packages)))
-        return await map_in_threads(self._pack_one, contents, self._packing)
-
-    def _pack_one(self, content: archive.Content) -> PackedLayer:
-        key = keys.by_content("layer", self._packer.describe(content))
-        layer = self._caches.layers.find(key)
-        if layer is None:
-            layer = self._packer.pack(content, self._storage)
-            self._caches.layers.keep(key, layer)
-        return layer
-
-    def _keep(self, key: str, packed: Sequence[PackedLayer], request: ImageRequest) -> CachedImage:
-        """Blobs first: a manifest that can be had refers to nothing that is not durable."""
-        config = manifest.config(packed, request)
-        put(self._storage, config)
-        manifests = manifest.in_all_formats(packed, config)
-        for made in manifests.values():
-            put(self._storage, made.data)
-        return image_of(manifests, key)
 
     async def _answered(
         self, by_source: str | None, source: ResolvedSource, found: CachedImage, where: Where
