@@ -60,7 +60,8 @@ def place(tiny):
     directory.chmod(0o755)
     shutil.copytree(tiny, directory / "tiny")
     expressions = Path(nixery.expressions.__file__).parent
-    shutil.copy(expressions / "packages.nix", directory)
+    for file in expressions.glob("*.nix"):
+        shutil.copy(file, directory)
     for own in ("bin", "conf", "home", "roots", "store"):
         (directory / own).mkdir()
     for theirs in ("home", "roots", "store"):
