@@ -86,9 +86,7 @@ let
     let
       parts = filter isString (split "\\." name);
       output = foldl' (_: part: part) "" parts;
-      node = builtins.substring 0 (
-        builtins.stringLength name - builtins.stringLength output - 1
-      ) name;
+      node = builtins.substring 0 (builtins.stringLength name - builtins.stringLength output - 1) name;
     in
     built.${node}.${output};
 

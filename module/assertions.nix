@@ -24,8 +24,7 @@ let
 
   bucket = backend: {
     assertion = cfg.storage.backend == backend -> cfg.storage.${backend}.bucket != null;
-    message =
-      "${name "storage.${backend}.bucket"} must be set: the backend keeps images in a bucket";
+    message = "${name "storage.${backend}.bucket"} must be set: the backend keeps images in a bucket";
   };
 
   s3Keys = {
@@ -60,11 +59,12 @@ let
 
   # ProtectHome hides these from the service.
   visible = option: path: {
-    assertion = !lib.any (home: lib.hasPrefix home "${toString path}/") [
-      "/home/"
-      "/root/"
-      "/run/user/"
-    ];
+    assertion =
+      !lib.any (home: lib.hasPrefix home "${toString path}/") [
+        "/home/"
+        "/root/"
+        "/run/user/"
+      ];
     message =
       "${name option} is ${toString path}, but the service sees nothing below /home, /root and"
       + " /run/user";

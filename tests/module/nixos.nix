@@ -88,7 +88,13 @@ in
     };
     systemd.timers = mkOption {
       default = { };
-      type = types.attrsOf (types.submodule { options = unit // { timerConfig = named { }; }; });
+      type = types.attrsOf (
+        types.submodule {
+          options = unit // {
+            timerConfig = named { };
+          };
+        }
+      );
     };
 
     # Of the machines of VM tests only.

@@ -58,8 +58,6 @@ let
       (install timer)
     ];
 
-  files =
-    suffix: file:
-    lib.mapAttrs' (name: unit: lib.nameValuePair "${name}.${suffix}" (file unit));
+  files = suffix: file: lib.mapAttrs' (name: unit: lib.nameValuePair "${name}.${suffix}" (file unit));
 in
 services: timers: files "service" serviceFile services // files "timer" timerFile timers

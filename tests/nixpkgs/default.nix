@@ -21,64 +21,73 @@ let
 
   stdenv = import ./stdenv.nix { inherit lib set system; };
 
-  pkgs = stdenv // {
-    inherit lib;
-    inherit (set)
-      bashInteractive
-      cacert
-      coreutils
-      findutils
-      git
-      gnugrep
-      gnused
-      gnutar
-      gzip
-      iana-etc
-      openssh
-      python3
-      ;
-    # Debian's looks for its own programs in /usr.
-    nix = stdenv.runCommand "nix" { meta.mainProgram = "nix"; } ''
-      mkdir -p $out/bin
-      for program in ${set.nix}/bin/*; do
-        printf '%s\n' '#!${set.bashInteractive}/bin/bash' \
-          'export NIX_LIBEXEC_DIR=${set.nix}/libexec' \
-          "exec $program \"\$@\"" > $out/bin/''${program##*/}
-        chmod 755 $out/bin/''${program##*/}
-      done
-    '';
+  pkgs =
+    stdenv
+    // {
+      inherit lib;
+      inherit (set)
+        bashInteractive
+        cacert
+        coreutils
+        findutils
+        git
+        gnugrep
+        gnused
+        gnutar
+        gzip
+        iana-etc
+        openssh
+        python3
+        ;
+      # Debian's looks for its own programs in /usr.
+      nix = stdenv.runCommand "nix" { meta.mainProgram = "nix"; } ''
+        mkdir -p $out/bin
+        for program in ${set.nix}/bin/*; do
+          printf '%s\n' '#!${set.bashInteractive}/bin/bash' \
+            'export NIX_LIBEXEC_DIR=${set.nix}/libexec' \
+            "exec $program \"\$@\"" > $out/bin/''${program##*/}
+          chmod 755 $out/bin/''${program##*/}
+        done
+      '';
 
-    stdenv.hostPlatform = { inherit system; };
+      stdenv.hostPlatform = { inherit system; };
 
-    python3Packages = import ./python.nix { inherit doCheck lib set stdenv; };
+      python3Packages = import ./python.nix {
+        inherit
+          doCheck
+          lib
+          set
+          stdenv
+          ;
+      };
 
-    dockerTools = import ./docker-tools.nix { inherit set system; };
+      dockerTools = import ./docker-tools.nix { inherit set system; };
 
-    testers.runNixOSTest = import ./vm-test.nix { inherit lib pkgs; };
+      testers.runNixOSTest = import ./vm-test.nix { inherit lib pkgs; };
 
-    # A nixpkgs that nixos-tests/ names as a package set.
-    path = ./.;
-  }
-  // lib.genAttrs [
-    # What can be named only: nothing here runs it.
-    "curl"
-    "cmake"
-    "fake-gcs-server"
-    "nginx"
-    "ninja"
-    "nixfmt"
-    "nixfmt-tree"
-    "podman"
-    "runc"
-    "shellcheck"
-    "skopeo"
-    "strace"
-    "systemd"
-    "umoci"
-    "uv"
-  ] (name: stdenv.runCommand name { meta.mainProgram = name; } "mkdir $out")
-  // {
-    pkgsStatic.busybox = set.busybox;
-  };
+      # A nixpkgs that nixos-tests/ names as a package set.
+      path = ./.;
+    }
+    // lib.genAttrs [
+      # What can be named only: nothing here runs it.
+      "curl"
+      "cmake"
+      "fake-gcs-server"
+      "nginx"
+      "ninja"
+      "nixfmt"
+      "nixfmt-tree"
+      "podman"
+      "runc"
+      "shellcheck"
+      "skopeo"
+      "strace"
+      "systemd"
+      "umoci"
+      "uv"
+    ] (name: stdenv.runCommand name { meta.mainProgram = name; } "mkdir $out")
+    // {
+      pkgsStatic.busybox = set.busybox;
+    };
 in
 pkgs

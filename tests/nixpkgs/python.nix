@@ -125,7 +125,9 @@ named
           hash,
         }:
         assert builtins.match "sha256-[A-Za-z0-9+/]{43}=" hash != null;
-        { inherit pname version hash; };
+        {
+          inherit pname version hash;
+        };
     }
     // named
   );

@@ -128,10 +128,7 @@ let
           here = location ++ [ name ];
           given = catAttrs name sets;
         in
-        if lib.isOption declaration then
-          valueOf here declaration given
-        else
-          settled here declaration given
+        if lib.isOption declaration then valueOf here declaration given else settled here declaration given
       ) tree;
 
   located =
@@ -141,10 +138,7 @@ let
       let
         here = location ++ [ name ];
       in
-      if lib.isOption declaration then
-        declaration // { loc = here; }
-      else
-        located here declaration
+      if lib.isOption declaration then declaration // { loc = here; } else located here declaration
     );
 in
 {
