@@ -139,6 +139,47 @@ def verify(file: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click gi
     sys.exit(0 if findings.is_well else 1)
 
 
+@main.group(invoke_without_command=True)
+@with_config
+@with_json
+@click.pass_context
+def tables(context: click.Context, file: Path | None, as_json: bool) -> None:  # noqa: FBT001
+    """Show the tables that new images are planned with, on all servers of this storage."""
+    from nixery.tables import files  # noqa: PLC0415
+
+    if context.invoked_subcommand is None:
+        with _told():
+            storage = _open_storage(file, read_only=True)
+            click.echo(json.dumps(files.as_json(storage)) if as_json else files.listing(storage))
+
+
+@tables.command()
+@with_config
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
+def publish(file: Path | None, paths: tuple[Path, ...]) -> None:
+    """Publish tables that nixery popcount made; images that were made keep their layers."""
+    from nixery.tables import files  # noqa: PLC0415
+
+    with _told():
+        for kind, pointer in files.publish(_open_storage(file), paths).items():
+            click.echo(f"{kind} {pointer.version}")
+
+
+@tables.command()
+@with_config
+def learn(file: Path | None) -> None:
+    """Learn units from what was asked for, as servers do daily; published only if it pays."""
+    from nixery.tables.learning import learn_once  # noqa: PLC0415
+
+    with _told():
+        budget = settings.load(os.environ, file, needs_source=False).layer_budget
+        learned = learn_once(_open_storage(file), budget)
+    if learned.is_new:
+        click.echo(f"units {learned.current}, learned from {learned.images} images")
+    else:
+        click.echo(f"nothing that pays was learned from {learned.images} images")
+
+
 def _open_storage(file: Path | None, *, read_only: bool = False) -> "Storage":
     """That of a server, which must exist: these commands look after what is there."""
     from nixery import parts  # noqa: PLC0415 - see serve

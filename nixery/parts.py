@@ -36,7 +36,7 @@ from nixery.source.factory import make_source
 from nixery.storage import Storage
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.storage.patience import PATIENT, Patience
-from nixery.tables import PlanningTables
+from nixery.tables.planning import PlanningTables
 
 log = structlog.get_logger()
 

@@ -30,7 +30,7 @@ from nixery.oci import Format, hexdigits
 from nixery.queue import Queue
 from nixery.roots import Roots
 from nixery.storage.memory import MemoryStorage
-from nixery.tables import PlanningTables
+from nixery.tables.planning import PlanningTables
 
 LIMITS = Limits(builds=2, pack_workers=2, layering="units", layer_budget=94)
 

@@ -13,6 +13,7 @@ from nixery.closure import Closure, StorePath
 from nixery.errors import NixeryError
 from nixery.layers import tables
 from nixery.popcount import count
+from nixery.tables.record import encode
 
 with_output = click.option(
     "-o",
@@ -20,7 +21,7 @@ with_output = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("popcount"),
     show_default=True,
-    help="A directory for popularity.json and units.json.",
+    help="A directory for popularity.json, units.json and start.json.",
 )
 with_start = click.option(
     "--start",
@@ -33,7 +34,8 @@ with_start = click.option(
 def popcount() -> None:
     """Count a package set: how popular its store paths are, and which come together.
 
-    NIX_POPULARITY_URL may name the popularity.json that this writes.
+    nixery tables publish takes the files that this writes, and NIX_POPULARITY_URL may name the
+    popularity.json.
     """
 
 
@@ -117,6 +119,7 @@ def _write(graph: Closure, names: list[str], output: Path) -> None:
     for kind, data in (
         ("popularity", tables.encode_popularity(popularity)),
         ("units", tables.encode_units(units)),
+        ("start", encode(count.start(graph, starting))),
     ):
         file = output / f"{kind}.json"
         file.write_bytes(data)

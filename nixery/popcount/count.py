@@ -1,14 +1,15 @@
-"""A graph of store paths becomes the tables of popularity and of units."""
+"""A graph of store paths becomes tables: popularity, units, and the list that units start from."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
 from random import Random
 
-from nixery.closure import Closure, StorePath
+from nixery.closure import Closure, PathInfo, StorePath
 from nixery.layers.demand import demand
 from nixery.layers.learn import BUDGETS, learn
 from nixery.layers.names import name
 from nixery.layers.tables import Popularity, Units
+from nixery.tables.record import Asked
 
 STARTING_LIST = 300
 """Packages, when nobody says which are asked for. More take longer and say little more."""
@@ -39,6 +40,18 @@ def starting_list(graph: Closure, asked_for: Collection[str] = ()) -> list[Store
     if missing := [wanted for wanted in asked_for if wanted not in by_name]:
         raise LookupError(" ".join(missing))
     return [by_name[wanted] for wanted in asked_for]
+
+
+def start(graph: Closure, packages: Iterable[StorePath]) -> Asked:
+    """The starting list with everything it refers to: servers learn from it as well."""
+    infos = {info.path: info for info in graph.paths}
+    found: dict[StorePath, PathInfo] = {}
+    ways = packages = list(dict.fromkeys(packages))
+    while ways:
+        new = {path: infos[path] for path in ways if path not in found}
+        found |= new
+        ways = [to for info in new.values() for to in info.references]
+    return Asked(tuple(packages), Closure(tuple(found[path] for path in sorted(found))))
 
 
 def units(graph: Closure, start: Iterable[StorePath], budgets: Iterable[int] = BUDGETS) -> Units:

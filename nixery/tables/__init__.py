@@ -14,6 +14,7 @@
     popularity.py   reads what NIX_POPULARITY_URL names
     watch.py        does so daily
     asked.py        what was asked for: one small object per image that was made
+    record.py       such an object, and the starting list, as bytes
     learning.py     when to learn from it, and whether to publish
     child.py        learns, in a process of its own
     planning.py     all of it as one part of a server
@@ -22,7 +23,3 @@ A plan looks at ``current`` when it is made, so equal requests against equal pub
 equal plans on every replica, without any replica having to notice a change in time. What was
 planned before keeps its plan (``nixery/cache/plans.py``), whatever is published.
 """
-
-from nixery.tables.planning import PlanningTables
-
-__all__ = ["PlanningTables"]

@@ -1,32 +1,26 @@
-"""What was asked for: ``asked/<outputs key>``, an object for each image that was made.
-
-    {"format": 1, "manifests": ["sha256:…", …],         both formats
-     "packages": [1], "paths": [["/nix/store/…-glibc-2.38", 30000000, []], ["…-git", 9000000, [0]]]}
+"""What was asked for: ``asked/<outputs key>``, a record for each image that was made.
 
 Written once, when the image is made, by whichever replica makes it: a pull from the caches writes
 nothing. When it was last asked for is known all the same, from the marks that gc goes by
 (``pulled/<digest>``). It names packages and nobody who pulled them.
 """
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 
 import structlog
 
-from nixery.closure import Closure, PathInfo, StorePath
 from nixery.errors import NixeryError
 from nixery.layers.replay import ASKED as KEPT
-from nixery.oci import Digest, canonical_json, parse_digest
+from nixery.oci import Digest
 from nixery.pulled import mark_key
 from nixery.storage import Object, Stat, Storage
+from nixery.tables.record import Asked, decode, encode
 
 log = structlog.get_logger()
 
-FORMAT = 1
 PREFIX = "asked/"
 LARGEST = 1 << 20
 """Bytes of a record, of some 8,000 store paths; what is larger is not kept."""
@@ -37,47 +31,6 @@ READERS = 16
 
 Submit = Callable[[Callable[[], None]], object]
 """Has a function called, at some time; executors have it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Packages, and everything they refer to."""
-
-    packages: tuple[StorePath, ...]
-    closure: Closure
-
-
-def encode(asked: Asked, manifests: Iterable[Digest] = ()) -> bytes:
-    number = {info.path: n for n, info in enumerate(asked.closure.paths)}
-    return canonical_json(
-        {
-            "format": FORMAT,
-            "manifests": list(manifests),
-            "packages": [number[path] for path in asked.packages],
-            "paths": [
-                [info.path, info.size, [number[to] for to in info.references]]
-                for info in asked.closure.paths
-            ],
-        }
-    )
-
-
-def decode(data: bytes) -> tuple[Asked, tuple[Digest, ...]] | None:
-    """With the digests of the image's manifests; None for anything else."""
-    try:
-        content = json.loads(data)
-        if content["format"] != FORMAT:
-            return None
-        paths = [_text(path) for path, _, _ in content["paths"]]
-        infos = tuple(
-            PathInfo(path, _number(size), tuple(paths[_number(n)] for n in references))
-            for path, size, references in content["paths"]
-        )
-        packages = tuple(paths[_number(n)] for n in content["packages"])
-        manifests = tuple(parse_digest(_text(digest)) for digest in content["manifests"])
-    except (ValueError, LookupError, TypeError, RecursionError, NixeryError):
-        return None
-    return (Asked(packages, Closure(infos)), manifests) if len(set(paths)) == len(paths) else None
 
 
 class AskedImages:
@@ -135,15 +88,3 @@ class AskedImages:
         for digest in manifests:
             if mark := self._storage.stat(mark_key(digest)):
                 yield mark.modified
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _number(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(value)
-    return value

@@ -4,7 +4,7 @@ Learning computes for a second or more without letting go of the interpreter, an
 a server would wait for it. So it is done here, at the lowest priority.
 
     stdin    a line of JSON {"budget": 94, "units": the current table or null, "start": null or a
-             record}, then a line for each image asked for, the oldest first (``asked.py``)
+             record}, then a line for each image asked for, the oldest first (``record.py``)
     stdout   the new table; nothing, where it is not worth publishing
 """
 
@@ -18,7 +18,7 @@ from nixery.closure import Closure, PathInfo
 from nixery.layers.demand import Demand, demand
 from nixery.layers.learn import learn, worth_publishing
 from nixery.layers.tables import EMPTY, Units, encode_units, parse_units
-from nixery.tables.asked import Asked, decode, encode
+from nixery.tables.record import Asked, decode, encode
 
 NICE = 19
 

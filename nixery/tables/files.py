@@ -7,8 +7,8 @@ from pathlib import Path
 from nixery.errors import ConfigurationError, NixeryError
 from nixery.layers.tables import encode_popularity, encode_units, parse_popularity, parse_units
 from nixery.storage import Storage
-from nixery.tables.asked import decode, encode
 from nixery.tables.published import KINDS, Kind, Pointer, Published, table_key
+from nixery.tables.record import decode, encode
 
 
 def recognise(data: bytes) -> tuple[Kind, bytes] | None:

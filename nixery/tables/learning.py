@@ -7,7 +7,6 @@ day is over; and never before there are LEAST. A table is published where it pay
 
 import asyncio
 import os
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +17,11 @@ import structlog
 
 from nixery.errors import NixeryError
 from nixery.lease import Sleep
+from nixery.storage import Storage
 from nixery.tables import child
-from nixery.tables.asked import Asked, AskedImages, decode
+from nixery.tables.asked import AskedImages
 from nixery.tables.published import Pointer, Published
+from nixery.tables.record import Asked, decode
 
 log = structlog.get_logger()
 
@@ -47,6 +48,14 @@ class Known:
     """To those units."""
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    images: int
+    current: str | None
+    """The version that counts afterwards; another replica's, where that was faster."""
+    is_new: bool
+
+
 def is_time(times: Sequence[float], learned: float | None, now: float) -> bool:
     """``times``: when each image was recorded. ``learned``: when it last was; None for never."""
     if len(times) < LEAST:
@@ -58,15 +67,19 @@ def is_time(times: Sequence[float], learned: float | None, now: float) -> bool:
 async def in_a_process(request: bytes) -> bytes:
     """Killed when it takes too long, or the server ends.
 
-    Raises CalledProcessError, OSError and TimeoutError.
+    Raises NixeryError where it fails, TimeoutError and OSError.
     """
     with anyio.fail_after(TOO_LONG):
         done = await anyio.run_process(
             [sys.executable, "-m", child.__name__],
             input=request,
+            check=False,
             # Where Nix made the environment, only this process knows where the packages are.
             env={"PYTHONPATH": os.pathsep.join(sys.path)},
         )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise NixeryError(f"learning ended with status {done.returncode}: {said}")
     return done.stdout
 
 
@@ -94,7 +107,7 @@ class Learner:
             await self._sleep(HOUR)
             try:
                 await self.look()
-            except (NixeryError, OSError, subprocess.SubprocessError, TimeoutError) as error:
+            except (NixeryError, OSError, TimeoutError) as error:
                 log.warning("no table was learned", error=str(error))
             except Exception:  # whatever it was, the next one may do better
                 log.exception("no table was learned")
@@ -106,17 +119,18 @@ class Learner:
             self._learned = now  # also where it fails: not every hour anew
             await self.learn()
 
-    async def learn(self) -> Pointer:
-        """What is current afterwards, also where another replica was faster."""
+    async def learn(self) -> "Learned":
+        """Whether or not it is time; publishes if it pays."""
         known = await anyio.to_thread.run_sync(self._known)
         request = child.request(known.images, known.start, known.units, self._budget)
         table = await self._learn(request)
         log.info("learned from what was asked for", images=len(known.images), pays=bool(table))
-        if not table:
-            return known.pointer
-        return await anyio.to_thread.run_sync(
-            self._published.publish, "units", table, known.pointer
-        )
+        current = known.pointer
+        if table:
+            current = await anyio.to_thread.run_sync(
+                self._published.publish, "units", table, known.pointer
+            )
+        return Learned(len(known.images), current.version, current != known.pointer)
 
     def _known(self) -> Known:
         # Before anything else: what is published from here on wins.
@@ -126,3 +140,9 @@ class Learner:
         data = self._published.read("start", start) if start else None
         decoded = decode(data) if data else None
         return Known(self._asked.latest(), decoded[0] if decoded else None, units, pointer)
+
+
+def learn_once(storage: Storage, budget: int) -> Learned:
+    """Learns now. Blocks; raises NixeryError and what ``in_a_process`` raises."""
+    asked = AskedImages(storage, lambda work: work())
+    return anyio.run(Learner(asked, Published(storage), budget).learn)

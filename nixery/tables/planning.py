@@ -9,10 +9,11 @@ from nixery.cache import CachedImage
 from nixery.closure import Closure, Package
 from nixery.layers import READS, Strategy, Tables
 from nixery.storage import Storage
-from nixery.tables.asked import Asked, AskedImages, Submit
+from nixery.tables.asked import AskedImages, Submit
 from nixery.tables.current import CurrentTables
 from nixery.tables.learning import Learner
 from nixery.tables.published import Published
+from nixery.tables.record import Asked
 from nixery.tables.watch import PopularityWatch
 
 PATIENCE = 5.0

@@ -1,7 +1,5 @@
 """What is recorded of the images that were made."""
 
-import json
-
 import pytest
 from structlog.testing import capture_logs
 from tools import asked, path
@@ -10,7 +8,8 @@ from nixery.closure import Closure, PathInfo
 from nixery.errors import StorageFull
 from nixery.pulled import mark_key
 from nixery.tables import asked as module
-from nixery.tables.asked import Asked, AskedImages, decode, encode
+from nixery.tables.asked import AskedImages
+from nixery.tables.record import Asked
 
 DIGEST = "sha256:" + "1" * 64
 
@@ -22,41 +21,6 @@ def at_once(work):
 @pytest.fixture
 def images(storage):
     return AskedImages(storage, at_once)
-
-
-def test_a_record_holds_packages_and_their_graph():
-    found = asked("git", "curl")
-    assert decode(encode(found, [DIGEST])) == (found, (DIGEST,))
-
-
-GOOD = json.loads(encode(asked("git")))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"format": 2},
-        {"packages": [3]},
-        {"packages": [-1]},
-        {"packages": [True]},
-        {"packages": None},
-        {"manifests": ["sha256:x"]},
-        {"manifests": [1]},
-        {"paths": [["a-b", -1, []]]},
-        {"paths": [["a-b", 1, [1]], ["a-b", 1, []]]},
-        {"paths": [["a-b", 1]]},
-        {"paths": [[1, 1, []]]},
-    ],
-    ids=repr,
-)
-def test_what_is_no_record_is_none(change):
-    assert decode(json.dumps(GOOD)) is not None
-    assert decode(json.dumps(GOOD | change)) is None
-
-
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"1", b"\xff", b"[" * 100_000])
-def test_rubbish_is_none(data):
-    assert decode(data) is None
 
 
 def test_the_latest_come_oldest_first(images, clock):

@@ -4,7 +4,7 @@ asked("git", "curl")        with everything they refer to
 """
 
 from nixery.closure import Closure, PathInfo
-from nixery.tables.asked import Asked
+from nixery.tables.record import Asked
 
 TOOLS = {
     "git": (30, ["pcre2", "glibc"]),

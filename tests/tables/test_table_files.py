@@ -1,0 +1,131 @@
+"""`nixery tables`: what counts, and how tables get there."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from tools import asked
+
+from nixery.cli import main
+from nixery.layers.tables import Units, encode_units, version
+from nixery.storage.filesystem import FilesystemStorage
+from nixery.tables import files
+from nixery.tables.asked import AskedImages
+from nixery.tables.files import recognise
+from nixery.tables.published import Published
+from nixery.tables.record import encode
+
+UNITS = encode_units(Units((("git", "pcre2"),), {}))
+START = encode(asked("git"))
+
+
+@pytest.fixture
+def directory(tmp_path):
+    (tmp_path / "storage").mkdir()
+    return tmp_path / "storage"
+
+
+@pytest.fixture
+def nixery(directory):
+    def run(*arguments, code=0, **environ):
+        settings = {"NIXERY_STORAGE_BACKEND": "filesystem", "STORAGE_PATH": str(directory)}
+        result = CliRunner().invoke(main, ["tables", *arguments], env=settings | environ)
+        assert result.exit_code == code, result.output
+        return result.stdout if code == 0 else result.stderr
+
+    return run
+
+
+@pytest.fixture
+def file(tmp_path):
+    def make(name, data):
+        (tmp_path / name).write_bytes(data)
+        return str(tmp_path / name)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (UNITS, "units"),
+        (START, "start"),
+        (b'{"glibc": 1}', "popularity"),
+        (b"{}", "popularity"),
+        (b'{"format": 1}', "popularity"),  # a package may be called so
+    ],
+)
+def test_a_file_says_itself_what_it_is(data, kind):
+    assert recognise(data)[0] == kind
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"a": "b"}', b'{"\\ud800": 1}', b"\xff"])
+def test_what_is_no_table(data):
+    assert recognise(data) is None
+
+
+def test_how_it_is_written_does_not_matter():
+    """Equal knowledge has one version."""
+    assert recognise(json.dumps(json.loads(UNITS), indent=4).encode()) == ("units", UNITS)
+
+
+def test_nothing_counts_at_first(nixery):
+    assert [line.split() for line in nixery().splitlines()] == [
+        [kind, "none"] for kind in ("popularity", "units", "start")
+    ]
+
+
+def test_what_is_published_counts(nixery, file, directory):
+    said = nixery("publish", file("a.json", UNITS), file("b.json", START))
+    assert said == f"units {version(UNITS)}\nstart {version(START)}\n"
+    published = Published(FilesystemStorage(directory))
+    assert published.read("units", published.current("units").version) == UNITS
+    assert f"units       {version(UNITS)}" in nixery()
+    assert json.loads(nixery("--json"))["units"] | {"since": None} == {
+        "version": version(UNITS),
+        "size": len(UNITS),
+        "since": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ([b"rubbish"], "none of the tables"),
+        ([UNITS, b"rubbish"], "none of the tables"),
+        ([UNITS, UNITS], "second table of units"),
+    ],
+)
+def test_a_mistake_publishes_nothing(nixery, file, tables, said):
+    names = [file(f"{n}.json", data) for n, data in enumerate(tables)]
+    assert said in nixery("publish", *names, code=2)
+    assert json.loads(nixery("--json"))["units"]["version"] is None
+
+
+def test_a_file_that_is_not_there(nixery):
+    assert "cannot read /nonesuch" in nixery("publish", "/nonesuch", code=2)
+
+
+def test_who_publishes_at_the_same_moment_is_told(nixery, file, monkeypatch):
+    def lose(self, kind, *_):
+        self._storage.write("tables/units/" + version(b"other"), b"other")
+        pointer = json.dumps({"version": version(b"other")}).encode()
+        self._storage.write("tables/units/current", pointer)
+        return self.current(kind)
+
+    monkeypatch.setattr(files.Published, "publish", lose)
+    assert "try again" in nixery("publish", file("a.json", UNITS), code=1)
+
+
+def test_learning_by_hand(nixery, directory):
+    images = AskedImages(FilesystemStorage(directory), lambda work: work())
+    for n, names in enumerate([("git", "curl"), ("git", "python3"), ("curl", "python3")]):
+        images.note(f"{n:064x}", asked(*names), [])
+    said = nixery("learn", NIXERY_LAYER_BUDGET="3")
+    counts = json.loads(nixery("--json"))["units"]["version"]
+    assert said == f"units {counts}, learned from 3 images\n"
+    assert "nothing that pays was learned from 3 images" in nixery("learn", NIXERY_LAYER_BUDGET="3")
+
+
+def test_what_was_never_made_is_not_learned(nixery):
+    assert "from 0 images" in nixery("learn")
