@@ -41,7 +41,7 @@ def _download(url: str) -> bytes:
     # Loaded here: most servers have no such URL.
     import urllib3  # noqa: PLC0415
 
-    retries = urllib3.Retry(3, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504))
+    retries = urllib3.Retry(2, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504))
     user = urllib3.util.parse_url(url).auth
     headers = urllib3.make_headers(basic_auth=user and unquote(user))
     with urllib3.PoolManager(timeout=TIMEOUT, retries=retries, headers=headers) as pool:

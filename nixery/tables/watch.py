@@ -1,5 +1,8 @@
 """Looks at NIX_POPULARITY_URL at the start and daily, and publishes what it finds.
 
+    at the start ──► it is there ──► published ──► a day later
+                 └─► it is not ──► said once ──► an hour later
+
 It is a hint: whatever goes wrong there stops nothing and is said once, and the table that counted
 until then goes on to count.
 """
@@ -20,6 +23,7 @@ from nixery.threads import run_abandoned
 log = structlog.get_logger()
 
 DAY = 86_400.0
+HOUR = 3_600.0
 TOO_LONG = 600.0
 """Seconds for one look, however slowly the answer comes."""
 
@@ -45,11 +49,12 @@ class PopularityWatch:
     async def watch(self) -> None:
         """Until it is cancelled."""
         while True:
-            await self.look()
+            found = await self.look()
             self.looked.set()
-            await self._sleep(DAY)
+            await self._sleep(DAY if found else HOUR)
 
-    async def look(self) -> None:
+    async def look(self) -> bool:
+        """Whether there was a table, which then is published."""
         try:
             async with asyncio.timeout(TOO_LONG):
                 # Left behind when the server ends: an address that never answers must not hold it.
@@ -57,8 +62,9 @@ class PopularityWatch:
             await anyio.to_thread.run_sync(self._publish, data)
         except Exception as error:  # noqa: BLE001 - it is a hint only
             self._failed(_for_logs(f"{type(error).__name__}: {error}"))
-        else:
-            self._fault = None
+            return False
+        self._fault = None
+        return True
 
     def _publish(self, data: bytes) -> None:
         self._published.publish("popularity", data, self._published.current("popularity"))

@@ -95,6 +95,13 @@ def test_the_images_asked_for_are_served_no_worse_than_by_size(sizes, images, bu
     assert pulled("units") <= pulled("size")
 
 
+def test_all_images_that_were_learned_from_judge_a_table(monkeypatch):
+    """One image alone shares nothing, and would call every table useless."""
+    monkeypatch.setattr(module, "LOOKED_BACK", 1)
+    found = asked(["git", "curl"], ["git", "python3"], ["curl", "python3"])
+    assert worth_publishing(learn(found, [3]), NOTHING.units, found, 3)
+
+
 def test_a_table_is_published_when_it_pays():
     found = asked(*[["git", "curl"], ["git", "python3"], ["curl", "python3"]] * 3)
     table = learn(found, [3])

@@ -73,6 +73,23 @@ async def test_what_was_asked_for_becomes_the_table(learner, images, published):
     assert set(units.unions) <= {BUDGET}
 
 
+async def test_the_same_images_are_not_learned_from_twice(images, published, clock):
+    """Nor is what failed tried again before there is something new."""
+    requests = []
+
+    async def fails(request):
+        requests.append(request)
+        raise NixeryError("no")
+
+    note(images, LEAST)
+    learner = Learner(images, published, BUDGET, sleep=clock.sleep, learn=fails)
+    with pytest.raises(NixeryError):
+        await learner.look()
+    clock.forward(2 * DAY)
+    await learner.look()
+    assert len(requests) == 1
+
+
 async def test_it_is_looked_at_hourly_and_survives_what_goes_wrong(images, published, clock):
     asked_to_learn = asyncio.Event()
     errors = iter([NixeryError("no"), TimeoutError(), KeyError("x")])

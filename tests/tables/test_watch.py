@@ -11,7 +11,7 @@ from nixery.errors import StorageFull, StorageUnavailable
 from nixery.layers.tables import version
 from nixery.tables import watch as module
 from nixery.tables.published import Published
-from nixery.tables.watch import DAY, PopularityWatch
+from nixery.tables.watch import DAY, HOUR, PopularityWatch
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +56,17 @@ async def test_it_is_looked_at_at_the_start_and_daily(storage, clock):
     await to_thread.run_sync(site.asked_again.wait)
     await clock.sleeping()
     assert current(storage) == version(b'{"a":2}')
+    watching.cancel()
+
+
+async def test_what_was_not_there_is_looked_for_hourly(storage, clock):
+    site = Site(OSError("no route"), b'{"a":1}')
+    watching = asyncio.create_task(watch_of(site, storage, clock).watch())
+    await clock.sleeping()
+    clock.forward(HOUR)
+    await to_thread.run_sync(site.asked_again.wait)
+    await clock.sleeping()
+    assert current(storage) == version(b'{"a":1}')
     watching.cancel()
 
 
