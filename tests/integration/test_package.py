@@ -37,9 +37,9 @@ def project(tmp_path_factory):
     return copy_project(tmp_path_factory.mktemp("project") / "nixery")
 
 
-def copy_project(target):
+def copy_project(target, source=PROJECT):
     ignored = shutil.ignore_patterns(".*", "__pycache__", "result*", "benchmarks", "demo", "docs")
-    shutil.copytree(PROJECT, target, ignore=ignored)
+    shutil.copytree(source, target, ignore=ignored)
     return target
 
 
@@ -147,9 +147,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("file", "old", "new", "message"), WRONG, ids=[w[-1] for w in WRONG])
-def test_a_mistake_is_noticed(build, tmp_path, *, file, old, new, message):
+def test_a_mistake_is_noticed(build, project, tmp_path, *, file, old, new, message):
     """So the other tests say something: the stand-in is not content with everything."""
-    wrong = copy_project(tmp_path / "nixery")
+    wrong = copy_project(tmp_path / "nixery", project)
     edit(wrong, file, old, new)
     assert message in build(wrong, "nixery-image", fails=True)
 
@@ -157,7 +157,8 @@ def test_a_mistake_is_noticed(build, tmp_path, *, file, old, new, message):
 def test_documents_change_no_package(build, project, tmp_path):
     """Only what the package is made of and checked with is built anew when it changes."""
     before = build(project, "nixery")
-    changed = copy_project(tmp_path / "nixery")
+    # Not the work tree: somebody may be writing there.
+    changed = copy_project(tmp_path / "nixery", project)
     (changed / "tests/integration/conftest.py").write_text("")
     (changed / "module.nix").write_text("")
     (changed / "nixery/__pycache__").mkdir()
