@@ -7,11 +7,20 @@ Sources: https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md and
 https://distribution.github.io/distribution/spec/manifest-v2-2/
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nixery.image import ImageRequest
-from nixery.oci import Descriptor, Digest, Format, PackedLayer, canonical_json, digest_of
+from nixery.oci import (
+    Descriptor,
+    Digest,
+    Format,
+    PackedLayer,
+    canonical_json,
+    digest_of,
+    parse_digest,
+)
 
 # The start of Unix time: a date of our own would change the digest of an unchanged image.
 CREATED = "1970-01-01T00:00:00Z"
@@ -41,6 +50,15 @@ def config(layers: Sequence[PackedLayer], request: ImageRequest) -> bytes:
             "os": "linux",
             "rootfs": {"diff_ids": [layer.diff_id for layer in layers], "type": "layers"},
         }
+    )
+
+
+def blobs_of(manifest: Manifest) -> tuple[Descriptor, ...]:
+    """What it names: the config, then the layers. Raises ValueError, KeyError and their like."""
+    content = json.loads(manifest.data)
+    return tuple(
+        Descriptor(entry["mediaType"], parse_digest(entry["digest"]), int(entry["size"]))
+        for entry in (content["config"], *content["layers"])
     )
 
 

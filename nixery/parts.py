@@ -33,6 +33,7 @@ from nixery.roots import Roots
 from nixery.settings import Settings
 from nixery.source import PackageSource
 from nixery.source.factory import make_source
+from nixery.standalone.prepare import Tools
 from nixery.storage import Storage
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.storage.patience import PATIENT, Patience
@@ -63,10 +64,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
     source = open_source(settings, environ)
     nix = open_nix(settings, environ)
     workers = Workers(settings.pack_workers)
-    compression = compression_of(settings.compression, settings.compression_level)
-    # One worker is one core: then whoever reads a layer compresses it as well.
-    helpers = workers if settings.pack_workers > 1 else None
-    packer = Packer(store_root(settings.nix_remote), compression, helpers)
+    packer = make_packer(settings, workers)
     presence = Presence(storage, time.monotonic)
     leases = Leases(storage)
     keeper = Keeper(storage, leases, settings.storage_max_bytes)
@@ -105,6 +103,30 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
     )
     answers = Answers(builder, Failures(time.monotonic), settings.request_timeout)
     return Parts(storage, source, nix, workers, keeper, tables, disk, builder, answers)
+
+
+def make_tools(settings: Settings, environ: Mapping[str, str]) -> Tools:
+    """For images without a server. Raises ConfigurationError where no source can be used."""
+    workers = Workers(settings.pack_workers)
+    packer = make_packer(settings, workers)
+    return Tools(
+        source=open_source(settings, environ),
+        nix=open_nix(settings, environ),
+        roots=Roots(settings.roots_dir),
+        recipe=recipe(settings, packer),
+        workers=workers,
+        packer=packer,
+        at_once=settings.pack_workers,
+        layering=settings.layering,
+        layer_budget=settings.layer_budget,
+    )
+
+
+def make_packer(settings: Settings, workers: Workers) -> Packer:
+    compression = compression_of(settings.compression, settings.compression_level)
+    # One worker is one core: then whoever reads a layer compresses it as well.
+    helpers = workers if settings.pack_workers > 1 else None
+    return Packer(store_root(settings.nix_remote), compression, helpers)
 
 
 def open_storage(settings: Settings, patience: Patience = PATIENT) -> Storage:

@@ -111,6 +111,10 @@ class Settings(BaseModel):
     error_status: ErrorStatus = Field("friendly", alias="NIXERY_ERROR_STATUS")
 
     @property
+    def has_storage(self) -> bool:
+        return self.storage_backend != "filesystem" or self.storage_path is not None
+
+    @property
     def config_for_nixpkgs(self) -> dict[str, Any]:
         """NIXERY_NIXPKGS_CONFIG with the NIXPKGS_ALLOW_* variables folded in.
 
@@ -141,11 +145,17 @@ def names() -> tuple[str, ...]:
 
 
 def load(
-    environ: Mapping[str, str], file: Path | None = None, *, needs_source: bool = True
+    environ: Mapping[str, str],
+    file: Path | None = None,
+    *,
+    needs_source: bool = True,
+    needs_storage: bool = True,
 ) -> Settings:
     """Raises ConfigurationError with one line that says what to change.
 
-    Without ``needs_source``, for commands that only look after the storage.
+    Without ``needs_source``, for commands that only look after the storage. Without
+    ``needs_storage``, for those that only look into one; no path or bucket is set where there
+    is none.
     """
     given: dict[str, Any] = _read(file) if file else {}
     # An empty NIXERY_GIT_ALLOWED_REFS is a mistake that must not read as "the default";
@@ -164,6 +174,7 @@ def load(
     defaults = {
         "NIXERY_STATE_DIR": state,
         "NIXERY_ROOTS_DIR": Path(runtime or state) / "roots",
+        **({} if needs_storage else {"NIXERY_STORAGE_BACKEND": "filesystem"}),
         "NIXERY_MAX_BUILDS": cores,
         "NIXERY_PACK_WORKERS": cores,
     }
@@ -171,7 +182,8 @@ def load(
         settings = Settings.model_validate(defaults | given)
     except ValidationError as error:
         raise ConfigurationError(_one_line(error)) from None
-    _require_storage(settings)
+    if needs_storage or "NIXERY_STORAGE_BACKEND" in given:
+        _require_storage(settings)
     try:
         compression_of(settings.compression, settings.compression_level)
     except ValueError as error:

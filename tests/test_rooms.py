@@ -15,7 +15,7 @@ FLOORS = [
     ["service", "popcount"],
     ["parts"],
     ["http", "settings", "verify"],
-    ["answers"],
+    ["answers", "standalone"],
     ["builder", "gc"],
     ["tables"],
     ["pulled", "assembler"],

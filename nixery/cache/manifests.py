@@ -20,8 +20,8 @@ import structlog
 
 from nixery.cache.recent import Recent
 from nixery.errors import NixeryError
-from nixery.manifest import Manifest
-from nixery.oci import Descriptor, Format, canonical_json, digest_of, parse_digest
+from nixery.manifest import Manifest, blobs_of
+from nixery.oci import Descriptor, Format, canonical_json, digest_of
 from nixery.storage import Storage
 
 log = structlog.get_logger()
@@ -50,10 +50,7 @@ def image_of(manifests: Mapping[Format, Manifest], outputs_key: str) -> CachedIm
     """Raises ValueError and its like where a manifest is none."""
     blobs: dict[str, Descriptor] = {}
     for made in manifests.values():
-        content = json.loads(made.data)
-        for entry in (content["config"], *content["layers"]):
-            digest = parse_digest(entry["digest"])
-            blobs[digest] = Descriptor(entry["mediaType"], digest, int(entry["size"]))
+        blobs |= {blob.digest: blob for blob in blobs_of(made)}
         blobs[made.digest] = Descriptor(made.media_type, made.digest, len(made.data))
     return CachedImage(manifests, outputs_key, tuple(blobs.values()))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from nixery.closure import Closure, StorePath
 from nixery.oci import canonical_json
-from nixery.storage import Condition, Storage
+from nixery.storage import Condition, Stat, Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,13 @@ class Plans:
 
         Its time is renewed, so that nobody who saw it unused deletes it from now on.
         """
-        stored = self._storage.read(f"plans/{key}")
-        plan = decode(stored.data) if stored else None
-        if stored is None or plan is None or not _fits(plan, closure):
-            return None
-        return plan if self._storage.touch(stored.stat) else None
+        found = self._read(key, closure)
+        return found[0] if found and self._storage.touch(found[1]) else None
+
+    def look(self, key: str, closure: Closure) -> Plan | None:
+        """The same for a reader that leaves no trace, and may so be shown what gc removes."""
+        found = self._read(key, closure)
+        return found[0] if found else None
 
     def agree(self, key: str, plan: Plan, closure: Closure) -> Plan:
         """Keeps the plan, unless another replica was faster: then that one's."""
@@ -47,6 +49,11 @@ class Plans:
             return found
         self._storage.write(f"plans/{key}", encode(plan))  # what is there cannot be read
         return plan
+
+    def _read(self, key: str, closure: Closure) -> tuple[Plan, Stat] | None:
+        stored = self._storage.read(f"plans/{key}")
+        plan = decode(stored.data) if stored else None
+        return (plan, stored.stat) if stored and plan and _fits(plan, closure) else None
 
 
 def _fits(plan: Plan, closure: Closure) -> bool:

@@ -1,82 +1,29 @@
-"""The command line. Exit codes: 0, 1 failed, 2 wrong use or configuration."""
+"""Commands that look after the storage: gc, verify, tables."""
 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from nixery import __version__, settings
+from nixery import settings
 from nixery.amounts import parse_age, parse_size
-from nixery.errors import ConfigurationError, NixeryError
-from nixery.popcount.command import popcount
-
-if TYPE_CHECKING:
-    from nixery.storage import Storage
+from nixery.cli.options import open_storage, parsed, told, with_config, with_json
 
 
-Parsed = Callable[[click.Context, click.Parameter, str | None], float | None]
-
-
-def _parsed(parse: Callable[[str], float]) -> Parsed:
-    """An option's callback; the ValueError of ``parse`` becomes a usage error."""
-
-    def convert(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-        try:
-            return None if value is None else parse(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error), ctx, param) from None
-
-    return convert
-
-
-with_config = click.option(
-    "--config",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A TOML file with settings under the same names; the environment wins.",
-)
-with_json = click.option("--json", "as_json", is_flag=True, help="One line of JSON for programs.")
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="nixery")
-def main() -> None:
-    """A container registry that builds images on demand out of Nix packages.
-
-    Settings are environment variables; docs/configuration.md lists them.
-    """
-
-
-main.add_command(popcount)
-
-
-@main.command()
-@with_config
-def serve(file: Path | None) -> None:
-    """Serve images until a signal ends it."""
-    # Imported here and below: `nixery --help` need not wait for a web server to load.
-    from nixery import service  # noqa: PLC0415
-
-    with _told():
-        service.serve(settings.load(os.environ, file), os.environ)
-
-
-@main.command()
+@click.command()
 @with_config
 @click.option(
     "--keep-bytes",
-    callback=_parsed(parse_size),
+    callback=parsed(parse_size),
     metavar="SIZE",
     help="Remove what was pulled least recently until this much is left, such as 50G.",
 )
 @click.option(
     "--older-than",
-    callback=_parsed(parse_age),
+    callback=parsed(parse_age),
     metavar="AGE",
     help="Remove what was not pulled for so long, such as 30d.",
 )
@@ -104,8 +51,8 @@ def gc(
             policy = OlderThan(age)
         case _:
             raise click.UsageError("give either --keep-bytes or --older-than")
-    with _told():
-        storage = _open_storage(file, read_only=dry_run)
+    with told():
+        storage = open_storage(file, read_only=dry_run)
         if not storage.conditional and not dry_run:
             click.echo(
                 "nixery: this storage keeps no conditions, so nothing may be built while gc runs",
@@ -115,7 +62,7 @@ def gc(
     click.echo(json.dumps(report.as_json(outcome)) if as_json else report.text(outcome, policy))
 
 
-@main.command()
+@click.command()
 @with_config
 @with_json
 def verify(file: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click gives it by name
@@ -126,20 +73,20 @@ def verify(file: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click gi
     """
     from nixery import verify as verifying  # noqa: PLC0415
 
-    with _told(), ExitStack() as stack:
+    with told(), ExitStack() as stack:
 
         def progress(size: int) -> verifying.Progress:
             return stack.enter_context(
                 click.progressbar(length=size, label="reading", file=sys.stderr)
             ).update
 
-        storage = _open_storage(file)
+        storage = open_storage(file)
         findings = verifying.verify(storage, progress if sys.stderr.isatty() else None)
     click.echo(json.dumps(verifying.as_json(findings)) if as_json else verifying.text(findings))
     sys.exit(0 if findings.is_well else 1)
 
 
-@main.group(invoke_without_command=True)
+@click.group(invoke_without_command=True)
 @with_config
 @with_json
 @click.pass_context
@@ -148,8 +95,8 @@ def tables(context: click.Context, file: Path | None, as_json: bool) -> None:  #
     from nixery.tables import files  # noqa: PLC0415
 
     if context.invoked_subcommand is None:
-        with _told():
-            storage = _open_storage(file, read_only=True)
+        with told():
+            storage = open_storage(file, read_only=True)
             click.echo(json.dumps(files.as_json(storage)) if as_json else files.listing(storage))
 
 
@@ -160,8 +107,8 @@ def publish(file: Path | None, paths: tuple[Path, ...]) -> None:
     """Publish tables that nixery popcount made; images that were made keep their layers."""
     from nixery.tables import files  # noqa: PLC0415
 
-    with _told():
-        for kind, pointer in files.publish(_open_storage(file), paths).items():
+    with told():
+        for kind, pointer in files.publish(open_storage(file), paths).items():
             click.echo(f"{kind} {pointer.version}")
 
 
@@ -171,36 +118,10 @@ def learn(file: Path | None) -> None:
     """Learn units from what was asked for, as servers do daily; published only if it pays."""
     from nixery.tables.learning import learn_once  # noqa: PLC0415
 
-    with _told():
+    with told():
         budget = settings.load(os.environ, file, needs_source=False).layer_budget
-        learned = learn_once(_open_storage(file), budget)
+        learned = learn_once(open_storage(file), budget)
     if learned.is_new:
         click.echo(f"units {learned.current}, learned from {learned.images} images")
     else:
         click.echo(f"nothing that pays was learned from {learned.images} images")
-
-
-def _open_storage(file: Path | None, *, read_only: bool = False) -> "Storage":
-    """That of a server, which must exist: these commands look after what is there."""
-    from nixery import parts  # noqa: PLC0415 - see serve
-    from nixery.logs import configure_logging  # noqa: PLC0415
-
-    configure_logging(sys.stderr, json=not sys.stderr.isatty())
-    given = settings.load(os.environ, file, needs_source=False)
-    path = given.storage_path
-    if given.storage_backend == "filesystem" and path and not path.is_dir():
-        raise ConfigurationError(f"STORAGE_PATH={path}: there is no such directory")
-    return parts.connect_storage(given) if read_only else parts.open_storage(given)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Failures become one line and an exit code."""
-    try:
-        yield
-    except ConfigurationError as error:
-        click.echo(f"nixery: {error.message}", err=True)
-        sys.exit(2)
-    except (NixeryError, OSError) as error:
-        click.echo(f"nixery: {error}", err=True)
-        sys.exit(1)

@@ -1,0 +1,76 @@
+"""What the commands have in common."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nixery import settings
+from nixery.errors import ConfigurationError, NixeryError
+
+if TYPE_CHECKING:
+    from nixery.storage import Storage
+
+
+Parsed = Callable[[click.Context, click.Parameter, str | None], float | None]
+
+
+def parsed(parse: Callable[[str], float]) -> Parsed:
+    """An option's callback; the ValueError of ``parse`` becomes a usage error."""
+
+    def convert(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+        try:
+            return None if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+
+    return convert
+
+
+with_config = click.option(
+    "--config",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A TOML file with settings under the same names; the environment wins.",
+)
+with_json = click.option("--json", "as_json", is_flag=True, help="One line of JSON for programs.")
+
+
+def open_storage(file: Path | None, *, read_only: bool = False) -> "Storage":
+    """That of a server, for commands that look after what is there."""
+    log_to_stderr()
+    return storage_of(settings.load(os.environ, file, needs_source=False), read_only=read_only)
+
+
+def storage_of(given: settings.Settings, *, read_only: bool) -> "Storage":
+    """The storage that is set, which must exist."""
+    from nixery import parts  # noqa: PLC0415
+
+    path = given.storage_path
+    if given.storage_backend == "filesystem" and path and not path.is_dir():
+        raise ConfigurationError(f"STORAGE_PATH={path}: there is no such directory")
+    return parts.connect_storage(given) if read_only else parts.open_storage(given)
+
+
+def log_to_stderr() -> None:
+    """Stdout is for what was asked for."""
+    from nixery.logs import configure_logging  # noqa: PLC0415
+
+    configure_logging(sys.stderr, json=not sys.stderr.isatty())
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Failures become one line and an exit code."""
+    try:
+        yield
+    except ConfigurationError as error:
+        click.echo(f"nixery: {error.message}", err=True)
+        sys.exit(2)
+    except (NixeryError, OSError) as error:
+        click.echo(f"nixery: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,81 @@
+"""The image's bytes, made here. They appear at their place whole or not at all."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from nixery.archive import Uncompressed
+from nixery.assembler import Assembler
+from nixery.cache import LayerCache
+from nixery.errors import ConfigurationError
+from nixery.manifest import Manifest, blobs_of
+from nixery.oci import Digest, Format
+from nixery.standalone import docker, layout
+from nixery.standalone.planning import Planned, plan
+from nixery.standalone.prepare import Order, Prepared, Tools, prepared
+from nixery.standalone.scratch import scratch_for
+from nixery.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    image: Prepared
+    planned: Planned
+    manifest: Manifest
+    """OCI's."""
+
+    @property
+    def config(self) -> Digest:
+        """Which docker calls the image's ID."""
+        return blobs_of(self.manifest)[0].digest
+
+
+def plan_only(order: Order, tools: Tools, plans: Storage | None) -> tuple[Prepared, Planned]:
+    """``plans``: the server's storage, where one is set."""
+
+    async def run() -> tuple[Prepared, Planned]:
+        async with prepared(tools, order) as image:
+            return image, await anyio.to_thread.run_sync(plan, image, tools, plans, order.tables)
+
+    return anyio.run(run)
+
+
+def build_layout(order: Order, tools: Tools, plans: Storage | None, target: Path) -> Made:
+    """An OCI image layout in the directory ``target``.
+
+    Raises ConfigurationError where there is something already.
+    """
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise ConfigurationError(f"{target} is there already, and is no empty directory")
+    with scratch_for(target) as scratch:
+        made = anyio.run(_make, order, tools, plans, scratch.storage)
+        layout.write(scratch.directory / "made", scratch, made.manifest, made.image.tag)
+        (scratch.directory / "made").rename(target)
+    return made
+
+
+def build_archive(order: Order, tools: Tools, plans: Storage | None, target: Path) -> Made:
+    """A file for ``docker load``; one that is there is replaced.
+
+    Its config, and so the image's ID, is the one that a server serves.
+    """
+    if target.is_dir():
+        raise ConfigurationError(f"{target} is a directory; name the file that is to be made")
+    plain = replace(tools, packer=replace(tools.packer, compression=Uncompressed()))
+    with scratch_for(target) as scratch:
+        made = anyio.run(_make, order, plain, plans, scratch.storage)
+        name = f"{made.image.name}:{made.image.tag}"
+        docker.write(scratch.directory / "made", scratch, made.manifest, name)
+        (scratch.directory / "made").rename(target)
+    return made
+
+
+async def _make(order: Order, tools: Tools, plans: Storage | None, storage: Storage) -> Made:
+    async with prepared(tools, order) as image:
+        planned = await anyio.to_thread.run_sync(plan, image, tools, plans, order.tables)
+        assembler = Assembler(storage, tools.packer, LayerCache(storage), tools.at_once)
+        packed = await assembler.pack([layer.paths for layer in planned.layers], image.packages)
+    manifests = await assembler.describe(packed, image.request)
+    return Made(image, planned, manifests[Format.OCI])

@@ -1,0 +1,86 @@
+"""The layers of an image, as a server with these settings and this storage would have them.
+
+tables were chosen            planned with those
+the image has a plan already  that one: what was served once keeps its layers
+else                          planned with the tables that count now
+no storage is set             planned without tables
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from nixery import layers
+from nixery.cache import Plan, Plans
+from nixery.closure import Closure
+from nixery.errors import ConfigurationError
+from nixery.layers import EMPTY, READS, Layer, Tables
+from nixery.standalone.prepare import Prepared, Tools
+from nixery.storage import Storage
+from nixery.tables.current import CurrentTables
+from nixery.tables.published import Published
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    layers: tuple[Layer, ...]
+    """In the image's order; the environment layer is not listed."""
+    tables: Mapping[str, str]
+    """Versions of the tables that decided it, by kind."""
+    when: Literal["chosen", "before", "now"]
+    """With which tables: those asked for, those of the first time, those that count now."""
+
+
+def plan(
+    image: Prepared, tools: Tools, storage: Storage | None, version: str | None = None
+) -> Planned:
+    """``version``: that of a table. Blocks, and raises what the storage raises.
+
+    Raises ConfigurationError where there is no such table for the strategy.
+    """
+    group = _Grouping(image.closure, tools)
+    if storage is None:
+        if version is not None:
+            raise ConfigurationError(
+                f"there is no storage to read table {version} from: set NIXERY_STORAGE_BACKEND "
+                "and what belongs to it, as for the server"
+            )
+        return Planned(group.with_tables(EMPTY), {}, "now")
+    kinds = READS[tools.layering]
+    known = CurrentTables(Published(storage), kinds)
+    if version is not None:
+        tables, versions = known.of(dict.fromkeys(kinds, version))
+        if not versions:
+            raise ConfigurationError(
+                f"there is no table {version} that the strategy {tools.layering} reads; "
+                "nixery tables shows those that count now"
+            )
+        return Planned(group.with_tables(tables), versions, "chosen")
+    if before := Plans(storage).look(image.key, image.closure):
+        tables, _ = known.of({kind: before.tables[kind] for kind in kinds if kind in before.tables})
+        return Planned(group.as_before(before, tables), before.tables, "before")
+    tables, versions = known.look()
+    return Planned(group.with_tables(tables), versions, "now")
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouping:
+    closure: Closure
+    tools: Tools
+
+    def with_tables(self, tables: Tables) -> tuple[Layer, ...]:
+        budget, strategy = self.tools.layer_budget, self.tools.layering
+        return layers.group(self.closure, tables, budget, strategy).layers
+
+    def as_before(self, plan: Plan, tables: Tables) -> tuple[Layer, ...]:
+        """Those of the plan, with the reasons that the ``tables`` of then give."""
+        reasons = {layer.paths: layer.why for layer in self.with_tables(tables)}
+        size = {info.path: info.size for info in self.closure.paths}
+        return tuple(
+            Layer(
+                paths,
+                sum(size[path] for path in paths),
+                reasons.get(paths, "alone" if len(paths) == 1 else "together"),
+            )
+            for paths in plan.layers
+        )

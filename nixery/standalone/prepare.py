@@ -1,0 +1,70 @@
+"""From an image's name to its closure: the builder's steps, without what it remembers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from nixery import image
+from nixery.archive import Packer, Workers
+from nixery.builder import Nix
+from nixery.cache import Recipe
+from nixery.closure import Closure, Package
+from nixery.image import ImageRequest
+from nixery.layers import Strategy
+from nixery.roots import Roots
+from nixery.source import PackageSource, ResolvedSource
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a server with these settings would make images with."""
+
+    source: PackageSource
+    nix: Nix
+    roots: Roots
+    recipe: Recipe
+    workers: Workers
+    packer: Packer
+    at_once: int
+    """Layers packed at the same time."""
+    layering: Strategy
+    layer_budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for."""
+
+    reference: str
+    """``name`` or ``name:tag``."""
+    tables: str | None = None
+    """The version of the table to plan with; None: as the server would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    name: str
+    tag: str
+    request: ImageRequest
+    source: ResolvedSource
+    packages: tuple[Package, ...]
+    closure: Closure
+    key: str
+    """What a server keeps the image's plan under."""
+
+
+@asynccontextmanager
+async def prepared(tools: Tools, order: Order) -> AsyncIterator[Prepared]:
+    """The image with its closure; the store paths are there until the block is left.
+
+    Builds and downloads what the store lacks. Raises the errors of nixery.errors.
+    """
+    name, _, tag = order.reference.partition(":")
+    request, tag = image.parse(name), image.parse_tag(tag or "latest")
+    source = await tools.source.resolve(tag)
+    packages = await tools.nix.evaluate(await tools.source.read(source), request)
+    key = tools.recipe.outputs_key(packages, request)
+    with tools.roots.opened(), tools.roots.reserve() as root:
+        await tools.nix.realise(packages, root)
+        closure = await tools.nix.closure([path for p in packages for path in p.paths])
+        yield Prepared(name, tag, request, source, packages, closure, key)

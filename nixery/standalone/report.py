@@ -1,0 +1,76 @@
+"""A plan, for people and for programs."""
+
+from collections.abc import Iterator, Mapping
+
+from nixery.amounts import size_text
+from nixery.layers import Layer
+from nixery.layers.plan import Why
+from nixery.standalone.planning import Planned
+from nixery.standalone.prepare import Prepared, Tools
+
+SHOWN = 3
+"""Paths of each layer that people see: the largest."""
+
+_WHY: Mapping[Why, str] = {
+    "alone": "alone: it is one of the largest",
+    "together": "a unit: seldom asked for apart",
+    "rest": "the tail: what the budget has no layers for",
+}
+_ROOM = "alone: there is room for all"
+_WHEN = {
+    "chosen": "with the tables that were asked for",
+    "before": "as it was first made",
+    "now": "with what counts now",
+}
+
+
+def as_json(image: Prepared, planned: Planned, tools: Tools) -> dict[str, object]:
+    size = {info.path: info.size for info in image.closure.paths}
+    return {
+        "image": image.name,
+        "tag": image.tag,
+        "source": image.source.url,
+        "revision": image.source.revision,
+        "strategy": tools.layering,
+        "budget": tools.layer_budget,
+        "planned": planned.when,
+        "tables": dict(planned.tables),
+        "size": image.closure.size,
+        "layers": [
+            {
+                "why": layer.why,
+                "size": layer.size,
+                "paths": [{"path": path, "size": size[path]} for path in layer.paths],
+            }
+            for layer in planned.layers
+        ],
+        "packages": [path for package in image.packages for path in package.paths],
+    }
+
+
+def text(image: Prepared, planned: Planned, tools: Tools) -> str:
+    size = {info.path: info.size for info in image.closure.paths}
+    tables = ", ".join(f"{kind} {version}" for kind, version in sorted(planned.tables.items()))
+    source = " ".join(filter(None, (image.source.url, image.source.revision)))
+    lines = [
+        f"{image.name}:{image.tag} out of {source}",
+        f"{len(image.closure.paths)} store paths, {size_text(image.closure.size)} unpacked",
+        f"planned by {tools.layering} for {tools.layer_budget} layers, {_WHEN[planned.when]}",
+        f"tables: {tables or 'none'}",
+        "",
+    ]
+    crowded = any(layer.why == "rest" for layer in planned.layers)
+    for number, layer in enumerate(planned.layers, start=1):
+        why = _WHY[layer.why] if crowded or layer.why != "alone" else _ROOM
+        lines.append(f"{number:>3}  {size_text(layer.size):>10}  {why}")
+        lines += _paths(layer, size)
+    lines.append(f"{len(planned.layers) + 1:>3}  links that make the image's root of its packages")
+    return "\n".join(lines)
+
+
+def _paths(layer: Layer, size: Mapping[str, int]) -> Iterator[str]:
+    largest = sorted(layer.paths, key=lambda path: (-size[path], path))
+    for path in largest[:SHOWN]:
+        yield f"{'':17}{path}"
+    if len(largest) > SHOWN:
+        yield f"{'':17}and {len(largest) - SHOWN} more"
