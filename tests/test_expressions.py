@@ -57,7 +57,8 @@ def test_evaluate(path):
     options = " ".join(shown)
     restricted = options.index("--option restrict-eval true")
     no_builds = options.index("--option allow-import-from-derivation false")
-    assert max(restricted, no_builds) < options.index("-I s=/set")
+    no_flakes = options.index("--option experimental-features  ")
+    assert max(restricted, no_builds, no_flakes) < options.index("-I s=/set")
     assert "-I nixery=/the/expressions" in options
     assert "/the/expressions/packages.nix" in options
 

@@ -12,6 +12,9 @@
 #
 # Evaluation can read only these expressions, and nothing may be built for it. Further options
 # widen that, for example: -I source=/srv/nixpkgs --option allowed-uris https://example.org/
+#
+# It goes without experimental features, because flakes know nothing of restricted evaluation: one
+# in the package set takes any file and address as its input.
 set -eu
 
 expressions=${NIXERY_EXPRESSIONS:-@expressions@}
@@ -35,6 +38,7 @@ evaluate)
     exec nix-instantiate --eval --strict --json --read-write-mode --log-format internal-json \
         --timeout "${NIX_TIMEOUT:-60}" \
         --option restrict-eval true --option allow-import-from-derivation false \
+        --option experimental-features "" \
         -I "nixery=$expressions" "$@" "$expressions/packages.nix" --argstr request "$request"
     ;;
 realise)

@@ -28,6 +28,7 @@ _STORE = re.compile(
 )
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 
+_EXPERIMENTAL = re.compile(r"experimental (Nix )?feature '")
 _RESTRICTED = re.compile(r"is forbidden\s+in\s+(restricted|pure)|allow-import-from-derivation")
 _DOWNLOAD = re.compile(
     r"unable to download '|unable to access '|[Ff]ailed to fetch git|program 'git' failed"
@@ -37,8 +38,11 @@ _FETCHING = re.compile(
     r"\s*error: (?P<reason>unable to download '.*)"
 )  # builtin:fetchurl fails as a builder does
 _PHYSICAL = re.compile(r""" at ['"]/[^'"]*['"]""")
-_RECURSION = re.compile(r"stack overflow|max-call-depth|infinite recursion")
-_MEMORY = re.compile(r"out of memory|bad_alloc|Out of memory|failed to allocate", re.IGNORECASE)
+_EVALUATIONS = (
+    ("recursion", re.compile(r"stack overflow|max-call-depth|infinite recursion")),
+    ("out_of_memory", re.compile(r"out of memory|bad_alloc|failed to allocate", re.IGNORECASE)),
+    ("download_failed", _DOWNLOAD),
+)
 
 _NEEDED = re.compile(
     r"(?:a |[Rr]equired system: )'(?P<system>[^']+)'(?: with features \{(?P<features>[^}]*)\})?"
@@ -113,20 +117,19 @@ def of_machine(finished: Finished) -> NixeryError | None:
 
 def of_evaluation(finished: Finished, subject: str) -> NixeryError:
     """``subject``: what was evaluated, such as "package 'git'", for the message."""
-    if error := of_machine(finished):
-        return error
     text, log = _text(finished), _lines(finished)
     reason = _reason(finished.errors[-1].text if finished.errors else "")
     message = f"{subject} cannot be evaluated: {reason}"
+    if _EXPERIMENTAL.search(text):  # no fault of the machine's: evaluation has none on purpose
+        return EvaluationFailed(message, cause="experimental", log=log)
+    if error := of_machine(finished):
+        return error
     if _RESTRICTED.search(text):
         hint = "NIXERY_ALLOWED_PATHS, NIXERY_ALLOWED_URIS and NIXERY_ALLOW_IFD allow more"
         return EvaluationFailed(f"{message} ({hint})", cause="restricted", log=log)
-    if _RECURSION.search(text):
-        return EvaluationFailed(message, cause="recursion", log=log)
-    if _MEMORY.search(text):
-        return EvaluationFailed(message, cause="out_of_memory", log=log)
-    if _DOWNLOAD.search(text):
-        return EvaluationFailed(message, cause="download_failed", log=log)
+    for cause, pattern in _EVALUATIONS:
+        if pattern.search(text):
+            return EvaluationFailed(message, cause=cause, log=log)
     # Import-from-derivation, where it is allowed, builds during the evaluation.
     return _of_build(finished, ()) or EvaluationFailed(message, cause="evaluation", log=log)
 

@@ -187,6 +187,35 @@ async def test_set_inside_a_larger_tree(nix, tmp_path):
         await nix.evaluate(source, request("a"))
 
 
+FLAKE = """{
+  inputs.it = { url = "path:OUTSIDE"; flake = false; };
+  outputs = { it, ... }: { text = builtins.readFile "${it}/file"; };
+}"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '(builtins.getFlake "path:${toString ./.}").text',
+        'builtins.readFile "${builtins.fetchTree { type = "path"; path = "OUTSIDE"; }}/file"',
+    ],
+    ids=["getFlake", "fetchTree"],
+)
+async def test_flakes_do_not_reach_outside(nix, tmp_path, text):
+    """Nix restricts neither the inputs of a flake nor, in 2.8, paths that fetchTree takes."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("what nobody should see")
+    directory = tmp_path / "set"
+    directory.mkdir()
+    (directory / "flake.nix").write_text(FLAKE.replace("OUTSIDE", str(outside)))
+    text = f"{{ a = throw ({text}); }}".replace("OUTSIDE", str(outside))
+    with pytest.raises(EvaluationFailed) as caught:
+        await nix.evaluate(set_in(directory, text), request("a"))
+    told = "\n".join((caught.value.message, *caught.value.log))
+    assert "nobody" not in told
+
+
 async def test_allowed_paths(nix_environment, tiny_source):
     nix = Nix(environment=nix_environment, allowed_paths=[Path("/etc/hostname")])
     assert await nix.evaluate(tiny_source, request("reads-outside"))

@@ -192,6 +192,13 @@ def test_message_is_one_short_line():
             ),
             "restricted",
         ),
+        (
+            (
+                "experimental Nix feature 'flakes' is disabled; use "
+                "'--extra-experimental-features flakes' to override"
+            ),
+            "experimental",
+        ),
         ("stack overflow (possible infinite recursion)", "recursion"),
         ("stack overflow; max-call-depth exceeded", "recursion"),
         ("infinite recursion encountered", "recursion"),
