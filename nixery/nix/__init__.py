@@ -1,6 +1,7 @@
 """Nix, asked through the command ``nixery-prepare-image``.
 
     client.py       class Nix: evaluate, realise, closure
+    environment.py  which variables of the service the command sees
     process.py      one command: its output drained, its lines logged, its process group ended
     lines.py        bytes as lines of bounded length
     events.py       the lines of ``--log-format internal-json``
@@ -8,7 +9,7 @@
     failures.py     what Nix said before it failed, as the errors that clients are told
     store.py        closures as the Nix versions print them; where the files of a store lie
 
-Only the first two do anything; the others are pure.
+Only ``client`` and ``process`` do anything; the others are pure.
 """
 
 from nixery.nix.client import Nix

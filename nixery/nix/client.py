@@ -11,6 +11,7 @@ from nixery.closure import Closure, Package, StorePath
 from nixery.errors import EvaluationFailed
 from nixery.image import ImageRequest
 from nixery.nix import failures, lookup, process
+from nixery.nix.environment import for_nix
 from nixery.nix.lookup import Refused
 from nixery.nix.store import parse_closure
 from nixery.source import SourceTree
@@ -33,13 +34,13 @@ class Nix:
         nixpkgs_config: Mapping[str, Any] | None = None,
         command: str = "nixery-prepare-image",
     ) -> None:
-        """``environment``: what the command sees, PATH, HOME and NIX_REMOTE among it.
+        """``environment``: the service's, PATH, HOME and NIX_REMOTE among it; see for_nix.
 
         ``nix_timeout``: seconds that a single builder may take. ``allowed_paths``, ``allowed_uris``
         and ``allow_ifd`` widen what evaluation may read, download and build.
         """
         self._command = command
-        self._environment = {**environment, "NIX_TIMEOUT": str(nix_timeout)}
+        self._environment = {**for_nix(environment), "NIX_TIMEOUT": str(nix_timeout)}
         self._allowed_paths = tuple(allowed_paths)
         self._allowed_uris = tuple(allowed_uris)
         self._allow_ifd = allow_ifd

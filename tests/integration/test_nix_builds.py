@@ -180,3 +180,23 @@ async def test_deadline_of_an_evaluation(nix_environment, tmp_path):
     with pytest.raises(TimeoutError), anyio.fail_after(0.5):
         await nix.evaluate(source_of(tmp_path), request("a"))
     assert with_environment(f"MARK={tmp_path}") == []
+
+
+async def test_builders_do_not_see_secrets(nix_environment, tiny, tmp_path):
+    """Not even one that asks for them, as a derivation with a known hash may."""
+    (tmp_path / "default.nix").write_text(f"""{{
+      a = derivation {{
+        name = "a";
+        system = "x86_64-linux";
+        builder = "${{builtins.path {{ name = "busybox-boot"; path = {tiny}/boot; }}}}/busybox";
+        args = [ "sh" "-c" "echo asked: $S3_SECRET_KEY $LANG; exit 1" ];
+        outputHashMode = "recursive";
+        outputHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        impureEnvVars = [ "S3_SECRET_KEY" "LANG" ];
+      }};
+    }}""")
+    environment = {**nix_environment, "S3_SECRET_KEY": "sesame", "LANG": "C.UTF-8"}
+    nix = Nix(environment=environment, allowed_paths=[tiny])
+    with pytest.raises(BuildFailed) as caught:
+        await prepare(nix, source_of(tmp_path), tmp_path / "root", "a")
+    assert "asked: C.UTF-8" in (line.replace("  ", " ") for line in caught.value.log)
