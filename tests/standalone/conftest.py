@@ -1,0 +1,27 @@
+"""A registry of fakes, and what makes its images without it."""
+
+import pytest
+from registry import Registry
+
+from nixery.roots import Roots
+from nixery.standalone.prepare import Tools
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(tmp_path)
+
+
+@pytest.fixture
+def tools(registry, tmp_path):
+    return Tools(
+        source=registry.source,
+        nix=registry.nix,
+        roots=Roots(tmp_path / "roots"),
+        recipe=registry.recipe,
+        workers=None,
+        packer=registry.packer,
+        at_once=2,
+        layering=registry.limits.layering,
+        layer_budget=registry.limits.layer_budget,
+    )

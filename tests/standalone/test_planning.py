@@ -1,0 +1,111 @@
+"""Which plan an image has, with what the server's storage says and without one."""
+
+from dataclasses import replace
+
+import pytest
+from registry import pull
+
+from nixery.errors import ConfigurationError
+from nixery.layers.tables import Units, encode_units
+from nixery.standalone import report
+from nixery.standalone.planning import plan
+from nixery.standalone.prepare import Order, prepared
+from nixery.tables.published import Published
+
+pytestmark = pytest.mark.anyio
+
+TOGETHER = encode_units(Units((("hello", "libc"),), {}))
+OTHERWISE = encode_units(Units((("cacert", "iana-etc"),), {}))
+
+
+def publish(registry, data):
+    published = Published(registry.storage)
+    return published.publish("units", data, published.current("units")).version
+
+
+async def planned(tools, storage, version=None):
+    async with prepared(tools, Order("hello", version)) as image:
+        return plan(image, tools, storage, version)
+
+
+def shape(found):
+    """Names in each layer, with the reason."""
+    return sorted(
+        (tuple(path.partition("-")[2] for path in layer.paths), layer.why) for layer in found.layers
+    )
+
+
+ALONE = [((name,), "alone") for name in ("cacert", "hello", "iana-etc", "libc")]
+UNIT = sorted([(("hello", "libc"), "together"), (("cacert",), "alone"), (("iana-etc",), "alone")])
+
+
+async def test_without_a_storage_there_are_no_tables(tools):
+    found = await planned(tools, None)
+    assert (shape(found), found.tables, found.when) == (ALONE, {}, "now")
+
+
+async def test_the_tables_that_count_plan_it(registry, tools):
+    version = publish(registry, TOGETHER)
+    found = await planned(tools, registry.storage)
+    assert (shape(found), found.tables, found.when) == (UNIT, {"units": version}, "now")
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["tables kept", "tables gone"])
+async def test_what_was_served_keeps_its_layers(registry, tools, forgotten):
+    """Whatever was published since; its reasons are those of then."""
+    version = publish(registry, TOGETHER)
+    await pull(registry)
+    publish(registry, OTHERWISE)
+    if forgotten:
+        del registry.storage.objects[f"tables/units/{version}"]
+    found = await planned(tools, registry.storage)
+    assert (shape(found), found.tables, found.when) == (UNIT, {"units": version}, "before")
+
+
+async def test_chosen_tables_win(registry, tools):
+    version = publish(registry, TOGETHER)
+    publish(registry, OTHERWISE)
+    await pull(registry)
+    found = await planned(tools, registry.storage, version)
+    assert (shape(found), found.tables, found.when) == (UNIT, {"units": version}, "chosen")
+
+
+@pytest.mark.parametrize("has_storage", [True, False])
+async def test_tables_that_are_not_there(registry, tools, has_storage):
+    with pytest.raises(ConfigurationError, match=f"there is no .*{'0' * 64}"):
+        await planned(tools, registry.storage if has_storage else None, "0" * 64)
+
+
+async def test_nothing_is_written(registry, tools):
+    publish(registry, TOGETHER)
+    await pull(registry)
+    before = {key: registry.storage.stat(key) for key in registry.storage.objects}
+    await planned(tools, registry.storage)
+    assert {key: registry.storage.stat(key) for key in registry.storage.objects} == before
+
+
+async def test_a_plan_is_told(registry, tools):
+    version = publish(registry, TOGETHER)
+    async with prepared(tools, Order("hello")) as image:
+        found = plan(image, tools, registry.storage)
+    said = report.as_json(image, found, tools)
+    assert said["tables"] == {"units": version}
+    assert [layer["why"] for layer in said["layers"]] == [layer.why for layer in found.layers]
+    assert sum(layer["size"] for layer in said["layers"]) == said["size"] == image.closure.size
+    assert sum(p["size"] for layer in said["layers"] for p in layer["paths"]) == said["size"]
+    text = report.text(image, found, tools)
+    assert version in text
+    assert all(info.path in text for info in image.closure.paths)
+    assert text.count("a unit") == 1
+
+
+async def test_a_tail_is_told_with_its_largest_paths(tools):
+    """And only then single paths are called large."""
+    tools = replace(tools, layer_budget=2)
+    async with prepared(tools, Order("git")) as image:
+        found = plan(image, tools, None)
+    text = report.text(image, found, tools)
+    assert text.count("the tail") == 1
+    assert text.count("one of the largest") == 1
+    assert len(image.closure.paths) == 4
+    assert "more" not in text  # three are shown
