@@ -1,7 +1,7 @@
 """Learns the table of units: a program of its own, ``python -m nixery.tables.child``.
 
 Learning computes for a second or more without letting go of the interpreter, and every answer of
-a server would wait for it. So it is done here, at the lowest priority.
+a server would wait for it. So it is done here, at the lowest priority where that may be set.
 
     stdin    a line of JSON {"budget": 94, "units": the current table or null, "start": null or a
              record}, then a line for each image asked for, the oldest first (``record.py``)
@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import chain
 
 from nixery.closure import Closure, PathInfo
@@ -69,7 +70,8 @@ def demand_of(images: Sequence[Asked], start: Asked | None) -> Demand:
 
 
 def main() -> None:
-    os.nice(NICE)
+    with suppress(OSError):  # a hardened unit may change no priorities
+        os.nice(NICE)
     sys.stdout.buffer.write(answer(sys.stdin.buffer.read()))
 
 

@@ -9,6 +9,7 @@ from nixery.cache import CachedImage
 from nixery.closure import Closure, Package
 from nixery.layers import READS, Strategy, Tables
 from nixery.storage import Storage
+from nixery.tables import popularity
 from nixery.tables.asked import AskedImages, Submit
 from nixery.tables.current import CurrentTables
 from nixery.tables.learning import Learner
@@ -37,7 +38,11 @@ class PlanningTables:
         self._waits = "popularity" in READS[strategy]
         self._recording = ThreadPoolExecutor(1, thread_name_prefix="asked")
         self._asked = AskedImages(storage, submit or self._recording.submit)
-        self._watch = PopularityWatch(popularity_url, self._published) if popularity_url else None
+        self._watch = (
+            PopularityWatch(popularity_url, self._published, popularity.load)
+            if popularity_url
+            else None
+        )
         self._learner = (
             Learner(self._asked, self._published, budget) if "units" in READS[strategy] else None
         )

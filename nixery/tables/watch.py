@@ -16,7 +16,6 @@ import anyio.to_thread
 import structlog
 
 from nixery.lease import Sleep
-from nixery.tables import popularity
 from nixery.tables.published import Published
 from nixery.threads import run_abandoned
 
@@ -33,11 +32,11 @@ class PopularityWatch:
         self,
         url: str,
         published: Published,
+        load: Callable[[str], bytes],
         *,
         sleep: Sleep = asyncio.sleep,
-        load: Callable[[str], bytes] = popularity.load,
     ) -> None:
-        """``load`` blocks, and may raise anything."""
+        """``load``: that of ``popularity.py``, or another that blocks and may raise anything."""
         self._url = url
         self._published = published
         self._sleep = sleep

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from nixery.layers.tables import parse_popularity, parse_units
 from nixery.popcount.command import popcount
+from nixery.tables.files import recognise
 
 GLIBC = store_path(1, "glibc-2.38-44")
 ZLIB = store_path(2, "zlib-1.3")
@@ -46,9 +47,12 @@ def asked_for(server):
     return sum(times for page, times in server.asked.items() if page.endswith(".narinfo"))
 
 
-def test_it_writes_popularity_and_units(count, tmp_path):
+def test_it_writes_what_nixery_tables_publishes(count, tmp_path):
     result = count()
     assert result.exit_code == 0, result.output
+    for kind in ("popularity", "units", "start"):
+        data = (tmp_path / f"{kind}.json").read_bytes()
+        assert recognise(data) == (kind, data)
     popularity = parse_popularity((tmp_path / "popularity.json").read_bytes())
     assert popularity.counts == {"glibc": 3, "zlib": 2, "hidden": 1}
     units = parse_units((tmp_path / "units.json").read_bytes())

@@ -45,6 +45,12 @@ def test_a_large_set_gives_a_list_of_a_few_hundred(monkeypatch):
     assert count.starting_list(many) == count.starting_list(many)
 
 
+def test_the_starting_list_comes_with_all_it_refers_to():
+    start = count.start(GRAPH, count.starting_list(GRAPH, ["curl"]))
+    assert start.packages == ("/nix/store/x-curl-1.0",)
+    assert [info.path[13:-4] for info in start.closure.paths] == ["curl", "glibc", "zlib"]
+
+
 def test_units_are_made_of_the_starting_list():
     start = count.starting_list(GRAPH, ["curl"])
     assert {name for unit in count.units(GRAPH, start).units for name in unit} == {

@@ -1,6 +1,7 @@
 """When a table is learned, by whom, and what becomes of it."""
 
 import asyncio
+import io
 import sys
 
 import pytest
@@ -185,6 +186,18 @@ async def test_a_process_learns_the_same(images):
     table = await in_a_process(request)
     assert parse_units(table)
     assert table == child.answer(request)
+
+
+def test_a_unit_that_may_set_no_priorities_learns_all_the_same(images, monkeypatch, capsysbinary):
+    def refuse(_):
+        raise PermissionError
+
+    note(images, LEAST)
+    request = child.request(images.latest(), None, None, BUDGET)
+    monkeypatch.setattr("os.nice", refuse)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(request)))
+    child.main()
+    assert parse_units(capsysbinary.readouterr().out)
 
 
 async def test_a_process_that_fails_says_so():

@@ -37,7 +37,7 @@ class Site:
 
 
 def watch_of(site, storage, clock):
-    return PopularityWatch(URL, Published(storage), sleep=clock.sleep, load=site)
+    return PopularityWatch(URL, Published(storage), site, sleep=clock.sleep)
 
 
 def current(storage):
