@@ -24,6 +24,7 @@ from nixery.assembler import Assembler
 from nixery.cache import CachedImage, Caches, Plan, Recipe, image_of
 from nixery.closure import Closure, Package, StorePath
 from nixery.disk import Disk
+from nixery.errors import DerivationCollected
 from nixery.flight import Flight, Flights
 from nixery.image import ImageRequest
 from nixery.lease import Leases
@@ -48,7 +49,7 @@ class Nix(Protocol):
 
 
 class PlanningTables(Protocol):
-    """What plans are made with; ``nixery.tables`` has the real ones."""
+    """What plans are made with; ``nixery.tables.planning`` has the real ones."""
 
     def current(self) -> tuple[layers.Tables, Mapping[str, str]]: ...
 
@@ -78,6 +79,17 @@ class Limits:
     """How store paths become layers."""
     layer_budget: int
     """Layers of store paths in an image; the environment layer comes on top."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """An image that nobody has made yet."""
+
+    key: str
+    """Of its outputs."""
+    source: ResolvedSource
+    request: ImageRequest
+    packages: tuple[Package, ...]
 
 
 class Builder:
@@ -145,43 +157,43 @@ class Builder:
             by_outputs = self._recipe.outputs_key(packages, request)
             if found := await known.find(by_outputs):
                 return await self._answered(by_source, source, *found)
+        wanted = _Wanted(by_outputs, source, request, packages)
         made = await self._builds.run(
-            by_outputs, lambda flight: self._build(flight, by_outputs, request, packages, deadline)
+            by_outputs, lambda flight: self._build(flight, wanted, deadline)
         )
         return await self._answered(by_source, source, made, "none")
 
     async def _build(
-        self,
-        flight: Flight[CachedImage],
-        key: str,
-        request: ImageRequest,
-        packages: Sequence[Package],
-        deadline: float,
+        self, flight: Flight[CachedImage], wanted: _Wanted, deadline: float
     ) -> CachedImage:
         """In turn, and by one replica at a time; the others wait for its manifest."""
         while True:
             async with self._queue.turn(), self._disk.with_room():
-                if found := await self._caches.images.find(key):
+                if found := await self._caches.images.find(wanted.key):
                     return found[0]
-                if lease := await self._leases.take(key):
+                if lease := await self._leases.take(wanted.key):
                     # From here on it is worth finishing, also when the client gives up.
                     flight.commit()
                     with _until(deadline):
                         async with self._leases.kept(lease):
-                            return await self._make(key, request, packages)
+                            return await self._make(wanted)
             with _until(deadline):
                 await self._leases.pause()
 
-    async def _make(
-        self, key: str, request: ImageRequest, packages: Sequence[Package]
-    ) -> CachedImage:
+    async def _make(self, wanted: _Wanted) -> CachedImage:
+        packages = wanted.packages
         with self._roots.reserve() as root:
-            await self._nix.realise(packages, root)
+            try:
+                await self._nix.realise(packages, root)
+            except DerivationCollected:
+                # Nothing roots derivations while their image waits its turn.
+                packages = await self._evaluate(wanted.source, wanted.request)
+                await self._nix.realise(packages, root)
             closure = await self._nix.closure([path for p in packages for path in p.paths])
-            plan = await anyio.to_thread.run_sync(self._plan, key, closure)
+            plan = await anyio.to_thread.run_sync(self._plan, wanted.key, closure)
             packed = await self._assembler.pack(plan.layers, packages)
-        made = image_of(await self._assembler.describe(packed, request), key)
-        await self._caches.images.keep(key, made)
+        made = image_of(await self._assembler.describe(packed, wanted.request), wanted.key)
+        await self._caches.images.keep(wanted.key, made)
         self._tables.asked(made, packages, closure)
         log.info(
             "image made",

@@ -18,6 +18,7 @@
     ├── ShuttingDown                503 UNAVAILABLE, with Retry-After
     ├── SourceUnavailable           503 UNAVAILABLE, with Retry-After
     ├── StorageUnavailable          503 UNAVAILABLE, with Retry-After
+    ├── DerivationCollected         500 UNKNOWN
     ├── StoreDamaged                500 UNKNOWN
     └── StorageFull                 507 UNKNOWN
 
@@ -164,6 +165,10 @@ class SourceUnavailable(NixeryError):
     status = 503
     code = "UNAVAILABLE"
     retry_after = 10
+
+
+class DerivationCollected(NixeryError):
+    """Nix's garbage collector took a derivation before it was built; evaluating writes it again."""
 
 
 class StoreDamaged(NixeryError):

@@ -9,9 +9,7 @@ import pytest
 from fake_source import resolved
 from registry import Registry, pull
 
-from nixery.errors import (
-    StorageFull,
-)
+from nixery.errors import DerivationCollected, StorageFull
 from nixery.oci import Format
 from nixery.storage.memory import MemoryStorage
 
@@ -88,3 +86,23 @@ async def test_a_full_disk_is_told_as_that(registry, monkeypatch):
     monkeypatch.setattr(MemoryStorage, "stage", full)
     with pytest.raises(StorageFull):
         await pull(registry)
+
+
+async def test_a_derivation_that_was_collected_is_evaluated_again(registry):
+    collected = DerivationCollected("pull again")
+    realise, failures = registry.nix.realise, [collected]
+
+    async def once(packages, root):
+        registry.nix.failures["realise"] = failures.pop() if failures else None
+        await realise(packages, root)
+
+    registry.nix.realise = once
+    await pull(registry)
+    assert registry.nix.steps == ["evaluate", "realise", "evaluate", "realise", "closure"]
+
+
+async def test_a_collector_that_is_always_faster_is_told(registry):
+    registry.nix.failures["realise"] = DerivationCollected("pull again")
+    with pytest.raises(DerivationCollected):
+        await pull(registry)
+    assert registry.nix.steps == ["evaluate", "realise", "evaluate", "realise"]

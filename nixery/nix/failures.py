@@ -9,7 +9,15 @@ import re
 from collections.abc import Sequence
 
 from nixery.closure import Package, StorePath
-from nixery.errors import BuildFailed, Denied, EvaluationFailed, NixeryError, StorageFull, TimedOut
+from nixery.errors import (
+    BuildFailed,
+    Denied,
+    DerivationCollected,
+    EvaluationFailed,
+    NixeryError,
+    StorageFull,
+    TimedOut,
+)
 from nixery.nix.events import Line
 from nixery.nix.process import Finished
 
@@ -140,7 +148,7 @@ def of_realisation(finished: Finished, packages: Sequence[Package]) -> NixeryErr
         return error
     text, log = _text(finished), _lines(finished)
     if _COLLECTED.search(text):
-        return NixeryError(
+        return DerivationCollected(
             "the garbage collector took a derivation before it was built: pull again",
             cause="collected",
             log=log,

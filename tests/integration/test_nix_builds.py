@@ -8,7 +8,7 @@ from processes import ended, with_environment
 from tiny_set import nix_environment as environment_of
 from tiny_set import request, source_of
 
-from nixery.errors import BuildFailed, Denied, NixeryError, TimedOut
+from nixery.errors import BuildFailed, Denied, DerivationCollected, NixeryError, TimedOut
 from nixery.image import Architecture
 from nixery.nix import Nix
 from nixery.nix.store import store_root
@@ -65,7 +65,7 @@ async def test_results_are_rooted(tiny_source, tmp_path):
     collect_garbage()
     with pytest.raises(NixeryError):
         await nix.closure(paths)
-    with pytest.raises(NixeryError, match="pull again") as caught:
+    with pytest.raises(DerivationCollected, match="pull again") as caught:
         await nix.realise(packages, roots / "it")
     assert caught.value.cause == "collected"
 

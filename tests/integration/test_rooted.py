@@ -12,6 +12,10 @@ from nixery.nix import Nix
 pytestmark = [pytest.mark.anyio, pytest.mark.nix]
 
 
+def collect(environment):
+    subprocess.run(["nix-store", "--gc"], env=environment, capture_output=True, check=True)
+
+
 class CollectingPacker:
     """Runs the garbage collector before each layer is packed."""
 
@@ -26,8 +30,7 @@ class CollectingPacker:
         return self._packer.pack(content, storage)
 
     def collect(self):
-        collect = ["nix-store", "--gc"]
-        subprocess.run(collect, env=self._environment, capture_output=True, check=True)
+        collect(self._environment)
         self.collected += 1
 
 
@@ -54,3 +57,25 @@ async def test_collecting_while_packing_takes_nothing_away(tiny, store, tmp_path
     registry.packer.collect()
     left = [path.name for path in (store / "nix/store").iterdir() if not path.name.startswith(".")]
     assert not left
+
+
+async def test_collecting_before_building_takes_nothing_away(tiny, store, tmp_path):
+    """A derivation has no root while its image waits its turn."""
+    environment = nix_environment(store, tmp_path)
+    registry = Registry(tmp_path / "registry")
+    registry.source.tree = tiny
+    nix = registry.nix = Nix(environment=environment)
+    registry.packer = Packer(store, Gzip())
+    realise, steps = nix.realise, []
+
+    async def collected(packages, root):
+        if not steps:
+            collect(environment)
+        steps.append(packages)
+        await realise(packages, root)
+
+    nix.realise = collected
+    async with registry.opened() as answers:
+        image = await answers.image("hello", "latest")
+    assert len(steps) == 2
+    assert any(name.endswith("/bin/hello") for name in registry.files(image))

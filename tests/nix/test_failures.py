@@ -3,7 +3,15 @@
 import pytest
 
 from nixery.closure import Package
-from nixery.errors import BuildFailed, Denied, EvaluationFailed, NixeryError, StorageFull, TimedOut
+from nixery.errors import (
+    BuildFailed,
+    Denied,
+    DerivationCollected,
+    EvaluationFailed,
+    NixeryError,
+    StorageFull,
+    TimedOut,
+)
 from nixery.nix.events import Line
 from nixery.nix.failures import MAX_REASON, of_closure, of_evaluation, of_realisation
 from nixery.nix.process import Finished
@@ -132,7 +140,7 @@ def finished(*errors, status=1, log=()):
         ([], BuildFailed, "build", "the build failed: Nix gave no reason"),
         (
             [f"path '{DRV}' is not valid"],
-            NixeryError,
+            DerivationCollected,
             "collected",
             "the garbage collector took a derivation before it was built: pull again",
         ),
