@@ -91,9 +91,16 @@ let
     assertion = !cfg.gc.enable || (cfg.gc.keepBytes == null) != (cfg.gc.olderThan == null);
     message = "exactly one of services.nixery.gc.keepBytes and gc.olderThan must be set";
   };
+
+  onlyHere = lib.hasPrefix "127." cfg.listenAddress || cfg.listenAddress == "::1";
 in
 {
   config = lib.mkIf cfg.enable {
+    warnings = lib.optional (cfg.openFirewall && onlyHere) (
+      "services.nixery.openFirewall opens port ${toString cfg.port}, but the service listens on"
+      + " ${cfg.listenAddress}, which other machines cannot reach: set services.nixery.listenAddress"
+    );
+
     assertions = [
       oneSource
       (bucket "gcs")
@@ -103,7 +110,7 @@ in
       daemon
       oneRule
     ]
-    ++ map notInStore (lib.attrValues (secrets.credentials // secrets.environment))
+    ++ map notInStore (lib.attrValues (secrets.source // secrets.storage // secrets.environment))
     ++ map (visible "source.path") (lib.optional (cfg.source.path != null) cfg.source.path)
     ++ map (visible "storage.path") (
       lib.optional (cfg.storage.backend == "filesystem") cfg.storage.path

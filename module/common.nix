@@ -13,7 +13,6 @@ let
   variables = import ./variables.nix { inherit cfg lib; };
   secrets = import ./secrets.nix { inherit cfg lib; };
   literally = import ./literally.nix { inherit lib; };
-  credentials = secrets.credentials // secrets.public;
   place = secret: literally (toString secret.file);
 
   stateDirectory = "/var/lib/nixery";
@@ -23,14 +22,6 @@ let
 
   # nginx reads blobs as a member of the group `nixery`.
   sharedWithNginx = onDisk && cfg.nginx.virtualHost != null;
-
-  gitOverSsh = lib.concatStringsSep " " (
-    [
-      "ssh -o StrictHostKeyChecking=yes"
-    ]
-    ++ lib.optional (cfg.source.sshKeyFile != null) "-o IdentitiesOnly=yes -i %d/ssh-key"
-    ++ lib.optional (cfg.source.knownHostsFile != null) "-o UserKnownHostsFile=%d/known-hosts"
-  );
 in
 {
   inherit
@@ -44,7 +35,6 @@ in
     lib.filterAttrs (_: value: value != null) (lib.mapAttrs (_: entry: entry.value) variables)
     // {
       HOME = "%C/nixery";
-      GIT_SSH_COMMAND = gitOverSsh;
     }
     // lib.mapAttrs (_: literally) (config.networking.proxy.envVars // cfg.environment);
 
@@ -57,6 +47,13 @@ in
   ];
 
   unitConfig = lib.optionalAttrs elsewhere { RequiresMountsFor = literally storagePath; };
+
+  # For each unit those that it needs.
+  loadCredentials =
+    credentials:
+    lib.optionalAttrs (credentials != { }) {
+      LoadCredential = lib.mapAttrsToList (name: secret: "${name}:${place secret}") credentials;
+    };
 
   serviceConfig =
     import ./hardening.nix { lowPort = cfg.port < 1024; }
@@ -72,8 +69,5 @@ in
     // lib.optionalAttrs elsewhere { ReadWritePaths = [ (literally storagePath) ]; }
     // lib.optionalAttrs (secrets.environment != { }) {
       EnvironmentFile = map place (lib.attrValues secrets.environment);
-    }
-    // lib.optionalAttrs (credentials != { }) {
-      LoadCredential = lib.mapAttrsToList (name: secret: "${name}:${place secret}") credentials;
     };
 }

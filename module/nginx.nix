@@ -37,10 +37,13 @@ in
       virtualHosts.${host}.locations = {
         "/" = {
           proxyPass = "http://${address}:${toString cfg.port}";
+          # They say Host, too, and a server refuses a request that says it twice.
+          recommendedProxySettings = false;
           extraConfig = ''
             proxy_http_version 1.1;
             proxy_set_header Connection "";
-            proxy_set_header Host $http_host;
+            # Not $http_host: NixOS lets gixy check nginx's configuration, which refuses that.
+            proxy_set_header Host $host;
             # Above the time that an image may take, so that the server's own answer is seen.
             proxy_read_timeout ${toString (cfg.requestTimeout + 20)}s;
             proxy_max_temp_file_size 0;
@@ -64,7 +67,10 @@ in
       };
     };
 
-    # Blobs can be read by the group.
-    users.groups.nixery.members = [ config.services.nginx.user ];
+    # Blobs can be read by the group. It is said of the unit, and not of the user, because then NixOS
+    # starts an nginx anew that runs already; a reload would leave it without.
+    systemd.services.nginx.serviceConfig = lib.mkIf (cfg.storage.backend == "filesystem") {
+      SupplementaryGroups = [ "nixery" ];
+    };
   };
 }

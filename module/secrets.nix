@@ -1,14 +1,14 @@
 # The files with secrets: which option names them, and how the service gets them.
 #
-#   credentials   systemd copies them, as root, to where only the service can read (%d/NAME)
-#   environment   systemd reads them, as root, as lines NAME=value
-#   public        what is handed over in the same way, but may lie in the Nix store
+#   source, storage   systemd copies them, as root, to where only the service can read (%d/NAME)
+#   environment       systemd reads them, as root, as lines NAME=value
+#   public            what is handed over in the same way, but may lie in the Nix store
 { cfg, lib }:
 let
   given = lib.filterAttrs (_: secret: secret.file != null);
 in
 {
-  credentials = given {
+  source = given {
     ssh-key = {
       option = "source.sshKeyFile";
       file = cfg.source.sshKeyFile;
@@ -17,6 +17,9 @@ in
       option = "source.netrcFile";
       file = cfg.source.netrcFile;
     };
+  };
+
+  storage = given {
     gcs-credentials = {
       option = "storage.gcs.credentialsFile";
       file = cfg.storage.gcs.credentialsFile;
@@ -37,7 +40,8 @@ in
   public = given {
     known-hosts = {
       option = "source.knownHostsFile";
-      file = cfg.source.knownHostsFile;
+      # A path literal is copied to the store, and stays there as long as the system.
+      file = lib.mapNullable (file: "${file}") cfg.source.knownHostsFile;
     };
   };
 }

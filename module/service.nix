@@ -8,11 +8,24 @@
 let
   cfg = config.services.nixery;
   common = import ./common.nix { inherit config lib pkgs; };
+  secrets = import ./secrets.nix { inherit cfg lib; };
+
+  gitOverSsh = lib.concatStringsSep " " (
+    [
+      "ssh -o StrictHostKeyChecking=yes"
+    ]
+    ++ lib.optional (cfg.source.sshKeyFile != null) "-o IdentitiesOnly=yes -i %d/ssh-key"
+    ++ lib.optional (cfg.source.knownHostsFile != null) "-o UserKnownHostsFile=%d/known-hosts"
+  );
 in
 {
   config = lib.mkIf cfg.enable {
     systemd.services.nixery = {
-      inherit (common) environment path;
+      inherit (common) path;
+      environment = {
+        GIT_SSH_COMMAND = gitOverSsh;
+      }
+      // common.environment;
       description = "Nixery, a container registry that builds images on demand";
       wantedBy = [ "multi-user.target" ];
       wants = [ "network-online.target" ];
@@ -29,6 +42,7 @@ in
 
       serviceConfig =
         common.serviceConfig
+        // common.loadCredentials (secrets.source // secrets.storage // secrets.public)
         // {
           # Ready once storage, Nix and disk have answered. Where one does not, the server serves
           # what it has, and systemd starts it anew after this time.

@@ -10,6 +10,7 @@ let
   inherit (lib) mkOption types;
   cfg = config.services.nixery;
   common = import ./common.nix { inherit config lib pkgs; };
+  secrets = import ./secrets.nix { inherit cfg lib; };
   nixery = lib.getExe' cfg.package "nixery";
 
   dates =
@@ -26,13 +27,16 @@ let
     inherit (common) environment path unitConfig;
     wants = [ "network-online.target" ];
     after = [ "network-online.target" ];
-    serviceConfig = common.serviceConfig // {
-      Type = "oneshot";
-      ExecStart = command;
-      # It must not slow pulls down.
-      Nice = 10;
-      IOSchedulingClass = "idle";
-    };
+    serviceConfig =
+      common.serviceConfig
+      // common.loadCredentials secrets.storage
+      // {
+        Type = "oneshot";
+        ExecStart = command;
+        # It must not slow pulls down.
+        Nice = 10;
+        IOSchedulingClass = "idle";
+      };
   };
 
   timer = dates: {

@@ -62,5 +62,11 @@ in
   ports = config.networking.firewall.allowedTCPPorts;
   tmpfiles = config.systemd.tmpfiles.settings;
   environment = lib.mapAttrs (_: service: service.environment) config.systemd.services;
-  units = import ./units.nix { inherit lib pkgs; } config.systemd.services config.systemd.timers;
+  # Services of others, of which the module says something.
+  supplementaryGroups = lib.mapAttrs (
+    _: service: service.serviceConfig.SupplementaryGroups or [ ]
+  ) config.systemd.services;
+  units = import ./units.nix { inherit lib pkgs; } (lib.filterAttrs (
+    _: service: service.serviceConfig ? ExecStart
+  ) config.systemd.services) config.systemd.timers;
 }

@@ -104,6 +104,12 @@ def test_known_hosts_are_no_secret():
     assert "-o UserKnownHostsFile=%d/known-hosts" in found["units"]["nixery.service"]
 
 
+def test_a_known_hosts_file_beside_the_configuration_comes_with_the_system():
+    """Where only its path were named, it could be gone from the store, or from the machine."""
+    unit = nixery(f"source.knownHostsFile = {ROOT}/LICENSE;")["units"]["nixery.service"]
+    assert re.search(r"LoadCredential=known-hosts:/nix/store/\w{32}-LICENSE\n", unit)
+
+
 @pytest.mark.parametrize("wrong", ["timeout = 0;", 'port = "80";', "compression.level = 20;"])
 def test_types_are_checked(wrong):
     with pytest.raises(EvaluationFails, match="is not of type"):
@@ -270,6 +276,25 @@ def test_timers():
     assert "OnCalendar=monthly\n" in units["nixery-verify.timer"]
 
 
+def test_timers_have_the_secrets_of_the_storage_only():
+    units = nixery(
+        """
+        gc = { enable = true; olderThan = "30d"; };
+        source.sshKeyFile = "/run/ssh"; source.netrcFile = "/run/netrc";
+        storage = { backend = "gcs"; gcs.bucket = "b"; gcs.credentialsFile = "/run/gcs"; };
+        """
+    )["units"]
+    keys = {
+        unit: re.findall("LoadCredential=([a-z-]+):", units[f"{unit}.service"])
+        for unit in ("nixery", "nixery-gc")
+    }
+    assert keys == {
+        "nixery": ["gcs-credentials", "netrc", "ssh-key"],
+        "nixery-gc": ["gcs-credentials"],
+    }
+    assert "ssh-key" not in units["nixery-gc.service"]
+
+
 def test_nginx_waits_longer_than_an_image_may_take():
     found = nixery(
         'nginx.virtualHost = "example.org"; requestTimeout = 900; listenAddress = "::"; port = 81;'
@@ -279,7 +304,16 @@ def test_nginx_waits_longer_than_an_image_may_take():
     assert "proxy_read_timeout 920s;" in front["/"]["extraConfig"]
     assert front["/internal/layers/"]["alias"] == "/var/lib/nixery/layers/"
     assert "internal;" in front["/internal/layers/"]["extraConfig"]
-    assert found["groups"]["nixery"]["members"] == ["nginx"]
+    assert found["supplementaryGroups"]["nginx"] == ["nixery"]
+    assert list(found["units"]) == ["nixery.service"]
+
+
+def test_nginx_says_host_once_and_as_nixos_accepts_it():
+    """NixOS builds no nginx.conf in which gixy finds a fault, and $http_host is one."""
+    front = nixery('nginx.virtualHost = "example.org";')["nginx"]["virtualHosts"]["example.org"]
+    location = front["locations"]["/"]
+    assert location["extraConfig"].count("proxy_set_header Host $host;") == 1
+    assert location["recommendedProxySettings"] is False
 
 
 def test_nginx_reads_no_files_where_there_are_none():
@@ -287,11 +321,19 @@ def test_nginx_reads_no_files_where_there_are_none():
         'nginx.virtualHost = "example.org"; storage = { backend = "gcs"; gcs.bucket = "b"; };'
     )
     assert list(found["nginx"]["virtualHosts"]["example.org"]["locations"]) == ["/"]
+    assert found["supplementaryGroups"]["nginx"] == []
     assert "NIXERY_ACCEL_PREFIX" not in environment(found)
 
 
 def test_the_firewall_opens_on_demand():
-    assert nixery("openFirewall = true; port = 5000;")["ports"] == [5000]
+    found = nixery('openFirewall = true; port = 5000; listenAddress = "0.0.0.0";')
+    assert found["ports"] == [5000]
+    assert found["warnings"] == []
+
+
+def test_a_firewall_that_is_opened_for_nobody_is_told():
+    (warning,) = nixery("openFirewall = true;")["warnings"]
+    assert "listens on 127.0.0.1" in warning
 
 
 def test_the_stop_outlasts_the_drain():

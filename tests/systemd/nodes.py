@@ -122,10 +122,10 @@ def _users(upper: Path, root: Path, configuration: Mapping[str, Any]) -> None:
         home = user.get("home", "/var/empty")
         primary = groups[user["group"]]
         passwd += f"{name}:x:{FIRST_ID + n}:{primary}:{user['description']}:{home}:/bin/false\n"
+    # What NixOS' nginx gets from its unit Debian's can get as a user only: it starts as root.
+    of_nginx = configuration["supplementaryGroups"].get("nginx", [])
     for name, number in groups.items():
-        members = ",".join(configuration["groups"][name].get("members", []))
-        # NixOS' nginx runs as nginx, Debian's as www-data.
-        group += f"{name}:x:{number}:{members.replace('nginx', 'www-data')}\n"
+        group += f"{name}:x:{number}:{'www-data' if name in of_nginx else ''}\n"
     _write(upper, "etc/passwd", passwd)
     _write(upper, "etc/group", group)
 
