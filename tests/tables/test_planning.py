@@ -27,6 +27,7 @@ class Site:
         self.answers = threading.Event()
 
     def __call__(self, _):
+        self.thread = threading.current_thread()
         self.asked.set()
         self.answers.wait()
         return b'{"glibc":9000}'
@@ -44,7 +45,8 @@ def classic(storage):
     return PlanningTables(storage, strategy="dominator", budget=94, popularity_url=URL)
 
 
-async def test_the_first_plan_waits_for_popularity(storage, site):
+async def test_the_first_plan_waits_for_popularity(storage, site, monkeypatch):
+    monkeypatch.setattr(planning, "PATIENCE", 3600)
     async with classic(storage).opened() as tables:
         planned = asyncio.create_task(to_thread.run_sync(tables.current))
         await to_thread.run_sync(site.asked.wait)
@@ -81,10 +83,11 @@ async def test_nor_where_popularity_plans_nothing(storage):
 
 
 async def test_its_end_waits_for_no_address(storage, site):
-    """Leaving the block would hang."""
+    """Leaving the block would hang, or the process's end."""
     async with classic(storage).opened():
         await to_thread.run_sync(site.asked.wait)
     assert not site.answers.is_set()
+    assert site.thread.daemon
 
 
 async def test_a_server_learns_from_what_it_makes(storage, monkeypatch):
