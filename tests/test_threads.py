@@ -1,11 +1,13 @@
-"""Blocking work on many items at once."""
+"""Blocking work: on many items at once, and such as may never end."""
 
+import asyncio
 import threading
 
 import anyio
+import anyio.to_thread
 import pytest
 
-from nixery.threads import map_in_threads
+from nixery.threads import map_in_threads, run_abandoned
 
 pytestmark = pytest.mark.anyio
 
@@ -57,3 +59,32 @@ async def test_nothing_is_started_after_a_failure():
     with pytest.raises(ValueError):
         await map_in_threads(work, range(100), anyio.CapacityLimiter(1))
     assert len(started) < 100
+
+
+async def test_work_that_may_never_end_gives_its_result():
+    assert await run_abandoned(lambda: 7) == 7
+
+
+async def test_or_raises_what_it_raises():
+    def work():
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        await run_abandoned(work)
+
+
+async def test_or_is_left_behind_by_whoever_is_cancelled():
+    begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work():
+        begun.set()
+        may_end.wait()
+        ended.set()
+
+    waiting = asyncio.create_task(run_abandoned(work))
+    await anyio.to_thread.run_sync(begun.wait)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    may_end.set()
+    assert await anyio.to_thread.run_sync(ended.wait, 10)
