@@ -230,7 +230,7 @@ def test_a_full_disk(start, tmp_path):
         with start() as served:
             digest = served.digest("hello")
             filler = storage / "filler"
-            with filler.open("wb") as file, suppress(OSError):
+            with suppress(OSError), filler.open("wb") as file:
                 while True:
                     file.write(bytes(1 << 16))
             answer = served.get("/v2/shell/git/manifests/latest")
