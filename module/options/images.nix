@@ -20,7 +20,10 @@ in
       type = types.nullOr types.str;
       default = null;
       example = "https://example.org/popularity.json";
-      description = "Where the table of popular packages comes from that layers are planned with.";
+      description = ''
+        Where the table of popular packages comes from: `http`, `https` or `file`. The strategy
+        `dominator` plans layers with it.
+      '';
     };
 
     layering = {
