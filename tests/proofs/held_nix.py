@@ -1,0 +1,84 @@
+"""The real Nix, which says what it is asked for, and builds when a test says so.
+
+nix = HeldNix(directory, environment)
+serve(nix.environment("one"), …)      the environment of a replica with that name
+assert nix.asked("realise") == "one"  waits until a replica asks, and says which
+nix.go_on("one")
+assert nix.more("realise") == []      who has asked for that, too, until now
+"""
+
+import os
+import shutil
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+SCRIPT = """#!/bin/sh
+echo "$1 $REPLICA" >{directory}/asked
+if [ "$1" = realise ]; then
+  read -r _ <"{directory}/$REPLICA" || exit 1
+fi
+exec {real} "$@"
+"""
+PATIENCE = 60
+
+
+class HeldNix:
+    def __init__(self, directory, environment):
+        directory.mkdir()
+        self._directory = directory
+        self._base = environment
+        self._replicas = []
+        self._queues = {step: SimpleQueue() for step in ("check", "evaluate", "realise", "closure")}
+        real = shutil.which("nixery-prepare-image", path=environment["PATH"])
+        command = directory / "nixery-prepare-image"
+        command.write_text(SCRIPT.format(directory=directory, real=real))
+        command.chmod(0o755)
+        os.mkfifo(directory / "asked")
+        # For writing as well, so that it does not end whenever nobody asks.
+        self._asked = os.open(directory / "asked", os.O_RDWR)
+        self._reader = Thread(target=self._read)
+        self._reader.start()
+
+    def environment(self, replica):
+        if replica not in self._replicas:
+            self._replicas.append(replica)
+            os.mkfifo(self._directory / replica)
+        path = f"{self._directory}:{self._base['PATH']}"
+        return {**self._base, "PATH": path, "REPLICA": replica}
+
+    def asked(self, step):
+        return self._queues[step].get(timeout=PATIENCE)
+
+    def more(self, step):
+        found = []
+        with suppress(Empty):
+            while True:
+                found.append(self._queues[step].get_nowait())
+        return found
+
+    def go_on(self, replica):
+        with (self._directory / replica).open("w") as gate:
+            gate.write("go\n")
+
+    def give_up(self, replica):
+        """That of a replica which was killed: nobody else must hear what the next one is told."""
+        with (self._directory / replica).open("w"):
+            pass
+
+    def close(self):
+        """Ends what still waits: it may belong to nobody any more."""
+        for replica in self._replicas:
+            with suppress(OSError):
+                os.close(os.open(self._directory / replica, os.O_WRONLY | os.O_NONBLOCK))
+        os.write(self._asked, b"end\n")
+        self._reader.join()
+        os.close(self._asked)
+
+    def _read(self):
+        with os.fdopen(os.dup(self._asked)) as lines:
+            for line in lines:
+                if line == "end\n":
+                    return
+                step, replica = line.split()
+                self._queues[step].put(replica)
