@@ -9,7 +9,7 @@ when there is room again, builds go on without a restart.
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import anyio.to_thread
@@ -24,6 +24,8 @@ RESERVE_SHARE = 0.05
 """Of the whole disk; what mke2fs keeps back for root, for the same reason."""
 RESERVE = 1 << 30
 """Bytes; enough on a large disk, of which a twentieth would be many images."""
+FILES_RESERVE = 100_000
+"""Files; the store paths of a large image have about as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +33,39 @@ class Room:
     free: int
     """Bytes that this process may still write."""
     size: int
+    free_files: int = 0
+    files: int = 0
+    """How many the file system can have; 0 where it sets no limit."""
 
     @property
     def is_low(self) -> bool:
-        return self.free < min(RESERVE, self.size * RESERVE_SHARE)
+        enough_files = min(FILES_RESERVE, self.files * RESERVE_SHARE)
+        return self.free < self._reserve or self.free_files < enough_files
+
+    @property
+    def lacking(self) -> int:
+        """Bytes until twice the reserve is free, so that not every image meets the limit again."""
+        return max(0, int(2 * self._reserve) - self.free)
+
+    @property
+    def _reserve(self) -> float:
+        return min(RESERVE, self.size * RESERVE_SHARE)
+
+    def __str__(self) -> str:
+        files = f" and {self.free_files} files" if self.files else ""
+        return f"{size_text(self.free)}{files} free"
 
 
 def room_at(path: Path) -> Room:
     """Of the file system that the path is on, or will be on. Raises OSError."""
     existing = next(place for place in (path, *path.parents) if place.exists())
     found = os.statvfs(existing)
-    return Room(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+    return Room(
+        free=found.f_bavail * found.f_frsize,
+        size=found.f_blocks * found.f_frsize,
+        free_files=found.f_favail,
+        files=found.f_files,
+    )
 
 
 def _nobody() -> None: ...
@@ -80,9 +104,9 @@ class Disk:
         for path in self._paths:
             room = self._look(path)
             if room.is_low:
-                log.warning("disk is almost full", path=str(path), free=room.free, size=room.size)
+                log.warning("disk is almost full", path=str(path), **asdict(room))
                 raise StorageFull(
-                    f"the registry's disk is almost full ({size_text(room.free)} free), so nothing "
+                    f"the registry's disk is almost full ({room}), so nothing "
                     "new is built; images that are stored can still be pulled",
                     cause="low_disk",
                 )

@@ -1,10 +1,11 @@
 """Room for builds: none is begun on a disk that is almost full."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from nixery.disk import RESERVE, Disk, Room, room_at
+from nixery.disk import FILES_RESERVE, RESERVE, Disk, Room, room_at
 from nixery.errors import StorageFull
 
 pytestmark = pytest.mark.anyio
@@ -26,8 +27,38 @@ def test_the_watermark(free, size, is_low):
     assert Room(free, size).is_low == is_low
 
 
+@pytest.mark.parametrize(
+    ("free", "count", "is_low"),
+    [
+        pytest.param(FILES_RESERVE, 30_000_000, False, id="many files, a reserve left"),
+        pytest.param(FILES_RESERVE - 1, 30_000_000, True, id="many files, fewer"),
+        pytest.param(600, 10_000, False, id="few files, more than a twentieth"),
+        pytest.param(400, 10_000, True, id="few files, fewer"),
+        pytest.param(0, 0, False, id="no limit, as on btrfs"),
+    ],
+)
+def test_the_watermark_of_files(free, count, is_low):
+    assert Room(50 * GIB, 100 * GIB, free, count).is_low == is_low
+
+
+@pytest.mark.parametrize(
+    ("free", "lacking"), [(3 * GIB, 0), (2 * GIB, 0), (GIB, GIB), (0, 2 * GIB)]
+)
+def test_what_must_go_for_the_next_images(free, lacking):
+    assert Room(free, 500 * GIB).lacking == lacking
+
+
 def test_a_directory_that_is_not_there_yet_has_the_room_of_its_parents(tmp_path):
     assert room_at(tmp_path / "not" / "yet").size == room_at(tmp_path).size > 0
+
+
+def test_a_file_takes_one_of_those_that_are_left(tmp_path, monkeypatch):
+    found = os.statvfs(tmp_path)
+    told = os.statvfs_result([*found[:5], 1000, 400, 300, *found[8:]])
+    monkeypatch.setattr(os, "statvfs", lambda _: told)
+    room = room_at(tmp_path)
+    assert (room.free_files, room.files) == (300, 1000)
+    assert str(room).endswith("and 300 files free")
 
 
 class Disks:

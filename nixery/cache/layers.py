@@ -9,7 +9,7 @@ import json
 from nixery.cache.recent import Recent
 from nixery.errors import NixeryError
 from nixery.oci import PackedLayer, canonical_json, parse_digest
-from nixery.storage import Storage, layer_key
+from nixery.storage import Storage, layer_key, renew
 
 REMEMBERED = 20_000
 """Entries in memory, about 300 bytes each: the layers of some hundred images."""
@@ -25,13 +25,13 @@ class LayerCache:
     def find(self, key: str) -> PackedLayer | None:
         """The layer, if its blob is still there.
 
-        Its time is renewed, so that nobody who saw it unused deletes it from now on.
+        It counts as used from now on: nobody who saw it unused deletes it.
         """
         layer = self._memory.get(key) or self._stored(key)
         if layer is None:
             return None
         blob = self._storage.stat(layer_key(layer.digest))
-        if blob is None or blob.size != layer.size or self._storage.touch(blob) is None:
+        if blob is None or blob.size != layer.size or renew(self._storage, blob) is None:
             self._memory.drop(key)
             return None
         self._memory.put(key, layer)

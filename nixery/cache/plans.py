@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from nixery.closure import Closure, StorePath
 from nixery.oci import canonical_json
-from nixery.storage import Condition, Stat, Storage
+from nixery.storage import Condition, Stat, Storage, renew
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class Plans:
     def find(self, key: str, closure: Closure) -> Plan | None:
         """The plan, if it holds exactly the closure's paths; anything else is a miss.
 
-        Its time is renewed, so that nobody who saw it unused deletes it from now on.
+        It counts as used from now on: nobody who saw it unused deletes it.
         """
         found = self._read(key, closure)
-        return found[0] if found and self._storage.touch(found[1]) else None
+        return found[0] if found and renew(self._storage, found[1]) else None
 
     def look(self, key: str, closure: Closure) -> Plan | None:
         """The same for a reader that leaves no trace, and may so be shown what gc removes."""

@@ -35,8 +35,10 @@ manifests are published, then the entries are written. Every deletion is conditi
 that was seen, and whatever a build uses gets another version. So, for each moment of a build that
 a collection may fall into:
 
-- A layer that is about to be reused. The build touches it before it relies on it. Touched first:
-  it has another version and stays. Deleted first: the build does not find it and packs it again.
+- A layer that is about to be reused. The build touches it before it relies on it, unless it was
+  written or touched within the last hour: only what is a day old goes, which was another version.
+  Touched first: it has another version and stays. Deleted first: the build does not find it and
+  packs it again.
 - A layer, config or manifest that was just written, and that no entry names yet. It is younger
   than ``GRACE``; a build takes minutes.
 - An entry written after the entries were listed. Its blobs were published or touched by then: see

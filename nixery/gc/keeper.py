@@ -1,13 +1,13 @@
-"""Keeps the storage below NIXERY_STORAGE_MAX_BYTES while the server runs.
+"""Keeps the storage below NIXERY_STORAGE_MAX_BYTES, and room on its disk, while the server runs.
 
 It collects at the start, then every hour, and at once when something did not fit; one replica at
-a time, through a lease.
+a time, through a lease. The disk may be full long before the storage has that size: when something
+did not fit, as much goes as the disk lacks.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -43,7 +43,7 @@ class Keeper:
         """``limit``: bytes that may stay."""
         self._storage = storage
         self._leases = leases
-        self._policy = KeepBytes(limit)
+        self._limit = limit
         self._sleep = sleep
         self._collect = collect
         self._full = asyncio.Event()
@@ -67,21 +67,21 @@ class Keeper:
             log.warning("the storage keeps no conditions: nothing is collected while it is served")
             return
         while True:
+            full = self._full.is_set()
             self._full.clear()
             try:
-                await self._once()
+                await self._once(full=full)
             except Exception:  # whatever it was, the next one may do better
                 log.exception("collection failed")
             await self._sleep(PAUSE)
             await self._next()
 
-    async def _once(self) -> None:
+    async def _once(self, *, full: bool) -> None:
         lease = await self._lease()
         if lease is None:
             return
         async with self._leases.kept(lease):
-            work = partial(self._collect, self._storage, self._policy)
-            done = await anyio.to_thread.run_sync(work)
+            done = await anyio.to_thread.run_sync(self._run, full)
             log.info(
                 "collected",
                 images=len(done.images),
@@ -89,6 +89,10 @@ class Keeper:
                 freed=done.total.size,
                 left=done.left.size,
             )
+
+    def _run(self, full: bool) -> Outcome:  # noqa: FBT001 - given to a thread
+        policy = KeepBytes(self._limit, self._storage.lacking() if full else 0)
+        return self._collect(self._storage, policy)
 
     async def _lease(self) -> Lease | None:
         try:

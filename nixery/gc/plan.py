@@ -23,9 +23,10 @@ from nixery.storage import Stat
 
 @dataclass(frozen=True, slots=True)
 class KeepBytes:
-    """Until no more than this is left."""
+    """Until no more than ``size`` is left, and at least ``free`` bytes went."""
 
     size: int
+    free: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,10 @@ def _choose(survey: Survey, policy: Policy) -> dict[Image, None]:
         case OlderThan(age=age):
             before = survey.now - age
             return dict.fromkeys(i for i in candidates if last_used(survey, i) < before)
-        case KeepBytes(size=size):
+        case KeepBytes(size=size, free=free):
             garbage = removals(survey, survey.images, _used(survey, survey.images), frozenset())
-            excess = survey.size - size - sum(removal.stat.size for removal in garbage)
+            going = sum(removal.stat.size for removal in garbage)
+            excess = max(survey.size - size, free) - going
             return dict.fromkeys(_enough(survey, candidates, excess))
 
 

@@ -165,12 +165,30 @@ class Storage(Protocol):
     def now(self) -> float:
         """The store's clock, in seconds since 1970: all who share a bucket agree on it."""
 
+    def lacking(self) -> int:
+        """Bytes that must go until there is room for new images; 0 where there is, or no limit."""
+
     def check(self) -> None:
         """Raises ConfigurationError where this storage cannot be used as configured."""
 
 
+FRESH = 3_600.0
+"""Seconds; far less than gc leaves everything alone for."""
+
+
 def layer_key(digest: Digest) -> str:
     return f"layers/{hexdigits(digest)}"
+
+
+def renew(storage: Storage, stat: Stat) -> Stat | None:
+    """Touches what is about to be used again, unless that was done a moment ago; None: it is gone.
+
+    In a bucket it costs a request for each layer of an image, and in S3 a copy. Whoever wants to
+    delete it must have seen it a day old, which is another version than a fresh one.
+    """
+    if stat.modified > storage.now() - FRESH:
+        return stat
+    return storage.touch(stat)
 
 
 def put(storage: Storage, data: bytes) -> Blob:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import structlog
 
+from nixery.disk import room_at
 from nixery.errors import ConfigurationError
 from nixery.locks import Lock, locked
 from nixery.oci import Digest, hexdigits
@@ -144,6 +145,9 @@ class FilesystemStorage:
 
     def now(self) -> float:
         return time.time()
+
+    def lacking(self) -> int:
+        return room_at(self._directory).lacking
 
     def check(self) -> None:
         try:

@@ -83,6 +83,9 @@ class MemoryStorage:
     def now(self) -> float:
         return self._clock()
 
+    def lacking(self) -> int:
+        return 0
+
     def check(self) -> None: ...
 
     def _holds(self, key: str, condition: Condition | Stat) -> bool:

@@ -4,18 +4,25 @@ import json
 from dataclasses import replace
 
 import pytest
+from clock import Clock
 
 from nixery.cache.layers import LayerCache
+from nixery.gc.removals import GRACE
 from nixery.oci import Digest, PackedLayer
-from nixery.storage import layer_key, put
+from nixery.storage import FRESH, layer_key, put
 from nixery.storage.memory import MemoryStorage
 
 KEY = "0" * 64
 
 
 @pytest.fixture
-def storage():
-    return MemoryStorage()
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def storage(clock):
+    return MemoryStorage(clock)
 
 
 @pytest.fixture
@@ -55,12 +62,23 @@ def test_a_lost_blob_is_a_miss(storage, layer, damage, fresh):
     assert (LayerCache(storage) if fresh else cache).find(KEY) is None
 
 
-def test_a_found_layer_counts_as_used(storage, layer):
+def test_a_found_layer_counts_as_used(storage, layer, clock):
     """Whoever saw it unused before must not delete it now."""
     LayerCache(storage).keep(KEY, layer)
     seen = storage.stat(layer_key(layer.digest))
+    clock.forward(FRESH)
     LayerCache(storage).find(KEY)
     assert not storage.delete(seen)
+
+
+def test_a_layer_that_was_used_just_now_is_left_alone(storage, layer, clock):
+    """Nobody deletes what is so young; touching it again would only cost."""
+    LayerCache(storage).keep(KEY, layer)
+    seen = storage.stat(layer_key(layer.digest))
+    clock.forward(FRESH - 1)
+    assert LayerCache(storage).find(KEY)
+    assert storage.stat(layer_key(layer.digest)) == seen
+    assert FRESH < GRACE / 2
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,13 @@ def test_enough_goes_or_all_that_may(survey, size):
 
 
 @few
+@given(surveys(), st.integers(0, 5000), st.integers(0, 5000))
+def test_what_must_go_at_least_is_what_may_stay_at_most(survey, size, free):
+    at_most = KeepBytes(min(size, survey.size - free))
+    assert plan(survey, KeepBytes(size, free)) == plan(survey, at_most)
+
+
+@few
 @given(surveys(), st.integers(0, 5000))
 def test_no_more_goes_than_it_takes(survey, size):
     """Without the last image of those that went, too much would have stayed."""

@@ -89,12 +89,20 @@ async def test_it_collects_at_the_start_and_every_hour(keeper, sleeps, done):
     assert done.policies == [KeepBytes(100)] * 3
 
 
-async def test_it_collects_at_once_when_something_did_not_fit(keeper, sleeps, done):
+async def test_it_collects_at_once_when_something_did_not_fit(
+    keeper, sleeps, done, storage, monkeypatch
+):
+    """And then as much as the disk lacks, however little is stored; later only what is too much."""
+    monkeypatch.setattr(storage, "lacking", lambda: 42)
     async with keeper.opened():
         await sleeps.end(PAUSE)
         await sleeps.begun(PERIOD - PAUSE)
         keeper.noticed_full()
         await done.have_been(2)
+        await sleeps.end(PAUSE)
+        await sleeps.end(PERIOD - PAUSE)
+        await done.have_been(3)
+    assert done.policies == [KeepBytes(100), KeepBytes(100, free=42), KeepBytes(100)]
 
 
 async def test_a_full_disk_does_not_make_it_collect_all_the_time(keeper, sleeps, done):
@@ -158,6 +166,25 @@ async def test_the_server_ends_when_the_collection_has(storage, clock):
         await asyncio.to_thread(entered.wait, 10)
         release.set()
     assert b'"released":true' in storage.objects["leases/gc"]
+
+
+async def test_room_is_made_on_a_full_disk_however_much_may_stay(
+    storage, stored, clock, sleeps, monkeypatch
+):
+    monkeypatch.setattr(storage, "lacking", lambda: 1)
+    old, new = stored.image("git", b"git"), stored.image("htop", b"htop")
+    clock.forward(30 * DAY)
+    stored.pull(new)
+    clock.forward(2 * DAY)
+    keeper = Keeper(storage, Leases(storage, clock.sleep), 1 << 40, sleep=sleeps)
+    async with keeper.opened():
+        await sleeps.end(PAUSE)
+        await sleeps.begun(PERIOD - PAUSE)
+        assert stored.is_there(old)
+        keeper.noticed_full()
+        await sleeps.begun(PAUSE)
+    assert not stored.is_there(old)
+    assert stored.is_there(new)
 
 
 async def test_it_really_collects(storage, stored, clock, sleeps):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nixery.disk import Room
 from nixery.errors import ConfigurationError, StorageFull
 from nixery.storage import layer_key, put
 from nixery.storage.filesystem import FilesystemStorage
@@ -110,6 +111,11 @@ def test_a_directory_that_does_not_fit_is_told_as_that(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "mkdir", full)
     with pytest.raises(StorageFull):
         storage.write("plans/key", b"{}")
+
+
+def test_what_the_disk_lacks(tmp_path, monkeypatch):
+    monkeypatch.setattr("nixery.storage.filesystem.room_at", lambda _: Room(5, 1000))
+    assert FilesystemStorage(tmp_path).lacking() == 95
 
 
 def test_a_short_write_is_continued(tmp_path, monkeypatch):

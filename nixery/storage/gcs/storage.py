@@ -161,6 +161,9 @@ class GcsStorage:
     def now(self) -> float:
         return self._clock.now()
 
+    def lacking(self) -> int:
+        return 0
+
     def check(self) -> None:
         """Writes, reads, lists and removes an object: what the account may not do is found now."""
         key = f"staging/check-{uuid.uuid4().hex}"

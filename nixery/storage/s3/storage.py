@@ -162,6 +162,9 @@ class S3Storage:
     def now(self) -> float:
         return self._clock.now()
 
+    def lacking(self) -> int:
+        return 0
+
     def check(self) -> None:
         """Writes, reads, lists and removes an object; finds out which conditions are kept."""
         self._conditions = None
