@@ -112,7 +112,7 @@ def measure(image: str, runs: int, scratch: Path, settings: Mapping[str, str]) -
     for number in range(runs):
 
         def first_pull(name: str, **more: str) -> tuple[Run, float]:
-            with _fresh_server(scratch / name, settings | more) as server:
+            with _fresh_server(scratch / name, {**settings, **more}) as server:
                 answer = server.manifest(image)
                 assert answer.body == manifest, "the same image must be the same bytes"
                 return Run(answer.wall, answer.cpu), server.peak_rss()

@@ -20,6 +20,7 @@ let
     "tests/http"
     "tests/layers"
     "tests/nix"
+    "tests/standalone"
     "tests/tiny"
   ];
   # These need documents, /bin/sh, git, ssh, or a machine that is not busy.
