@@ -28,6 +28,7 @@ let
     "http/test_zerocopy"
     "test_docs"
     "test_expressions"
+    "test_kubernetes"
     "test_service"
     "test_source_channel"
     "test_source_command"

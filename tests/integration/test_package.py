@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
+from container import in_container, unpack_archive
 from served import serve
 from standin import PROJECT, make_standin
 from tiny_set import NIX_CONF_DIR
@@ -18,6 +20,9 @@ import nixery
 pytestmark = pytest.mark.nix
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a store at /nix")
 
+_PAGE = (PROJECT / "docs/kubernetes.md").read_text()
+CAPABILITIES = yaml.safe_load(re.search(r"capabilities:\n +drop: .ALL.\n +add: (.+)", _PAGE)[1])
+"""Of a pod."""
 NOWHERE = "/var/empty"
 """A PATH that holds nothing."""
 MOUNT, CHROOT, UNSHARE = (
@@ -257,31 +262,17 @@ def test_popcount(build, project, nix_store, tmp_path):
     assert "Count a package set" in done.stdout
 
 
-def unpack_archive(archive, root):
-    """Docker's format; gives the configuration of the container."""
-    with tarfile.open(archive) as outer:
-        (manifest,) = json.load(outer.extractfile("manifest.json"))
-        for name in manifest["Layers"]:
-            with tarfile.open(fileobj=outer.extractfile(name), mode="r|") as layer:
-                layer.extractall(root, filter="fully_trusted")
-        return json.load(outer.extractfile(manifest["Config"]))["config"]
-
-
 @as_root
 def test_the_image_is_a_registry(build, project, tiny, tmp_path):
-    """As a runtime starts it, it builds with the Nix that it brings, and serves an image."""
+    """As a runtime starts it, it builds with the Nix that it brings, and serves an image.
+
+    It has the capabilities that docs/kubernetes.md gives it, and no others.
+    """
     archive = build(project, "nixery-image", "--argstr", "preLaunch", "echo launched > /launched")
     root = tmp_path / "container"
     config = unpack_archive(archive, root)
-    for name in ("proc", "dev", "set"):
-        (root / name).mkdir(exist_ok=True)
-    shutil.copytree(tiny, root / "set", dirs_exist_ok=True)
-    # What every runtime gives a container.
-    script = (
-        f"{MOUNT} --rbind /dev {root}/dev; {MOUNT} -t proc proc {root}/proc;"
-        f' exec {CHROOT} {root} "$@"'
-    )
-    started = (UNSHARE, "--mount", "/bin/sh", "-euc", script, "sh")
+    shutil.copytree(tiny, root / "set")
+    started = in_container(root, CAPABILITIES)
     environment = dict(variable.split("=", 1) for variable in config["Env"])
     settings = {
         "STORAGE_PATH": "/var/lib/nixery/storage",

@@ -16,20 +16,24 @@ let
     outPath = installed.${name} or "/usr";
     meta.mainProgram = name;
   };
-  pkgs = lib.genAttrs [
-    "busybox"
-    "coreutils"
-    "fake-gcs-server"
-    "findutils"
-    "git"
-    "gnugrep"
-    "gnused"
-    "nix"
-    "nixery"
-    "openssh"
-    "podman"
-    "systemd"
-  ] package;
+  pkgs =
+    lib.genAttrs [
+      "busybox"
+      "coreutils"
+      "fake-gcs-server"
+      "findutils"
+      "git"
+      "gnugrep"
+      "gnused"
+      "nix"
+      "nixery"
+      "openssh"
+      "podman"
+      "systemd"
+    ] package
+    // {
+      writeShellScript = name: _: "/usr/bin/${name}";
+    };
 
   evaluated = lib.evalModules {
     specialArgs = { inherit pkgs; };

@@ -49,6 +49,9 @@ in
         default = true;
       };
       package = mkOption { type = types.package; };
+      buildMachines = anything [ ];
+      distributedBuilds = anything false;
+      gc = named { };
       settings = named { };
     };
     users.users = named { };
@@ -96,6 +99,9 @@ in
         }
       );
     };
+
+    # Of the examples in docs/nixos.md only.
+    security.acme = named { };
 
     # Of the machines of VM tests only.
     environment.systemPackages = anything [ ];

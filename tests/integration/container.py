@@ -1,0 +1,50 @@
+"""A container as a runtime starts it: an image's files are its root, and it may do little."""
+
+import json
+import shutil
+import sys
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+UNSHARE, MOUNT = (shutil.which(name, path="/usr/sbin:/usr/bin") for name in ("unshare", "mount"))
+
+NUMBERS = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7}
+"""What a pod may be given here, by its number in linux/capability.h."""
+
+_BOUNDED = """
+import ctypes, os, sys
+root, kept, *command = sys.argv[1:]
+prctl = ctypes.CDLL(None).prctl
+PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
+os.chroot(root)
+os.chdir("/")
+with open("/proc/sys/kernel/cap_last_cap") as file:
+    last = int(file.read())
+for number in range(last + 1):
+    if str(number) not in kept.split(","):
+        assert prctl(PR_CAPBSET_DROP, number, 0, 0, 0) == 0
+assert prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+os.execv(command[0], command)
+"""
+
+
+def unpack_archive(archive: Path, root: Path) -> dict:
+    """An image in Docker's format; gives the configuration of its containers."""
+    with tarfile.open(archive) as outer:
+        (manifest,) = json.load(outer.extractfile("manifest.json"))
+        for name in manifest["Layers"]:
+            with tarfile.open(fileobj=outer.extractfile(name), mode="r|") as layer:
+                layer.extractall(root, filter="fully_trusted")
+        return json.load(outer.extractfile(manifest["Config"]))["config"]
+
+
+def in_container(root: Path, capabilities: Iterable[str]) -> tuple[str, ...]:
+    """What a command begins with to run there as root; only root can do that."""
+    for name in ("proc", "dev"):
+        (root / name).mkdir(exist_ok=True)
+    kept = ",".join(str(NUMBERS[name]) for name in capabilities)
+    # What every runtime gives a container.
+    script = f'{MOUNT} --rbind /dev {root}/dev; {MOUNT} -t proc proc {root}/proc; exec "$@"'
+    bounded = (sys.executable, "-I", "-c", _BOUNDED, str(root), kept)
+    return (UNSHARE, "--mount", "/bin/sh", "-euc", script, "sh", *bounded)
