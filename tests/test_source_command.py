@@ -10,7 +10,14 @@ import pytest
 from git_repository import Repository
 
 from nixery.source.address import parse_address
-from nixery.source.command import Git, GitFailed, GitTimedOut, environment, without_user_info
+from nixery.source.command import (
+    AT_ONCE,
+    Git,
+    GitFailed,
+    GitTimedOut,
+    environment,
+    without_user_info,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -207,3 +214,21 @@ def test_user_info_is_cut_out(text, shown):
     result = without_user_info(text)
     assert shown in result
     assert "@" not in result
+
+
+async def test_many_at_once(make, mirror, tmp_path):
+    """Clients decide how often git is asked, but not how many processes that makes."""
+    running, log = tmp_path / "running", tmp_path / "log"
+    running.mkdir()
+    count = f"touch {running}/$$; ls {running} | wc -l >> {log}; sleep 0.05; rm {running}/$$"
+    git = make("/nowhere")
+
+    async def ask():
+        await git.run("-c", f"alias.count=!{count}", "count", directory=mirror, deadline=60)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3 * AT_ONCE):
+            group.start_soon(ask)
+    counts = [int(line) for line in log.read_text().split()]
+    assert len(counts) == 3 * AT_ONCE
+    assert max(counts) <= AT_ONCE

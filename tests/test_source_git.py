@@ -381,3 +381,52 @@ async def test_many_first_requests_of_a_commit(make, repository):
             group.start_soon(ask)
     assert len(set(results)) == 1
     assert calls.count("fetch") == 2
+
+
+async def test_many_tags_at_once(make, repository):
+    """Clients make tags up: a hundred unknown ones cost two listings at most, not a hundred."""
+    repository.commit("1")
+    source = make()
+    calls, run = [], source._remote.git.run
+
+    async def counted(*arguments, **options):
+        calls.append(arguments[0])
+        return await run(*arguments, **options)
+
+    source._remote.git.run = counted
+
+    async def ask(tag):
+        with pytest.raises(TagUnknown):
+            await source.resolve(tag)
+
+    async with anyio.create_task_group() as group:
+        for number in range(100):
+            group.start_soon(ask, f"made-up-{number}")
+    assert set(calls) == {"ls-remote"}
+    assert len(calls) <= 2
+
+
+async def test_a_listing_is_no_older_than_the_question(make, repository):
+    """A branch that was pushed while another client's listing went on is found."""
+    repository.commit("1")
+    source = make()
+    listed, pushed, run = anyio.Event(), anyio.Event(), source._remote.git.run
+
+    async def held_up(*arguments, **options):
+        output = await run(*arguments, **options)
+        listed.set()
+        await pushed.wait()
+        return output
+
+    source._remote.git.run = held_up
+
+    async def ask():
+        with pytest.raises(TagUnknown):
+            await source.resolve("new-1")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        await listed.wait()
+        repository.git("branch", "new-2")
+        pushed.set()
+        assert (await source.resolve("new-2")).revision

@@ -1,5 +1,6 @@
 """What a moving name meant a moment ago."""
 
+import anyio
 import pytest
 from clock import Clock
 
@@ -93,3 +94,24 @@ async def test_clients_cannot_fill_the_memory(memory, monkeypatch):
     for number in range(100):
         await memory.recall(str(number), Remote(number))
     assert len(memory._answers) == 10
+
+
+async def test_many_at_once_look_up_once(memory):
+    """A name that has just become old is asked for by a hundred clients."""
+    asked, answer, found = [], anyio.Event(), []
+
+    async def find():
+        asked.append(1)
+        await answer.wait()
+        return "it"
+
+    async def ask():
+        found.append(await memory.recall("main", find))
+
+    async with anyio.create_task_group() as clients:
+        for _ in range(100):
+            clients.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        answer.set()
+    assert found == ["it"] * 100
+    assert len(asked) == 1

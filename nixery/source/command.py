@@ -19,7 +19,7 @@ import os
 import re
 import shlex
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,9 @@ HISTORY_SECONDS = 3600.0
 """All commits of nixpkgs take minutes, once; requests do not wait for the end of it."""
 LOCAL_SECONDS = 120.0
 """Reading the mirror takes milliseconds, writing 40,000 files seconds; a busy disk more."""
+
+AT_ONCE = 16
+"""Processes of one source. Most take milliseconds; a few that fetch may go on for minutes."""
 
 _TERMINATION_SECONDS = 2.0
 _KEPT_MESSAGES = 16_384  # bytes of what git, or the server through it, has to say; its end counts
@@ -110,6 +113,7 @@ class Git:
         _write_private(config, configuration(address, login=login, included=included))
         self._environ = environment(environ, config)
         self._scheme = address.scheme
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def run(
         self,
@@ -123,16 +127,22 @@ class Git:
 
         Raises GitTimedOut, or GitFailed for any status but 0.
         """
+        place = [f"--git-dir={directory}", *([f"--work-tree={work_tree}"] if work_tree else [])]
+        async with self._slots:
+            return await self._run(place, arguments, deadline, self._scheme if network else "none")
+
+    async def _run(
+        self, place: Sequence[str], arguments: Sequence[str], deadline: float, protocol: str
+    ) -> Output:
         process = await asyncio.create_subprocess_exec(
             "git",
             *_OPTIONS,
-            f"--git-dir={directory}",
-            *([f"--work-tree={work_tree}"] if work_tree else []),
+            *place,
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=self._environ | {"GIT_ALLOW_PROTOCOL": self._scheme if network else "none"},
+            env=self._environ | {"GIT_ALLOW_PROTOCOL": protocol},
             cwd="/",
             start_new_session=True,
         )

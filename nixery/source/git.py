@@ -68,14 +68,14 @@ class GitSource:
 
     async def _named(self, tag: str) -> Commit | None:
         names = (f"refs/heads/{tag}", f"refs/tags/{tag}")
-        listing = await self._remote.listing(("--heads", "--tags"), *names)
+        listing = await self._remote.refs(("--heads", "--tags"))
         found = (listing[name].commit for name in names if name in self._allowed.of(listing))
         return next(found, None)
 
     async def _may_be_named(self, commit: Commit) -> bool:
         if self._allowed.everything:
             return True
-        listing = self._allowed.of(await self._remote.listing(self._allowed.kinds()))
+        listing = self._allowed.of(await self._remote.refs(self._allowed.kinds()))
         # What a ref points to needs no history.
         if any(commit == ref.commit for ref in listing.values()):
             return True

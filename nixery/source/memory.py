@@ -1,8 +1,8 @@
 """What a moving name meant a moment ago.
 
-A name is looked up at most every ``ttl`` seconds. When that fails because the other side does
-not answer, the last good answer serves for up to a day: whoever pulls ``latest`` wants an image
-more than the newest one.
+A name is looked up at most every ``ttl`` seconds, once for all who ask meanwhile. When that fails
+because the other side does not answer, the last good answer serves for up to a day: whoever pulls
+``latest`` wants an image more than the newest one.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from nixery.errors import SourceUnavailable, TagUnknown
+from nixery.flight import Flights
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -31,6 +32,7 @@ class Memory(Generic[T]):
         self._clock = clock
         self._answers: dict[str, tuple[T, float]] = {}
         self._retry: dict[str, float] = {}
+        self._lookups: Flights[T] = Flights()
 
     async def recall(self, name: str, find: Callable[[], Awaitable[T]]) -> T:
         """``find``'s answer, or the last one. Raises what ``find`` raises."""
@@ -38,6 +40,11 @@ class Memory(Generic[T]):
         known = self._answers.get(name)
         if known and (now - known[1] < self._ttl or now < self._retry.get(name, 0)):
             return known[0]
+        return await self._lookups.run(name, lambda _: self._look_up(name, find))
+
+    async def _look_up(self, name: str, find: Callable[[], Awaitable[T]]) -> T:
+        now = self._clock()
+        known = self._answers.get(name)
         try:
             answer = await find()
         except SourceUnavailable as error:

@@ -1,12 +1,15 @@
 """Asking the other side which refs it has, and what its failures mean."""
 
+import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
 
 from nixery.errors import SourceUnavailable, StorageFull
+from nixery.flight import Flights
 from nixery.source.address import Address
 from nixery.source.command import LISTING_SECONDS, TREE_SECONDS, Git, GitFailed, GitTimedOut
 from nixery.source.files import is_full, staged, sweep
@@ -37,7 +40,23 @@ class Remote:
         self.directory = state / hashlib.sha256(address.url.encode()).hexdigest()[:20]
         self.git = Git(address, self.directory, environ)
         self._filters = True
+        self._listings: Flights[Mapping[str, Ref]] = Flights()
+        self._rounds: Counter[tuple[str, ...]] = Counter()
+        self._turn = asyncio.Semaphore(1)
         sweep(self.directory)
+
+    async def refs(self, kinds: tuple[str, ...]) -> Mapping[str, Ref]:
+        """All refs of these kinds (see ``listing``), no older than the question.
+
+        Clients choose tags, and as many as they like: one listing goes on at a time, and the next
+        one answers all who have come meanwhile. Raises SourceUnavailable.
+        """
+        return await self._listings.run((kinds, self._rounds[kinds]), lambda _: self._list(kinds))
+
+    async def _list(self, kinds: tuple[str, ...]) -> Mapping[str, Ref]:
+        async with self._turn:
+            self._rounds[kinds] += 1  # who asks from now on may know of a newer ref
+            return await self.listing(kinds)
 
     async def listing(self, kinds: tuple[str, ...], *names: str) -> dict[str, Ref]:
         """The refs of these names, or all; ``kinds``: ``--heads``, ``--tags``, none for any.
