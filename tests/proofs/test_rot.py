@@ -32,7 +32,8 @@ class Rotting:
 
     def damage(self, kind, draw):
         """Whatever was damaged, by digest."""
-        _, blobs = self.blobs()
+        manifest, blobs = self.blobs()
+        blobs.append(manifest)
         digest = draw.choice(blobs)
         path = self.directory / layer_key(digest)
         data = path.read_bytes()
@@ -74,7 +75,8 @@ async def healing_faults(rotting, kind, draw):
     faults = []
     async with restarted(rotting.registry) as client:
         for digest in damaged:
-            answer = await client.blob(digest)
+            get = client.blob if digest != expected else client.manifest_of
+            answer = await get(digest)
             if answer.status_code != 404:
                 faults.append(f"{kind}: {answer.status_code} at the first serve")
                 if sha256(answer.content) != digest:

@@ -16,8 +16,11 @@ class Client:
     def __init__(self, client):
         self._client = client
 
-    async def manifest(self, name="hello"):
-        return await self._client.get(f"/v2/{name}/manifests/latest", headers={"Accept": OCI})
+    async def manifest(self, name="hello", reference="latest"):
+        return await self._client.get(f"/v2/{name}/manifests/{reference}", headers={"Accept": OCI})
+
+    async def manifest_of(self, digest):
+        return await self.manifest(reference=digest)
 
     async def blob(self, digest):
         return await self._client.get(f"/v2/hello/blobs/{digest}")

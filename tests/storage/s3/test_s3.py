@@ -2,9 +2,11 @@
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 from s3_way import IMPATIENT, LARGE, PART, SMALL, requests_of
 
 from nixery.errors import StorageUnavailable
+from nixery.lease import Leases
 from nixery.oci import digest_of
 from nixery.storage import Redirect, Remote, Stat, layer_key, put
 from nixery.storage.s3 import copying
@@ -107,6 +109,17 @@ def test_the_same_content_written_again_is_another_version(storage):
     storage.write("leases/key", b"mine")
     assert storage.write("leases/key", b"yours", first) is None
     assert not storage.delete(first)
+
+
+def test_a_lease_that_was_renewed_meanwhile_is_not_taken_over(storage, s3_client, s3_bucket):
+    """By the service itself, which compares ETags: also in the moment after our own look."""
+    living = Leases(storage)
+    seen = living._take("key")
+    assert living._write("key", seen, released=False)
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3_client.put_object(
+            Bucket=s3_bucket, Key=seen.key, Body=b"{}", IfMatch=seen.version.split("/")[0]
+        )
 
 
 def test_what_others_wrote_has_a_version(storage, s3_client, s3_bucket):
