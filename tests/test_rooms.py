@@ -75,3 +75,9 @@ def test_only_those_who_put_things_together_read_the_settings():
     assert {importer for importer, other in EDGES if other == "settings"} <= READ_SETTINGS
     readers = {room(file) for file in PACKAGE.rglob("*.py") if "os.environ" in file.read_text()}
     assert readers <= READ_SETTINGS | {"expressions", "popcount"}
+
+
+def test_no_two_files_of_tests_share_a_name():
+    """Pytest would refuse to collect the second."""
+    names = [file.name for file in Path(__file__).parent.rglob("test_*.py")]
+    assert len(names) == len(set(names))
