@@ -56,6 +56,12 @@ Tree = dict[bytes, Node]
 _NEVER_TAKEN = frozenset({b"nix-support", b"nix", b"tmp", b"proc", b"sys", b"dev"})
 """At the root: Nix's notes to itself, the store, and what belongs to the container's runtime."""
 
+_WHITEOUT = b".wh."
+"""In a layer, such a name says that another file is gone: a package could empty the image with it.
+
+Source: https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md#whiteouts
+"""
+
 _DIRECTORIES: Tree = {
     b"etc": Directory(0o755),
     b"root": Directory(0o700),
@@ -116,7 +122,7 @@ def _merge(
             offers.setdefault(child.name, []).append((directory, child))
     above = (*above, directories)
     for name, offered in offers.items():
-        if not prefix and name in _NEVER_TAKEN:
+        if name.startswith(_WHITEOUT) or (not prefix and name in _NEVER_TAKEN):
             continue
         path = prefix + name
         inner = tuple(dict.fromkeys(c.directory for _, c in offered if c.directory is not None))

@@ -174,6 +174,16 @@ def test_some_names_at_the_root_are_never_taken(name):
     }
 
 
+def test_no_package_can_say_that_files_are_gone():
+    """Where names are merged; what lies behind a link does not reach this layer."""
+    gone = {".wh..wh..opq": "", ".wh.bin": ""}
+    assert merged(a={**gone, "bin": {**gone, "x": ""}}, b={"bin": {"y": ""}}) == {
+        "bin": Directory(0o755),
+        "bin/x": "/a/bin/x",
+        "bin/y": "/b/bin/y",
+    }
+
+
 def test_files_at_the_root_are_links():
     assert merged(a={"README": None}) == {"README": "/a/README"}
 
