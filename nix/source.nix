@@ -20,23 +20,25 @@ let
     "tests/http"
     "tests/layers"
     "tests/nix"
+    "tests/source"
     "tests/standalone"
     "tests/tiny"
   ];
   # These need documents, /bin/sh, git, ssh, or a machine that is not busy.
   elsewhere = map (name: "tests/${name}.py") [
     "http/test_zerocopy"
+    "source/test_source_channel"
+    "source/test_source_command"
+    "source/test_source_git"
+    "source/test_source_https"
+    "source/test_source_mirror"
+    "source/test_source_path"
+    "source/test_source_ssh"
+    "source/test_source_trees"
     "test_docs"
     "test_expressions"
     "test_kubernetes"
     "test_service"
-    "test_source_channel"
-    "test_source_command"
-    "test_source_git"
-    "test_source_https"
-    "test_source_path"
-    "test_source_ssh"
-    "test_source_trees"
   ];
 
   isWanted =

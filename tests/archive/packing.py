@@ -1,0 +1,16 @@
+"""Packs what the tests know."""
+
+import golden
+import pytest
+from store_trees import (
+    top_level,
+)
+
+from nixery.archive import pack
+from nixery.storage.memory import MemoryStorage
+
+every_kind = pytest.mark.parametrize("compression", golden.KINDS, ids=lambda it: it.kind)
+
+
+def packed(root, workers=None, paths=None, compression=golden.KINDS[0]):
+    return pack(paths or top_level(), root, MemoryStorage(), compression, workers)
