@@ -1,6 +1,9 @@
 """What every test may ask for."""
 
 import pytest
+import structlog
+from clock import Clock
+from registry import Registry
 
 pytest_plugins = ["proof"]
 
@@ -9,3 +12,20 @@ pytest_plugins = ["proof"]
 def anyio_backend():
     """Uvicorn runs on asyncio, so tests do as well."""
     return "asyncio"
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_come():
+    """A program that a test ran in this process set up its logs, and leaves them to nobody."""
+    yield
+    structlog.reset_defaults()

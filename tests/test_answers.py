@@ -1,7 +1,7 @@
 """What clients are told, and how often Nix is asked for it."""
 
 import pytest
-from registry import Registry, pull
+from registry import pull
 
 from nixery.errors import (
     BuildFailed,
@@ -13,11 +13,6 @@ from nixery.errors import (
 )
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def registry(tmp_path):
-    return Registry(tmp_path)
 
 
 async def test_a_failure_is_remembered_and_then_tried_again(registry):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from fake_source import resolved
-from registry import LIMITS, Registry, pull
+from registry import LIMITS, pull
 
 from nixery.errors import (
     ShuttingDown,
@@ -16,11 +16,6 @@ from nixery.lease import Leases
 from nixery.oci import Format
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def registry(tmp_path):
-    return Registry(tmp_path)
 
 
 async def test_two_tags_of_one_content_are_built_once(registry):

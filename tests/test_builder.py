@@ -7,18 +7,13 @@ import json
 
 import pytest
 from fake_source import resolved
-from registry import Registry, pull
+from registry import pull
 
 from nixery.errors import DerivationCollected, StorageFull
 from nixery.oci import Format
 from nixery.storage.memory import MemoryStorage
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def registry(tmp_path):
-    return Registry(tmp_path)
 
 
 async def test_the_steps_come_in_their_order(registry):

@@ -3,18 +3,12 @@
 import asyncio
 
 import pytest
-from clock import Clock
 
 from nixery.errors import StorageFull, StorageUnavailable
 from nixery.lease import HEARTBEAT, VALID, Leases
 from nixery.storage.memory import MemoryStorage
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from registry import LIMITS, Registry, pull
+from registry import LIMITS, pull
 
 from nixery.layers.tables import Popularity, Units, encode_popularity, encode_units
 from nixery.oci import Format
@@ -15,11 +15,6 @@ pytestmark = pytest.mark.anyio
 
 TOGETHER = encode_units(Units((("hello", "libc"),), {}))
 OTHERWISE = encode_units(Units((("cacert", "hello"), ("iana-etc", "libc")), {}))
-
-
-@pytest.fixture
-def registry(tmp_path):
-    return Registry(tmp_path)
 
 
 def publish(registry, data, kind="units"):

@@ -5,16 +5,11 @@ from dataclasses import replace
 
 import pytest
 from fake_source import resolved
-from registry import LIMITS, Registry, pull
+from registry import LIMITS, pull
 
 from nixery.oci import Format, hexdigits
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def registry(tmp_path):
-    return Registry(tmp_path)
 
 
 async def test_the_same_process_remembers_a_pinned_image(registry):

@@ -1,8 +1,5 @@
 """Names evaluated before."""
 
-import pytest
-from clock import Clock
-
 from nixery.cache import Evaluations
 from nixery.closure import Package
 from nixery.image import Architecture
@@ -10,11 +7,6 @@ from nixery.image import Architecture
 GIT = Package("git", "/nix/store/git.drv", (("out", "/nix/store/git"),))
 HELLO = Package("hello", "/nix/store/hello.drv", (("out", "/nix/store/hello"),))
 AMD64 = Architecture.AMD64
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 def known(evaluations, *names, identity="set", architecture=AMD64):

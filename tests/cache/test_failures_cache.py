@@ -1,15 +1,9 @@
 """Requests that failed a moment ago."""
 
 import pytest
-from clock import Clock
 
 from nixery.cache import Failures
 from nixery.errors import BuildFailed, DigestInvalid, TimedOut
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from clock import Clock
 
 from nixery.cache.layers import LayerCache
 from nixery.gc.removals import GRACE
@@ -13,11 +12,6 @@ from nixery.storage import FRESH, layer_key, put
 from nixery.storage.memory import MemoryStorage
 
 KEY = "0" * 64
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

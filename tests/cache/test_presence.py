@@ -1,7 +1,6 @@
 """Whether all that a manifest promises is there."""
 
 import pytest
-from clock import Clock
 
 from nixery.cache import Presence
 from nixery.oci import Descriptor
@@ -28,11 +27,6 @@ class Bucket(Counted):
 def stored(storage, data=b"data"):
     blob = put(storage, data)
     return Descriptor("application/octet-stream", blob.digest, blob.size)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 def test_what_is_there_is_not_missing(clock):

@@ -1,7 +1,6 @@
 """Builds and pulls that fall into a collection, at every moment of it, and the other way round."""
 
 import pytest
-from clock import Clock
 from stored import DAY, Stored
 
 from nixery.gc import KeepBytes, collect
@@ -46,11 +45,6 @@ for name in OPERATIONS:
 def in_order(monkeypatch):
     """Objects are read one after the other, so that every moment is the same in each run."""
     monkeypatch.setattr("nixery.gc.survey.READERS", 1)
-
-
-@pytest.fixture
-def clock():
-    return Clock(now=20_000 * DAY + DAY / 2)
 
 
 @pytest.fixture

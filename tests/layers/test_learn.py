@@ -1,6 +1,7 @@
 """The table of units, from what was asked for."""
 
 from closures import closure_of, names_of, path
+from few_tools import TOOLS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,17 +11,8 @@ from nixery.layers.demand import demand
 from nixery.layers.learn import learn, worth_publishing
 from nixery.layers.tables import EMPTY as NOTHING
 
-PACKAGES = {
-    "git": (30, ["pcre2", "glibc"]),
-    "curl": (2, ["openssl", "glibc"]),
-    "python3": (80, ["openssl", "glibc"]),
-    "pcre2": (1, ["glibc"]),
-    "openssl": (5, ["glibc"]),
-    "glibc": (40, []),
-}
 
-
-def asked(*images, packages=PACKAGES, start=()):
+def asked(*images, packages=TOOLS, start=()):
     paths = [[path(name) for name in image] for image in images]
     return demand(closure_of(packages), paths, [path(name) for name in start])
 
@@ -63,7 +55,7 @@ def test_a_starting_list_makes_a_table_before_anything_was_asked_for():
 def test_unions_bring_the_images_asked_for_into_the_budget():
     images = [["git", "curl"], ["git", "python3"], ["git", "curl", "python3"], ["curl"]]
     tables = Tables(EMPTY.popularity, learn(asked(*images * 9), budgets=[3]))
-    plan = group(closure_of(PACKAGES), tables, 3, "units")
+    plan = group(closure_of(TOOLS), tables, 3, "units")
     assert ["git", "pcre2"] in [names_of(layer) for layer in plan.layers]
 
 

@@ -2,7 +2,6 @@
 
 import anyio
 import pytest
-from clock import Clock
 
 from nixery.errors import SourceUnavailable, TagUnknown
 from nixery.source.memory import STALE, Memory
@@ -22,11 +21,6 @@ class Remote:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

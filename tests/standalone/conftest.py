@@ -1,15 +1,9 @@
 """A registry of fakes, and what makes its images without it."""
 
 import pytest
-from registry import Registry
 
 from nixery.roots import Roots
 from nixery.standalone.prepare import Tools
-
-
-@pytest.fixture
-def registry(tmp_path):
-    return Registry(tmp_path)
 
 
 @pytest.fixture

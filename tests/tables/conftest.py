@@ -1,14 +1,8 @@
 """A storage whose clock the test sets, and images that were asked for."""
 
 import pytest
-from clock import Clock
 
 from nixery.storage.memory import MemoryStorage
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

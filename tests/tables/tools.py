@@ -3,18 +3,10 @@
 asked("git", "curl")        with everything they refer to
 """
 
+from few_tools import TOOLS
+
 from nixery.closure import Closure, PathInfo
 from nixery.tables.record import Asked
-
-TOOLS = {
-    "git": (30, ["pcre2", "glibc"]),
-    "curl": (2, ["openssl", "glibc"]),
-    "python3": (80, ["openssl", "glibc"]),
-    "pcre2": (1, ["glibc"]),
-    "openssl": (5, ["glibc"]),
-    "glibc": (40, []),
-}
-"""Size and references."""
 
 
 def path(name):

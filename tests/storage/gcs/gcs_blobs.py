@@ -5,7 +5,6 @@ import random
 from nixery.storage.patience import Patience
 
 IMPATIENT = Patience(deadline=60, stall=10, connect=5, pause=0.001)
-SMALL = b"a small blob"
 CHUNK = 1 << 20
 """Bytes that a request sends or asks for in these tests: an eighth of what servers send."""
 LARGE = random.Random(1).randbytes(2 * CHUNK + 1)

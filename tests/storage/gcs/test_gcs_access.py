@@ -136,11 +136,6 @@ class ToFake(HTTPAdapter):
 
 
 @pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
 def machine(storage, server, clock):
     """A storage without a key: IAM signs."""
     with Session() as session:

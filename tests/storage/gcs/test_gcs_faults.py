@@ -3,8 +3,9 @@
 import time
 
 import pytest
+from bucket_calls import SMALL, every_call
 from faulty_http import Corrupt, LoseAnswer, Reset, Stall, Status, Truncate
-from gcs_blobs import CHUNK, GIVES_UP, LARGE, SMALL
+from gcs_blobs import CHUNK, GIVES_UP, LARGE
 
 from nixery.errors import StorageFull, StorageUnavailable
 from nixery.oci import digest_of
@@ -93,17 +94,7 @@ def test_a_lost_answer_is_no_lost_lease(storage, google):
     assert storage.write("leases/key", b"yours", Condition.ABSENT) is None
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        pytest.param(lambda storage: put(storage, SMALL), id="put"),
-        pytest.param(lambda storage: storage.locate(digest_of(SMALL)), id="locate"),
-        pytest.param(lambda storage: storage.read("builds/key"), id="read"),
-        pytest.param(lambda storage: storage.write("builds/key", b""), id="write"),
-        pytest.param(lambda storage: list(storage.list("builds/")), id="list"),
-        pytest.param(lambda storage: storage.check(), id="check"),
-    ],
-)
+@every_call
 @pytest.mark.parametrize("fault", [Status(503), Reset(), Stall()], ids=repr)
 def test_what_keeps_failing_ends(connect, google, call, fault):
     """With an answer that says when to come again, after a bounded number of attempts."""

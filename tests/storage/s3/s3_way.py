@@ -16,7 +16,6 @@ from nixery.storage.s3.staging import md5
 IMPATIENT = Patience(deadline=60, stall=10, connect=5, pause=0.001)
 HASTY = Patience(deadline=60, stall=0.5, connect=2, pause=0.001)
 GIVES_UP = Patience(deadline=0.05, stall=0.2, connect=2, pause=0.001)
-SMALL = b"a small blob"
 PART = 1 << 20
 """Bytes that a request sends or asks for in these tests: an eighth of what servers send."""
 LARGE = random.Random(1).randbytes(2 * PART + 1)

@@ -1,6 +1,7 @@
 """S3, when the way there fails."""
 
 import pytest
+from bucket_calls import SMALL, every_call
 from faulty_http import (
     Corrupt,
     LoseAnswer,
@@ -9,7 +10,7 @@ from faulty_http import (
     Status,
     Truncate,
 )
-from s3_way import GIVES_UP, LARGE, SMALL
+from s3_way import GIVES_UP, LARGE
 
 from nixery.errors import StorageFull, StorageUnavailable
 from nixery.oci import digest_of
@@ -71,17 +72,7 @@ def test_a_lost_answer_is_no_lost_lease(storage, way):
     assert storage.write("leases/key", b"mine again", taken) is not None
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        pytest.param(lambda storage: put(storage, SMALL), id="put"),
-        pytest.param(lambda storage: storage.locate(digest_of(SMALL)), id="locate"),
-        pytest.param(lambda storage: storage.read("builds/key"), id="read"),
-        pytest.param(lambda storage: storage.write("builds/key", b""), id="write"),
-        pytest.param(lambda storage: list(storage.list("builds/")), id="list"),
-        pytest.param(lambda storage: storage.check(), id="check"),
-    ],
-)
+@every_call
 @pytest.mark.parametrize("fault", [Status(503, "SlowDown"), Reset(), Stall()], ids=repr)
 def test_what_keeps_failing_ends(connect, way, call, fault):
     way.faults.add(".", fault, times=1000)

@@ -4,10 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from bucket_calls import SMALL
 from faulty_http import (
     Status,
 )
-from s3_way import IMPATIENT, SMALL
+from s3_way import IMPATIENT
+from structlog.testing import capture_logs
 
 from nixery.errors import ConfigurationError
 from nixery.storage import Condition, put, s3
@@ -28,10 +30,11 @@ def old_service(request, connect, way):
     return connect(IMPATIENT)
 
 
-def test_a_service_without_conditions_is_told(old_service, capsys):
-    old_service.check()
+def test_a_service_without_conditions_is_told(old_service):
+    with capture_logs() as lines:
+        old_service.check()
     assert not old_service.conditional
-    assert "does not keep conditions" in capsys.readouterr().out
+    assert any("does not keep conditions" in line["event"] for line in lines)
 
 
 def test_without_conditions_a_look_must_do(old_service):

@@ -1,0 +1,11 @@
+"""A package set of six, for what is planned and learned."""
+
+TOOLS = {
+    "git": (30, ["pcre2", "glibc"]),
+    "curl": (2, ["openssl", "glibc"]),
+    "python3": (80, ["openssl", "glibc"]),
+    "pcre2": (1, ["glibc"]),
+    "openssl": (5, ["glibc"]),
+    "glibc": (40, []),
+}
+"""Size and references."""
