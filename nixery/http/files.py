@@ -15,8 +15,9 @@ from nixery.storage import LocalFile
 
 PIECE = 1024 * 1024
 """Bytes read at once. 64 KiB, Starlette's own choice, costs four times the CPU time."""
-SENT_AT_ONCE = 16 * 1024 * 1024
-"""Bytes in one message to the server; the log's count of an aborted download is exact to these."""
+SENT_AT_ONCE = 64 * 1024 * 1024
+"""Bytes in one message to the server; the log's count of an aborted download is exact to these.
+A quarter of it costs one percent more time."""
 
 
 class FileResponse(StreamResponse):

@@ -7,6 +7,8 @@ Source: https://asgi.readthedocs.io/en/latest/extensions.html#zero-copy-send
 """
 
 import os
+import socket
+from contextlib import suppress
 from typing import Any
 
 import anyio.to_thread
@@ -19,6 +21,8 @@ from nixery.http.sendfile import NotSendable, Transfer
 ZERO_COPY = "http.response.zerocopysend"
 """The type of the message, and the name of the extension."""
 
+LOADED_AT_ONCE = 16 * 1024 * 1024
+"""Bytes that must be in the page cache before the first of them is sent."""
 _PIECE = 1024 * 1024
 # What is used of uvicorn's cycle beyond ASGI; all there from uvicorn 0.29 to 0.54.
 _USED = ("chunked_encoding", "disconnected", "expected_content_length", "flow", "transport")
@@ -45,9 +49,11 @@ class ZeroCopySend:
         self._cycle = cycle
         self._send = send
         self._transfer: Transfer | None = None
+        self._is_corked = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] != ZERO_COPY:
+            self._cork(is_on=False)
             await self._send(message)
             return
         more = message.get("more_body", False)
@@ -59,6 +65,7 @@ class ZeroCopySend:
             if not more:
                 file.close()
         if not more:
+            self._cork(is_on=False)
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def disconnect(self) -> None:
@@ -70,9 +77,16 @@ class ZeroCopySend:
         cycle = self._cycle
         if cycle.chunked_encoding is not False or count > cycle.expected_content_length:
             raise RuntimeError("a response has not begun whose Content-Length covers this")
-        await sendfile.load(file, offset, count)
         await self._flush()
-        self._check_connection()
+        for start in range(offset, offset + count, LOADED_AT_ONCE):
+            length = min(LOADED_AT_ONCE, offset + count - start)
+            await sendfile.load(file, start, length)
+            self._check_connection()
+            self._cork(is_on=True)
+            await self._transfer_part(file, start, length)
+
+    async def _transfer_part(self, file: int, offset: int, count: int) -> None:
+        cycle = self._cycle
         transfer = self._transfer = Transfer(file, offset, count)
         try:
             await transfer.run(cycle.transport.get_extra_info("socket").fileno())
@@ -86,6 +100,18 @@ class ZeroCopySend:
             cycle.expected_content_length -= count
         finally:
             self._transfer = None
+
+    def _cork(self, *, is_on: bool) -> None:
+        """From the first part of a file to the end of the last, only full segments go out.
+
+        Asyncio sets TCP_NODELAY, with which each 64 KiB that sendfile moves go out as they are: a
+        fifth fewer bytes a second. The end between two parts costs half of that again.
+        """
+        if is_on != self._is_corked:
+            self._is_corked = is_on
+            with suppress(OSError):  # a Unix socket has no segments, a lost one needs none
+                connection = self._cycle.transport.get_extra_info("socket")
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, is_on)
 
     async def _flush(self) -> None:
         """What was written before goes out before."""
