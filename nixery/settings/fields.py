@@ -1,0 +1,118 @@
+"""Every setting: its name, its type, its default.
+
+An alias is the name that operators use. docs/configuration.md lists all of them, and a test holds
+the page and this file together.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, SecretStr
+
+from nixery.amounts import parse_size
+from nixery.errors import ErrorStatus
+from nixery.layers import Strategy
+from nixery.oci import LayerCompression
+
+
+def _words(value: object) -> object:
+    """Lists are written with spaces or commas between their items."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _size(value: object) -> object:
+    return parse_size(value) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_words)]
+Bytes = Annotated[int, BeforeValidator(_size), Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """What the operator decides; complete and validated."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    # where it listens
+    port: int = Field(8080, alias="PORT", ge=0, le=65535)
+    listen: str = Field("", alias="NIXERY_LISTEN")
+
+    # which packages: exactly one of the first three
+    channel: str = Field("", alias="NIXERY_CHANNEL")
+    pkgs_repo: str = Field("", alias="NIXERY_PKGS_REPO")
+    pkgs_path: str = Field("", alias="NIXERY_PKGS_PATH")
+    channel_url: str = Field("https://github.com/NixOS/nixpkgs", alias="NIXERY_CHANNEL_URL")
+    git_allowed_refs: Words = Field(
+        ("refs/heads/*", "refs/tags/*"), alias="NIXERY_GIT_ALLOWED_REFS", min_length=1
+    )
+    resolve_ttl: float = Field(60, alias="NIXERY_RESOLVE_TTL", ge=0)
+    tags: Words = Field(("latest",), alias="NIXERY_TAGS", min_length=1)
+
+    # what evaluation may do
+    allowed_paths: Paths = Field((), alias="NIXERY_ALLOWED_PATHS")
+    allowed_uris: Words = Field((), alias="NIXERY_ALLOWED_URIS")
+    allow_ifd: bool = Field(default=False, alias="NIXERY_ALLOW_IFD")
+    nixpkgs_config: Json[dict[str, Any]] = Field({}, alias="NIXERY_NIXPKGS_CONFIG")
+    nixpkgs_allow_unfree: bool = Field(default=False, alias="NIXPKGS_ALLOW_UNFREE")
+    nixpkgs_allow_broken: bool = Field(default=False, alias="NIXPKGS_ALLOW_BROKEN")
+    nixpkgs_allow_insecure: bool = Field(default=False, alias="NIXPKGS_ALLOW_INSECURE")
+    nixpkgs_allow_unsupported_system: bool = Field(
+        default=False, alias="NIXPKGS_ALLOW_UNSUPPORTED_SYSTEM"
+    )
+
+    # how long it may take
+    nix_timeout: int = Field(60, alias="NIX_TIMEOUT", gt=0)
+    request_timeout: Seconds = Field(280, alias="NIXERY_REQUEST_TIMEOUT")
+
+    # where things are kept
+    storage_backend: Literal["filesystem", "gcs", "s3"] = Field(alias="NIXERY_STORAGE_BACKEND")
+    storage_path: Path | None = Field(None, alias="STORAGE_PATH")
+    accel_prefix: str = Field("", alias="NIXERY_ACCEL_PREFIX", pattern="^(/([^?#]*/)?)?$")
+    gcs_bucket: str = Field("", alias="GCS_BUCKET")
+    gcs_credentials: Path | None = Field(None, alias="GOOGLE_APPLICATION_CREDENTIALS")
+    gcs_public: bool = Field(default=False, alias="NIXERY_GCS_PUBLIC")
+    gcs_emulator: str = Field("", alias="STORAGE_EMULATOR_HOST")
+    s3_bucket: str = Field("", alias="S3_BUCKET")
+    s3_endpoint: str = Field("", alias="S3_ENDPOINT")
+    s3_region: str = Field("us-east-1", alias="AWS_REGION")
+    s3_access_key: str = Field("", alias="S3_ACCESS_KEY")
+    s3_secret_key: SecretStr | None = Field(None, alias="S3_SECRET_KEY")
+    s3_path_style: bool = Field(default=False, alias="S3_PATH_STYLE")
+    s3_link_expiration: int = Field(300, alias="S3_LINK_EXPIRATION", ge=0, le=604800)
+    storage_max_bytes: Bytes = Field(0, alias="NIXERY_STORAGE_MAX_BYTES")
+    state_dir: Path = Field(alias="NIXERY_STATE_DIR")
+    roots_dir: Path = Field(alias="NIXERY_ROOTS_DIR")
+    nix_remote: str = Field("", alias="NIX_REMOTE")
+
+    # how images are made
+    max_builds: int = Field(alias="NIXERY_MAX_BUILDS", gt=0)
+    pack_workers: int = Field(alias="NIXERY_PACK_WORKERS", gt=0)
+    layering: Strategy = Field("units", alias="NIXERY_LAYERING")
+    layer_budget: int = Field(94, alias="NIXERY_LAYER_BUDGET", ge=1, le=120)
+    popularity_url: str = Field("", alias="NIX_POPULARITY_URL")
+    compression: LayerCompression = Field("gzip", alias="NIXERY_COMPRESSION")
+    compression_level: int | None = Field(None, alias="NIXERY_COMPRESSION_LEVEL")
+
+    # what clients are told
+    error_status: ErrorStatus = Field("friendly", alias="NIXERY_ERROR_STATUS")
+
+    @property
+    def has_storage(self) -> bool:
+        return self.storage_backend != "filesystem" or self.storage_path is not None
+
+    @property
+    def config_for_nixpkgs(self) -> dict[str, Any]:
+        """NIXERY_NIXPKGS_CONFIG with the NIXPKGS_ALLOW_* variables folded in.
+
+        Restricted evaluation shows an empty environment to the package set, so nixpkgs cannot
+        read these variables itself.
+        """
+        allowed = {
+            "allowUnfree": self.nixpkgs_allow_unfree,
+            "allowBroken": self.nixpkgs_allow_broken,
+            "allowInsecure": self.nixpkgs_allow_insecure,
+            "allowUnsupportedSystem": self.nixpkgs_allow_unsupported_system,
+        }
+        return self.nixpkgs_config | {name: True for name, on in allowed.items() if on}

@@ -1,0 +1,134 @@
+"""Settings from a mapping (the environment) and a TOML file if there is one; the mapping wins."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from nixery.archive import compression_of
+from nixery.errors import ConfigurationError
+from nixery.settings.fields import Settings
+
+SOURCES = {
+    "NIXERY_CHANNEL": "channel",
+    "NIXERY_PKGS_REPO": "pkgs_repo",
+    "NIXERY_PKGS_PATH": "pkgs_path",
+}
+ACCEPTED_FROM_GO_SERVER = frozenset({"WEB_DIR"})
+"""Names of the Go server that need no value here; setting them is no mistake."""
+
+
+def names() -> tuple[str, ...]:
+    """The name of every setting, as operators write it."""
+    return tuple(field.alias for field in Settings.model_fields.values() if field.alias)
+
+
+def load(
+    environ: Mapping[str, str],
+    file: Path | None = None,
+    *,
+    needs_source: bool = True,
+    needs_storage: bool = True,
+) -> Settings:
+    """Raises ConfigurationError with one line that says what to change.
+
+    Without ``needs_source``, for commands that only look after the storage. Without
+    ``needs_storage``, for those that only look into one; no path or bucket is set where there
+    is none.
+    """
+    given: dict[str, Any] = _read(file) if file else {}
+    # An empty NIXERY_GIT_ALLOWED_REFS is a mistake that must not read as "the default";
+    # an empty value of anything else means unset, as it did in the Go server.
+    given |= {
+        name: environ[name]
+        for name in names()
+        if name in environ and (environ[name] or name == "NIXERY_GIT_ALLOWED_REFS")
+    }
+    if needs_source:
+        _require_one_source(given)
+    cores = os.cpu_count() or 1
+    state = given.get("NIXERY_STATE_DIR") or _state_directory(environ)
+    # Roots are worth nothing once the process has ended, and /run forgets them with the unit.
+    runtime = _first(environ.get("RUNTIME_DIRECTORY"))
+    defaults = {
+        "NIXERY_STATE_DIR": state,
+        "NIXERY_ROOTS_DIR": Path(runtime or state) / "roots",
+        **({} if needs_storage else {"NIXERY_STORAGE_BACKEND": "filesystem"}),
+        "NIXERY_MAX_BUILDS": cores,
+        "NIXERY_PACK_WORKERS": cores,
+    }
+    try:
+        settings = Settings.model_validate(defaults | given)
+    except ValidationError as error:
+        raise ConfigurationError(_one_line(error)) from None
+    if needs_storage or "NIXERY_STORAGE_BACKEND" in given:
+        _require_storage(settings)
+    try:
+        compression_of(settings.compression, settings.compression_level)
+    except ValueError as error:
+        raise ConfigurationError(f"NIXERY_COMPRESSION_LEVEL cannot be: {error}") from None
+    return settings
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"cannot read {file}: {error}") from None
+    unknown = sorted(content.keys() - set(names()) - ACCEPTED_FROM_GO_SERVER)
+    if unknown:
+        raise ConfigurationError(f"{file} sets {unknown[0]}, which is no setting of this server")
+    return content
+
+
+def _require_one_source(given: Mapping[str, Any]) -> None:
+    chosen = [name for name in SOURCES if given.get(name)]
+    if len(chosen) != 1:
+        found = " and ".join(chosen) if chosen else "none"
+        raise ConfigurationError(
+            f"exactly one of {', '.join(SOURCES)} must be set to say where packages come from; "
+            f"set: {found}"
+        )
+
+
+def _require_storage(settings: Settings) -> None:
+    match settings.storage_backend:
+        case "filesystem" if settings.storage_path is None:
+            problem = "STORAGE_PATH is not set: the filesystem backend keeps images in a directory"
+        case "gcs" if not settings.gcs_bucket:
+            problem = "GCS_BUCKET is not set: the gcs backend keeps images in a bucket"
+        case "s3" if not settings.s3_bucket:
+            problem = "S3_BUCKET is not set: the s3 backend keeps images in a bucket"
+        case "s3" if bool(settings.s3_access_key) != bool(settings.s3_secret_key):
+            problem = "S3_ACCESS_KEY and S3_SECRET_KEY must be set both or neither"
+        case _:
+            return
+    raise ConfigurationError(problem)
+
+
+def _state_directory(environ: Mapping[str, str]) -> Path:
+    """Systemd's StateDirectory, else the XDG state directory."""
+    if systemd := _first(environ.get("STATE_DIRECTORY")):
+        return Path(systemd)
+    state = environ.get("XDG_STATE_HOME") or os.path.join(  # noqa: PTH118 - HOME may be unset
+        environ.get("HOME", "/var/lib"), ".local/state"
+    )
+    return Path(state) / "nixery"
+
+
+def _first(directories: str | None) -> str:
+    """Systemd gives all of a unit's directories of one kind in one variable."""
+    return (directories or "").split(":")[0]
+
+
+def _one_line(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    name = problem["loc"][0]
+    if problem["type"] == "missing":
+        return f"{name} is not set"
+    if problem["type"] == "too_short":
+        return f"{name} is set but empty"
+    return f"{name}={problem['input']!r}: {problem['msg']}"
