@@ -6,6 +6,7 @@ collects garbage or breaks the store makes another with ``tiny_set.nix_environme
 """
 
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from uuid import uuid4
@@ -14,6 +15,7 @@ import pytest
 import structlog
 from demo_set import make_demo_set
 from listening import Listener
+from served import serve
 from tiny_set import make_store, make_tiny_set, nix_environment, source_of
 from unpacked import run
 
@@ -66,6 +68,20 @@ def listen():
 
     yield start
     structlog.configure(**configuration)
+
+
+@pytest.fixture(scope="module")
+def serve_with(nix_environment, tiny, tmp_path_factory):
+    """``serve_with("zstd")``: a registry of that compression, on a storage all have in common."""
+    directory = tmp_path_factory.mktemp("compression")
+
+    @contextmanager
+    def serving(kind):
+        settings = {"NIXERY_PKGS_PATH": str(tiny), "NIXERY_COMPRESSION": kind}
+        with serve(nix_environment, directory, **settings) as served:
+            yield served
+
+    return serving
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 import json
 import os
-from contextlib import contextmanager
 
 import pytest
-from served import DOCKER, OCI, serve
+from served import DOCKER, OCI
 from unpacked import inside, run, unpack
 
 from nixery.oci import Format, digest_of
@@ -17,20 +16,6 @@ pytestmark = [
 
 KINDS = ("gzip", "zstd", "none")
 IMAGE = "shell/git/odd"
-
-
-@pytest.fixture(scope="module")
-def serve_with(nix_environment, tiny, tmp_path_factory):
-    """A registry of this kind, on a storage that all have in common."""
-    directory = tmp_path_factory.mktemp("compression")
-
-    @contextmanager
-    def serving(kind):
-        settings = {"NIXERY_PKGS_PATH": str(tiny), "NIXERY_COMPRESSION": kind}
-        with serve(nix_environment, directory, **settings) as served:
-            yield served
-
-    return serving
 
 
 @pytest.mark.parametrize("kind", KINDS)
