@@ -4,9 +4,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TypeVar
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 
 Item = TypeVar("Item")
@@ -18,8 +20,9 @@ async def map_in_threads(
 ) -> tuple[Result, ...]:
     """``function`` of every item, in the items' order; the limiter says how many at once.
 
-    The first failure is raised as it is, after the calls under way have ended; a thread cannot
-    be interrupted, so cancellation waits for those as well and starts no others.
+    The first failure is raised as it is, after the calls under way have ended. A thread cannot
+    be interrupted, so cancellation waits for those as well and starts no others; a long function
+    asks now and then, by ``stop_if_cancelled``.
     """
     results: dict[int, Result] = {}
 
@@ -34,6 +37,15 @@ async def map_in_threads(
         # The others failed because of the first, or for the same reason.
         raise group.exceptions[0] from None
     return tuple(results[index] for index in range(len(items)))
+
+
+def stop_if_cancelled() -> None:
+    """Raises what cancels the task that waits for this thread, if something does.
+
+    Takes one or two microseconds. Where no task waits for the thread it does nothing.
+    """
+    with suppress(RuntimeError):  # the thread is none of anyio's
+        anyio.from_thread.check_cancelled()
 
 
 async def run_abandoned(work: Callable[[], Result]) -> Result:

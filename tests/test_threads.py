@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 import pytest
 
-from nixery.threads import map_in_threads, run_abandoned
+from nixery.threads import map_in_threads, run_abandoned, stop_if_cancelled
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +62,47 @@ async def test_nothing_is_started_after_a_failure():
     with pytest.raises(ValueError):
         await map_in_threads(work, range(100), anyio.CapacityLimiter(1))
     assert len(started) < 100
+
+
+async def test_long_work_ends_with_whoever_waits_for_it():
+    """The scope is that of a deadline; the task group between it and the thread is not asked."""
+    with anyio.CancelScope() as scope:
+
+        def work(_):
+            stop_if_cancelled()
+            anyio.from_thread.run_sync(scope.cancel)
+            stop_if_cancelled()
+            pytest.fail("it was not told")
+
+        await map_in_threads(work, [0], anyio.CapacityLimiter(1))
+    assert scope.cancelled_caught
+
+
+async def test_long_work_ends_when_another_fails():
+    fails, told = threading.Event(), threading.Event()
+
+    def work(number):
+        if number == 1:
+            assert fails.wait(10)
+            raise ValueError
+        fails.set()
+        give_up = time.monotonic() + 10
+        try:
+            while time.monotonic() < give_up:
+                stop_if_cancelled()
+        except asyncio.CancelledError:
+            told.set()
+            raise
+
+    with pytest.raises(ValueError):
+        await map_in_threads(work, [0, 1], anyio.CapacityLimiter(2))
+    assert told.is_set()
+
+
+def test_work_that_no_task_waits_for_goes_on():
+    stop_if_cancelled()
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(stop_if_cancelled).result()
 
 
 async def test_work_that_may_never_end_gives_its_result():

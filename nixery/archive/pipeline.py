@@ -9,6 +9,7 @@ from nixery.archive.compress import Compression
 from nixery.archive.workers import Workers
 from nixery.oci import Digest
 from nixery.storage import Buffer, Staging
+from nixery.threads import stop_if_cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,12 @@ class Pipeline:
         return self._lent
 
     def exchange(self, block: memoryview, used: int) -> memoryview:
-        """Take a block of the stream; give one to fill. Raises what writing raises."""
+        """Take a block of the stream; give one to fill.
+
+        Raises what writing raises; and what cancels the packing: a layer may be as large as it
+        likes, and whoever waits for it has a deadline.
+        """
+        stop_if_cancelled()
         content = block[:used]
         self._hash.update(content)
         if self._workers is None:

@@ -7,6 +7,7 @@ from errno import ELOOP, ENOENT
 from typing import NamedTuple
 
 from nixery.errors import StoreDamaged
+from nixery.threads import stop_if_cancelled
 
 # Tuples rather than dataclasses: a large path makes a hundred thousand of them.
 
@@ -48,6 +49,7 @@ def walk(top: bytes) -> Iterator[Entry]:
 
 def _children(path: bytes) -> list[Entry]:
     """Last name first: the caller takes them from the end."""
+    stop_if_cancelled()
     with os.scandir(path) as found:
         ordered = sorted(found, key=lambda child: child.name, reverse=True)
     # What is a directory is known from its parent; only the others need a system call.

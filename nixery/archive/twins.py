@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from nixery.archive.tree import Entry, File, fill, open_file
+from nixery.threads import stop_if_cancelled
 
 MAX_LINKS = 30_000
 """Links to one file; ext4 takes 65,000, ext3 took 32,000, and layers are unpacked on any."""
@@ -57,6 +58,7 @@ class Twins:
         descriptor = open_file(file.path)
         try:
             while left:
+                stop_if_cancelled()
                 piece = self._scratch[: min(left, len(self._scratch))]
                 left -= len(piece)
                 fill(descriptor, piece, file.path, last=not left)
