@@ -56,10 +56,11 @@ def rebuild(nix_environment, tiny, tmp_path):
     return digests
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(50, marks=pytest.mark.full)])
 @pytest.mark.parametrize("kind", ["gzip", pytest.param("zstd", marks=pytest.mark.full)])
-def test_rebuilds_have_one_digest(rebuild, google, times, kind):
+def test_rebuilds_have_one_digest(rebuild, google, full, record_property, kind):
     """Each by a server of its own, with another number of workers, in an empty storage."""
+    times = 50 if full else 3
+    record_property("rebuilds", times)
     rounds = zip(storages(google), cycle("124"), strict=False)
     found = {
         rebuild(NIXERY_COMPRESSION=kind, NIXERY_PACK_WORKERS=workers, **storage)
