@@ -30,7 +30,7 @@ from nixery.image import ImageRequest
 from nixery.lease import Leases
 from nixery.manifest import Manifest
 from nixery.oci import Format
-from nixery.queue import Queue
+from nixery.queue import PATIENCE, Queue
 from nixery.roots import Roots
 from nixery.source import PackageSource, ResolvedSource, SourceTree
 from nixery.storage import Storage
@@ -72,13 +72,15 @@ class Image:
 @dataclass(frozen=True, slots=True)
 class Limits:
     builds: int
-    """Images prepared at the same time."""
+    """Images prepared at the same time, and as many evaluated."""
     pack_workers: int
     """Layers packed at the same time."""
     layering: layers.Strategy
     """How store paths become layers."""
     layer_budget: int
     """Layers of store paths in an image; the environment layer comes on top."""
+    patience: float = PATIENCE
+    """Seconds that an image waits for its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,6 @@ class Builder:
         caches: Caches,
         tables: PlanningTables,
         leases: Leases,
-        queue: Queue,
         disk: Disk,
         recipe: Recipe,
         limits: Limits,
@@ -115,12 +116,13 @@ class Builder:
         self._caches = caches
         self._tables = tables
         self._leases = leases
-        self._queue = queue
         self._disk = disk
         self._recipe = recipe
         self._limits = limits
         self._builds: Flights[CachedImage] = Flights()
-        self._evaluating = anyio.CapacityLimiter(limits.builds)
+        self._building = Queue(limits.builds, limits.patience)
+        # Apart from the builds: what is built already may be found again while others build.
+        self._evaluating = Queue(limits.builds, limits.patience, "evaluated")
         self._assembler = Assembler(storage, packer, caches.layers, limits.pack_workers)
 
     @asynccontextmanager
@@ -168,7 +170,7 @@ class Builder:
     ) -> CachedImage:
         """In turn, and by one replica at a time; the others wait for its manifest."""
         while True:
-            async with self._queue.turn(), self._disk.with_room():
+            async with self._building.turn(), self._disk.with_room():
                 if found := await self._caches.images.find(wanted.key):
                     return found[0]
                 if lease := await self._leases.take(wanted.key):
@@ -205,7 +207,7 @@ class Builder:
         return made
 
     async def _evaluate(self, source: ResolvedSource, request: ImageRequest) -> tuple[Package, ...]:
-        async with self._evaluating:
+        async with self._evaluating.turn():
             tree = await self._source.read(source)
             packages = await self._nix.evaluate(tree, request)
         self._caches.evaluations.remember(source.identity, request.architecture, packages)

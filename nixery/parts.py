@@ -28,7 +28,6 @@ from nixery.gc import Keeper
 from nixery.lease import Leases
 from nixery.nix import Nix
 from nixery.nix.store import STORE_DIR, store_root
-from nixery.queue import Queue
 from nixery.roots import Roots
 from nixery.settings import Settings
 from nixery.source import PackageSource
@@ -91,7 +90,6 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
         ),
         tables=tables,
         leases=leases,
-        queue=Queue(settings.max_builds),
         disk=disk,
         recipe=recipe(settings, packer),
         limits=Limits(

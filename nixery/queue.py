@@ -1,4 +1,4 @@
-"""How many images are built at once; the others wait their turn, for a while."""
+"""How many images are evaluated or built at once; the others wait their turn, for a while."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,13 +8,15 @@ import anyio
 from nixery.errors import TooBusy
 
 PATIENCE = 60.0
-"""Seconds that a build waits for its turn. Clients repeat a 429 after Retry-After."""
+"""Seconds that an image waits for its turn. Clients repeat a 429 after Retry-After."""
 
 
 class Queue:
-    def __init__(self, slots: int, patience: float = PATIENCE) -> None:
+    def __init__(self, slots: int, patience: float = PATIENCE, doing: str = "built") -> None:
+        """``doing``: what happens to images here, for those who are told to come back."""
         self._limiter = anyio.CapacityLimiter(slots)
         self._patience = patience
+        self._doing = doing
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -36,5 +38,5 @@ class Queue:
         except TimeoutError:
             busy = self._limiter.borrowed_tokens
             raise TooBusy(
-                f"{busy} images are being built and more are waiting; try again in a moment"
+                f"{busy} images are being {self._doing} and more are waiting; try again in a moment"
             ) from None

@@ -5,6 +5,7 @@ import io
 import json
 import tarfile
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from clock import Clock
 from fake_nix import FakeNix
@@ -27,7 +28,6 @@ from nixery.cache import (
 from nixery.disk import Disk
 from nixery.lease import Leases
 from nixery.oci import Format, hexdigits
-from nixery.queue import Queue
 from nixery.roots import Roots
 from nixery.storage.memory import MemoryStorage
 from nixery.tables.planning import PlanningTables
@@ -86,10 +86,9 @@ class Registry:
                 submit=lambda work: work(),
             ),
             leases=Leases(self.storage, self.clock.sleep),
-            queue=Queue(self.limits.builds, self.patience),
             disk=self.disk,
             recipe=self.recipe,
-            limits=self.limits,
+            limits=replace(self.limits, patience=self.patience),
         )
 
     def blob(self, digest):

@@ -89,15 +89,16 @@ async def test_what_waits_in_the_queue_for_nobody_is_dropped(registry):
     assert registry.nix.steps.count("realise") == 1
 
 
-async def test_whoever_waits_too_long_is_told_to_come_back(registry):
+@pytest.mark.parametrize(("step", "doing"), [("evaluate", "evaluated"), ("realise", "built")])
+async def test_whoever_waits_too_long_is_told_to_come_back(registry, step, doing):
     """And cached pulls go on meanwhile."""
     await pull(registry, "git")
     registry.limits, registry.patience = replace(LIMITS, builds=1), 0.01
-    gate = registry.nix.hold("realise")
+    gate = registry.nix.hold(step)
     async with registry.opened() as answers:
         running = asyncio.create_task(answers.image("hello", "latest"))
         await gate.entered.wait()
-        with pytest.raises(TooBusy):
+        with pytest.raises(TooBusy, match=f"1 images are being {doing}"):
             await answers.image("hello/git", "latest")
         assert (await answers.image("git", "latest")).cache == "local"
         gate.release.set()
