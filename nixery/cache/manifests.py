@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +32,7 @@ Tier = Literal["local", "bucket"]
 REMEMBERED = 1000
 """Entries in memory; with two manifests of 95 layers each takes about 60 KB."""
 KEPT = 20_000
-"""Files in the state directory, swept at the start."""
+"""Files in the state directory; a tenth more until they are trimmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,16 @@ def image_of(manifests: Mapping[Format, Manifest], outputs_key: str) -> CachedIm
 class ManifestCache:
     """Blocks, except for ``recall``."""
 
-    def __init__(self, storage: Storage, directory: Path) -> None:
-        """``directory``: in the state directory; made here, and trimmed."""
+    def __init__(self, storage: Storage, directory: Path, kept: int = KEPT) -> None:
+        """``directory``: in the state directory; made here, and trimmed to ``kept`` files."""
         self._storage = storage
         self._directory = directory
+        self._kept = kept
+        self._added = count(1)
         self._memory: Recent[str, CachedImage] = Recent(REMEMBERED)
         directory.mkdir(parents=True, exist_ok=True)
-        _trim(directory)
+        _sweep(directory)
+        _trim(directory, kept)
 
     def recall(self, key: str) -> CachedImage | None:
         """From memory only."""
@@ -105,6 +109,10 @@ class ManifestCache:
             log.warning("manifest is not kept locally", error=str(error))
             with suppress(OSError):
                 staged.unlink()
+        # Counting is one step, so only one of several threads comes to each tenth.
+        if next(self._added) % max(1, self._kept // 10) == 0:
+            with suppress(OSError):
+                _trim(self._directory, self._kept)
 
 
 def encode(image: CachedImage) -> bytes:
@@ -133,11 +141,21 @@ def decode(data: bytes) -> CachedImage | None:
         return None
 
 
-def _trim(directory: Path) -> None:
-    """Keeps the newest, removes what a killed process was writing."""
-    entries = [(entry.stat().st_mtime, entry) for entry in os.scandir(directory)]
-    entries.sort(key=lambda pair: pair[0], reverse=True)
-    for position, (_, entry) in enumerate(entries):
-        if position >= KEPT or entry.name.startswith("."):
-            with suppress(OSError):
-                Path(entry.path).unlink()
+def _sweep(directory: Path) -> None:
+    """Removes what a killed process was writing; only while nobody writes."""
+    for staged in directory.glob(".*"):
+        with suppress(OSError):
+            staged.unlink()
+
+
+def _trim(directory: Path, kept: int) -> None:
+    """Keeps the newest. Others may write and remove meanwhile."""
+    written: list[tuple[int, str]] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if not entry.name.startswith("."):
+                with suppress(FileNotFoundError):
+                    written.append((entry.stat().st_mtime_ns, entry.path))
+    for _, path in sorted(written, reverse=True)[kept:]:
+        with suppress(OSError):
+            Path(path).unlink()

@@ -1,5 +1,6 @@
 """Manifests made before: three places, and what is in none of them."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -98,6 +99,19 @@ def test_leftovers_of_a_killed_process_are_swept(storage, tmp_path):
     (tmp_path / ".half").write_bytes(b"half")
     ManifestCache(storage, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [KEY]
+
+
+def test_no_more_copies_are_kept_than_allowed(storage, tmp_path):
+    """Neither while it runs nor after a restart; the oldest go, and what is written now stays."""
+    cache = ManifestCache(storage, tmp_path, kept=20)
+    (tmp_path / ".half").write_bytes(b"another thread's")
+    for number in range(100):
+        cache.keep(f"{number}", made())
+        os.utime(tmp_path / f"{number}", (number, number))
+        assert len(list(tmp_path.iterdir())) <= 1 + 20 + 2
+    assert {path.name for path in tmp_path.iterdir()} == {".half", *map(str, range(80, 100))}
+    ManifestCache(storage, tmp_path, kept=10)
+    assert {path.name for path in tmp_path.iterdir()} == set(map(str, range(90, 100)))
 
 
 @pytest.mark.parametrize(
