@@ -5,11 +5,17 @@
   request and then nothing would take all descriptors, and shut everybody else out.
 - Of several requests in a row on one connection (pipelining), uvicorn tells only the last that the
   client left; here all learn it, and none sends to nobody.
+- A client that takes nothing of its answer any more is cut off. Its system goes on saying that it
+  is there, so TCP's own limits never end it, and it would hold a connection and a file for ever.
 - Headers, and requests in a row, are limited. Uvicorn takes what comes: the parser's work grows
   with the square of a header's length, and one packet may hold 10,000 requests, all remembered.
 """
 
 import asyncio
+import fcntl
+import struct
+import termios
+from contextlib import suppress
 from typing import Any, cast
 
 from starlette.types import Receive, Scope, Send
@@ -19,6 +25,9 @@ from nixery.http.zerocopy import ZERO_COPY, ZeroCopySend, can_send
 
 HEADER_SECONDS = 30.0
 """From the connection, or from the first byte of a later request, to the end of the headers."""
+STALLED_SECONDS = 300.0
+"""Between two looks at what a client has still to take; where both see the same, it is cut off.
+Clients of a registry give up far earlier, and ask again for the rest."""
 MAX_HEADERS = 64 * 1024
 """Bytes that bring neither the end of headers nor a part of a body; proxies allow 8 to 64 KiB."""
 MAX_WAITING = 100
@@ -35,6 +44,9 @@ class RegistryProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
+        self._next_look: asyncio.TimerHandle | None = None
+        self._seen: tuple[int, ...] | None = None
+        self._times_resumed = 0
         self._unfinished = 0
         self._cycles: list[RequestResponseCycle] = []
         self._senders: list[ZeroCopySend] = []
@@ -45,6 +57,7 @@ class RegistryProtocol(HttpToolsProtocol):
         # ignored as in uvicorn: servers of streams get no other transport
         super().connection_made(transport)
         self._expect_headers()
+        self._next_look = self.loop.call_later(STALLED_SECONDS, self._look)
 
     def data_received(self, data: bytes) -> None:
         self._unfinished += len(data)
@@ -67,6 +80,10 @@ class RegistryProtocol(HttpToolsProtocol):
         else:
             self.transport.abort()
 
+    def resume_writing(self) -> None:
+        self._times_resumed += 1
+        super().resume_writing()
+
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0
         super().on_body(body)
@@ -84,6 +101,8 @@ class RegistryProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_deadline()
+        if self._next_look is not None:
+            self._next_look.cancel()
         super().connection_lost(exc)
         for cycle in self._cycles:
             if not cycle.response_complete:
@@ -106,6 +125,26 @@ class RegistryProtocol(HttpToolsProtocol):
         finally:
             self._senders.remove(sender)
 
+    def _look(self) -> None:
+        """Cuts off a client that took nothing since the last time."""
+        unsent = self._unsent()
+        if unsent is not None and unsent == self._seen:
+            self.transport.abort()
+            return
+        self._seen = unsent
+        self._next_look = self.loop.call_later(STALLED_SECONDS, self._look)
+
+    def _unsent(self) -> tuple[int, ...] | None:
+        """Numbers of which one changes whenever the client takes a byte; None: it has them all.
+
+        A buffer that is full again was empty enough to resume meanwhile.
+        """
+        offsets = [sender.offset for sender in self._senders if sender.offset is not None]
+        waiting = self.transport.get_write_buffer_size()
+        if not offsets and not waiting:
+            return None
+        return (*offsets, waiting, self._times_resumed, _queued(self.transport))
+
     def _expect_headers(self) -> None:
         if self._deadline is None and not self.transport.is_closing():
             self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
@@ -114,3 +153,15 @@ class RegistryProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _queued(transport: asyncio.Transport) -> int:
+    """Bytes in the kernel that the client has not taken; 0 where it cannot say.
+
+    It takes more from us only once a good part of its megabytes is gone: minutes, on a slow line.
+    """
+    with suppress(OSError):
+        connection = transport.get_extra_info("socket").fileno()
+        (count,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))
+        return int(count)
+    return 0

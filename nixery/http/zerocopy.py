@@ -68,6 +68,11 @@ class ZeroCopySend:
             self._cork(is_on=False)
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    @property
+    def offset(self) -> int | None:
+        """Where in the file the client has come to; None where it is not waited for."""
+        return None if self._transfer is None else self._transfer.offset
+
     def disconnect(self) -> None:
         """The connection is lost."""
         if self._transfer is not None:
