@@ -19,6 +19,12 @@ Digest = NewType("Digest", str)
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
+WHITEOUT = b".wh."
+"""In a layer, a name that begins so says that another file is gone, perhaps one of a lower layer.
+
+Source: https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md#whiteouts
+"""
+
 
 def parse_digest(text: str) -> Digest:
     """Raises DigestInvalid for anything but a sha256 digest, the only kind this registry makes."""

@@ -19,6 +19,8 @@ Nothing here reads a file: ``look`` does (see listing), and the same answers giv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from nixery.oci import WHITEOUT
+
 
 @dataclass(frozen=True, slots=True)
 class Child:
@@ -55,12 +57,6 @@ Tree = dict[bytes, Node]
 
 _NEVER_TAKEN = frozenset({b"nix-support", b"nix", b"tmp", b"proc", b"sys", b"dev"})
 """At the root: Nix's notes to itself, the store, and what belongs to the container's runtime."""
-
-_WHITEOUT = b".wh."
-"""In a layer, such a name says that another file is gone: a package could empty the image with it.
-
-Source: https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md#whiteouts
-"""
 
 _DIRECTORIES: Tree = {
     b"etc": Directory(0o755),
@@ -122,8 +118,8 @@ def _merge(
             offers.setdefault(child.name, []).append((directory, child))
     above = (*above, directories)
     for name, offered in offers.items():
-        if name.startswith(_WHITEOUT) or (not prefix and name in _NEVER_TAKEN):
-            continue
+        if name.startswith(WHITEOUT) or (not prefix and name in _NEVER_TAKEN):
+            continue  # a package could empty the image with the former
         path = prefix + name
         inner = tuple(dict.fromkeys(c.directory for _, c in offered if c.directory is not None))
         first_directory, first = offered[0]

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import structlog
+
 from nixery.archive import tree
 from nixery.archive.compress import Compression
 from nixery.archive.environment import Directory, Link, Node, Text, merge
@@ -17,6 +19,8 @@ from nixery.archive.workers import Workers
 from nixery.closure import StorePath
 from nixery.oci import PackedLayer
 from nixery.storage import Storage
+
+log = structlog.get_logger()
 
 SCRATCH = 1 << 20
 """Bytes. A file that may have a twin is read in such pieces; one that fits in is read only once."""
@@ -91,8 +95,13 @@ def _store(
 
 
 def _write_store_path(tape: Tape, root: bytes, path: bytes, scratch: memoryview) -> None:
-    """Modes are those that Nix gives: write permission for nobody, executable for all or none."""
+    """Modes are those that Nix gives: write permission for nobody, executable for all or none.
+
+    Names that clients would take for whiteouts are left out: they would vanish when the layer is
+    unpacked, and take others with them.
+    """
     top = root + path
+    left_out: list[str] = []
     twins = Twins(tree.walk(top), scratch)
     for entry in tree.walk(top):
         name = entry.path[len(root) + 1 :]
@@ -103,6 +112,10 @@ def _write_store_path(tape: Tape, root: bytes, path: bytes, scratch: memoryview)
                 tape.write(header(name, 0o777, Type.SYMLINK, link=target))
             case tree.File():
                 _write_file(tape, name, entry, twins)
+            case tree.Whiteout():
+                left_out.append("/" + os.fsdecode(name))
+    if left_out:
+        log.warning("names that mean whiteouts are left out", first=left_out[0], names=len(left_out))
 
 
 def _write_file(tape: Tape, name: bytes, file: tree.File, twins: Twins) -> None:

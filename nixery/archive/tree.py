@@ -7,6 +7,7 @@ from errno import ELOOP, ENOENT
 from typing import NamedTuple
 
 from nixery.errors import StoreDamaged
+from nixery.oci import WHITEOUT
 from nixery.threads import stop_if_cancelled
 
 # Tuples rather than dataclasses: a large path makes a hundred thousand of them.
@@ -28,7 +29,13 @@ class File(NamedTuple):
     inode: int
 
 
-Entry = Directory | Symlink | File
+class Whiteout(NamedTuple):
+    """Has no place in a layer, nor has what lies below it: see ``nixery.oci.WHITEOUT``."""
+
+    path: bytes
+
+
+Entry = Directory | Symlink | File | Whiteout
 
 
 def walk(top: bytes) -> Iterator[Entry]:
@@ -52,13 +59,16 @@ def _children(path: bytes) -> list[Entry]:
     stop_if_cancelled()
     with os.scandir(path) as found:
         ordered = sorted(found, key=lambda child: child.name, reverse=True)
+    return [_child(child) for child in ordered]
+
+
+def _child(child: os.DirEntry[bytes]) -> Entry:
+    if child.name.startswith(WHITEOUT):
+        return Whiteout(child.path)
     # What is a directory is known from its parent; only the others need a system call.
-    return [
-        Directory(child.path)
-        if child.is_dir(follow_symlinks=False)
-        else _entry(child.path, child.stat(follow_symlinks=False))
-        for child in ordered
-    ]
+    if child.is_dir(follow_symlinks=False):
+        return Directory(child.path)
+    return _entry(child.path, child.stat(follow_symlinks=False))
 
 
 def _entry(path: bytes, status: os.stat_result) -> Entry:

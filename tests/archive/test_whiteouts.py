@@ -1,0 +1,43 @@
+"""Names by which a layer says that files are gone: no store path says so by having one."""
+
+import pytest
+from packing import packed
+from store_trees import make_store, read_back, tar_of, top_level, with_directories
+from structlog.testing import capture_logs
+
+from nixery.archive import Gzip, Uncompressed, pack
+
+KEPT = {b"aaa/.wh": b"1", b"aaa/x.wh.y": b"2", b"aaa/bin/run": b"3"}
+GONE = {
+    b"aaa/.wh..wh..opq": b"",
+    b"aaa/.wh.bin": b"3",  # as large as others: a twin of none
+    b"aaa/share/.wh.x": "../bin/run",
+    b"aaa/.wh.directory/within": b"",
+    b"aaa/\xe9/.wh.\xe9": None,
+}
+SHARE = {b"aaa/share": None, b"aaa/\xe9": None}
+
+
+@pytest.mark.parametrize("name", [*GONE, *KEPT])
+def test_a_store_path_holds_all_else(tmp_path, storage, name):
+    tree = KEPT | {name: (KEPT | GONE)[name]}
+    parents = {path: None for path in SHARE if name.startswith(path)}
+    make_store(tmp_path, tree)
+    layer = pack(["/nix/store/aaa"], tmp_path, storage, Uncompressed())
+    assert read_back(tar_of(storage, layer)) == with_directories(KEPT | parents)
+
+
+def test_the_log_says_so_once(tmp_path, storage):
+    make_store(tmp_path, KEPT | GONE)
+    with capture_logs() as logs:
+        pack(["/nix/store/aaa"], tmp_path, storage, Gzip())
+    (line,) = logs
+    assert line["log_level"] == "warning"
+    assert line["first"] == "/nix/store/aaa/.wh..wh..opq"
+    assert line["names"] == len(GONE)
+
+
+def test_and_says_nothing_of_others(store_root):
+    with capture_logs() as logs:
+        packed(store_root, paths=top_level())
+    assert logs == []
