@@ -115,7 +115,7 @@ def _write_store_path(tape: Tape, root: bytes, path: bytes, scratch: memoryview)
             case tree.Whiteout():
                 left_out.append("/" + os.fsdecode(name))
     if left_out:
-        log.warning("names that mean whiteouts are left out", first=left_out[0], names=len(left_out))
+        log.warning("names that mean whiteouts are left out", first=left_out[0], all=len(left_out))
 
 
 def _write_file(tape: Tape, name: bytes, file: tree.File, twins: Twins) -> None:

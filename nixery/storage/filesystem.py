@@ -138,10 +138,11 @@ class FilesystemStorage:
 
     def quarantine(self, digest: Digest) -> None:
         self._verified.pop(digest, None)
-        target = self._made("quarantine") / hexdigits(digest)
-        with suppress(FileNotFoundError), self._locked(Lock.EXCLUSIVE):
-            (self._directory / layer_key(digest)).rename(target)
-            os.utime(target)  # from now on it is kept for a while
+        with full_disk_is_told():
+            target = self._made("quarantine") / hexdigits(digest)
+            with suppress(FileNotFoundError), self._locked(Lock.EXCLUSIVE):
+                (self._directory / layer_key(digest)).rename(target)
+                os.utime(target)  # from now on it is kept for a while
 
     def now(self) -> float:
         return time.time()
@@ -151,7 +152,8 @@ class FilesystemStorage:
 
     def check(self) -> None:
         try:
-            for name in ("layers", "builds", "manifests", "staging"):
+            # Quarantine now, because a disk may have no room for a directory when it is needed.
+            for name in ("layers", "builds", "manifests", "staging", "quarantine"):
                 self._made(name)
             with self.stage() as staging, self._locked(Lock.SHARED):
                 staging.write(b"")

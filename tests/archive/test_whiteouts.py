@@ -34,7 +34,7 @@ def test_the_log_says_so_once(tmp_path, storage):
     (line,) = logs
     assert line["log_level"] == "warning"
     assert line["first"] == "/nix/store/aaa/.wh..wh..opq"
-    assert line["names"] == len(GONE)
+    assert line["all"] == len(GONE)
 
 
 def test_and_says_nothing_of_others(store_root):
