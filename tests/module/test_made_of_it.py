@@ -104,3 +104,8 @@ def test_the_stop_outlasts_the_drain():
     """A server that is killed while transfers end would cut them."""
     unit = configured()["units"]["nixery.service"]
     assert int(re.search(r"TimeoutStopSec=(\d+)", unit)[1]) > 60 + 10
+
+
+def test_an_evaluation_that_eats_all_memory_ends_alone():
+    """What the kernel kills of the unit's processes would by default end them all."""
+    assert "OOMPolicy=continue\n" in configured()["units"]["nixery.service"]
