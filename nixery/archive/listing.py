@@ -5,6 +5,7 @@ from errno import EINVAL, ENOENT, ENOTDIR
 
 from nixery.archive.environment import Child, Look
 from nixery.errors import StoreDamaged
+from nixery.threads import stop_if_cancelled
 
 _STORE = [b"nix", b"store"]
 _MAX_LINKS = 40  # the kernel's own limit on one path
@@ -14,6 +15,7 @@ def looking_below(root: bytes) -> Look:
     """``root``: where the store's files physically lie, without a slash at its end."""
 
     def look(path: bytes) -> tuple[Child, ...]:
+        stop_if_cancelled()
         directory = resolve(root, path)
         if directory is None:
             if not os.path.lexists(root + path):

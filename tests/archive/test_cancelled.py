@@ -14,6 +14,7 @@ from store_trees import LARGE, make_store
 
 from nixery.archive import Uncompressed, Workers, pack
 from nixery.archive.compress import MIB
+from nixery.archive.listing import looking_below
 from nixery.archive.pipeline import Pipeline
 from nixery.archive.tree import walk
 from nixery.archive.twins import Twins
@@ -65,6 +66,7 @@ def hash_twins(root):
     [
         pytest.param(lambda _: exchange(), id="a block"),
         pytest.param(lambda root: list(walk(root)), id="a directory"),
+        pytest.param(lambda root: looking_below(root)(TOP), id="a directory of a package"),
         pytest.param(hash_twins, id="a file that may have a twin"),
     ],
 )
