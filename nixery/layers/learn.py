@@ -14,7 +14,7 @@ not in a request.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass
 
 from nixery.closure import Closure, PathInfo
 from nixery.layers import units
@@ -37,22 +37,35 @@ PAYS = 0.1
 """The share of bytes that a new table must save."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    names: tuple[str, ...]
+    pulls: int
+    """A mask of those that have it."""
+    size: int
+    """Bytes, of all names."""
+
+    @property
+    def bytes(self) -> int:
+        """Over all pulls."""
+        return self.pulls.bit_count() * self.size
+
+
 def learn(demand: Demand, budgets: Iterable[int] = BUDGETS) -> Units:
     """The same demand gives the same table."""
     pulls = replay(demand)
     packages = sorted({*demand.start, *(package for pull in pulls for package in pull)})
     brings = {package: demand.brings(package) for package in packages}
-    shelves = _shelves(demand, _units(demand, brings), _pulls_of(brings, pulls))
+    together = _units(demand, brings, _pulls_of(brings, pulls))
     # What is asked for most comes first: it keeps its place in every image's order of layers.
-    shelves.sort(key=lambda shelf: (-shelf[1].present.bit_count(), shelf[0]))
-    names = tuple(names for names, _ in shelves)
-    weighed = sorted(
-        (replace(shelf, units=(n,)) for n, (_, shelf) in enumerate(shelves) if shelf.present),
-        key=lambda shelf: (-_bytes(shelf), shelf.units),
-    )[:WEIGHED]
+    together.sort(key=lambda unit: (-unit.pulls.bit_count(), unit.names))
+    names = tuple(unit.names for unit in together)
+    pulled = [n for n, unit in enumerate(together) if unit.pulls]
+    pulled.sort(key=lambda n: (-together[n].bytes, n))
+    weighed = _shelves(demand, {n: together[n] for n in pulled[:WEIGHED]})
     known = pairs(weighed)
     # What is too small to be weighed stays as it is, and needs a layer as well.
-    taken = 1 if len(weighed) < len(shelves) else 0
+    taken = 1 if len(weighed) < len(together) else 0
     table = Units(names, {})
     for budget in sorted(budgets):
         united = unite(weighed, known, len(pulls), max(1, budget - taken))
@@ -64,12 +77,7 @@ def learn(demand: Demand, budgets: Iterable[int] = BUDGETS) -> Units:
     return table
 
 
-def _bytes(shelf: Shelf) -> int:
-    """Over all pulls."""
-    return sum(pulls.bit_count() * size for pulls, size in shelf.variants)
-
-
-def _units(demand: Demand, brings: Brought) -> list[tuple[str, ...]]:
+def _units(demand: Demand, brings: Brought, present: Mapping[str, int]) -> list[_Unit]:
     """Names that come with the same packages, large ones by themselves."""
     packages_of: dict[str, int] = defaultdict(int)
     for bit, names in enumerate(brings.values()):
@@ -79,7 +87,10 @@ def _units(demand: Demand, brings: Brought) -> list[tuple[str, ...]]:
     together: dict[tuple[int, str], list[str]] = defaultdict(list)
     for name, packages in sorted(packages_of.items()):
         together[packages, name if name in large else ""].append(name)
-    return [tuple(names) for names in together.values()]
+    return [
+        _Unit(tuple(names), present.get(names[0], 0), sum(demand.sizes[name] for name in names))
+        for names in together.values()
+    ]
 
 
 def _pulls_of(brings: Brought, pulls: Sequence[Sequence[str]]) -> Mapping[str, int]:
@@ -95,17 +106,18 @@ def _pulls_of(brings: Brought, pulls: Sequence[Sequence[str]]) -> Mapping[str, i
     return present
 
 
-def _shelves(
-    demand: Demand, together: Iterable[tuple[str, ...]], present: Mapping[str, int]
-) -> list[tuple[tuple[str, ...], Shelf]]:
+def _shelves(demand: Demand, numbered: Mapping[int, _Unit]) -> list[Shelf]:
+    """For few units only: what all of a large set are made of takes minutes to find."""
     bit = {name: 1 << n for n, name in enumerate(sorted(demand.sizes))}
-    shelves = []
-    for names in together:
-        pulls = present.get(names[0], 0)
-        made_of = sum(bit[name] for name in demand.brings(*names))
-        bytes_ = sum(demand.sizes[name] for name in names)
-        shelves.append((names, Shelf((), pulls, ((pulls, bytes_),), made_of)))
-    return shelves
+    return [
+        Shelf(
+            (number,),
+            unit.pulls,
+            ((unit.pulls, unit.size),),
+            sum(bit[name] for name in demand.brings(*unit.names)),
+        )
+        for number, unit in numbered.items()
+    ]
 
 
 def worth_publishing(new: Units, old: Units, demand: Demand, budget: int) -> bool:

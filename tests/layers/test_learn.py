@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nixery.layers import EMPTY, Tables, group
 from nixery.layers import learn as module
-from nixery.layers.demand import demand
+from nixery.layers.demand import Demand, demand
 from nixery.layers.learn import learn, worth_publishing
 from nixery.layers.tables import EMPTY as NOTHING
 
@@ -50,6 +50,20 @@ def test_nothing_asked_for_is_an_empty_table():
 def test_a_starting_list_makes_a_table_before_anything_was_asked_for():
     names = {name for unit in learn(asked(start=["git", "curl"])).units for name in unit}
     assert names == {"git", "pcre2", "glibc", "curl", "openssl"}
+
+
+def test_only_what_is_weighed_is_followed(monkeypatch):
+    """Units are many and refer to most of the graph: of 100,000 paths, that took minutes."""
+    followed, brings = [], Demand.brings
+
+    def counted(self, *names):
+        followed.append(names)
+        return brings(self, *names)
+
+    monkeypatch.setattr(Demand, "brings", counted)
+    monkeypatch.setattr(module, "WEIGHED", 2)
+    assert len(learn(asked(start=["git", "curl"])).units) > 2
+    assert len(followed) == 2 + 2
 
 
 def test_unions_bring_the_images_asked_for_into_the_budget():
