@@ -87,8 +87,8 @@ def graph(
 
     Raises what ``ask`` raises; the answers until then are kept.
     """
-    waiting = list(_unknown(paths, journal))
-    seen = set(waiting)
+    seen: set[StorePath] = set()
+    waiting = list(_unknown(paths, journal, seen))
     asked: dict[Future[PathInfo | None], StorePath] = {}
     with ThreadPoolExecutor(connections) as threads:
         try:
@@ -100,28 +100,31 @@ def graph(
                 for future in done:
                     info = future.result()
                     journal.keep(asked.pop(future), info)
-                    new = _unknown(info.references if info else (), journal) - seen
-                    seen |= new
-                    waiting.extend(new)
+                    if info:
+                        waiting.extend(_unknown(info.references, journal, seen))
                 yield len(waiting) + len(asked)
         finally:
             threads.shutdown(cancel_futures=True)
 
 
-def _unknown(paths: Iterable[StorePath], journal: Journal) -> set[StorePath]:
-    """What must still be asked for to know the paths and everything they refer to."""
-    unknown: set[StorePath] = set()
-    seen = set(paths)
-    ways = list(seen)
+def _unknown(
+    paths: Iterable[StorePath], journal: Journal, seen: set[StorePath]
+) -> Iterator[StorePath]:
+    """What must still be asked for to know the paths and everything they refer to.
+
+    Looks at nothing that was ``seen``, and adds what it looks at: answers share most of what they
+    refer to.
+    """
+    ways = list(paths)
     while ways:
         path = ways.pop()
+        if path in seen:
+            continue
+        seen.add(path)
         if path not in journal.known:
-            unknown.add(path)
+            yield path
         elif info := journal.known[path]:
-            new = set(info.references) - seen
-            seen |= new
-            ways.extend(new)
-    return unknown
+            ways.extend(info.references)
 
 
 def closure_of(paths: Iterable[StorePath], journal: Journal) -> Closure:

@@ -28,7 +28,7 @@ class CacheServer:
         """``packages``: store path → (size, references); all are listed."""
         self.asked = Counter()
         self.failing = {}
-        """Address → statuses to answer first."""
+        """Address → statuses to answer first; None closes the connection without an answer."""
         self.pages = {
             f"/cache/{path.rpartition('/')[2][:32]}.narinfo": narinfo(path, *rest).encode()
             for path, rest in packages.items()
@@ -44,12 +44,17 @@ class CacheServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body are two writes; the second would wait 40 ms for the client.
+            disable_nagle_algorithm = True
 
             def do_GET(self):
                 asked[self.path] += 1
                 status = 200 if self.path in pages else 404
                 if faults := failing.get(self.path):
                     status = faults.pop(0)
+                if status is None:
+                    self.close_connection = True
+                    return
                 body = pages.get(self.path, b"") if status == 200 else b""
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
@@ -59,7 +64,11 @@ class CacheServer:
             def log_message(self, *args):
                 pass
 
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        class Server(ThreadingHTTPServer):
+            # Of all that connect at once, those beyond it would wait a second.
+            request_queue_size = 64
+
+        with Server(("127.0.0.1", 0), Handler) as server:
             thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
             self.url = f"http://127.0.0.1:{server.server_port}"
