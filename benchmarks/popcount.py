@@ -1,0 +1,161 @@
+"""What `nixery popcount channel` takes for 100,000 store paths, when all answers are there.
+
+The graph is made up as a channel's is: what many refer to, more will. Its answers are in the
+journal of an earlier run, so the cache is asked for nothing: a network says more about itself. What
+remains is reading, counting, and making units of packages: of 300 at random, and of only one.
+
+    popcount_100k_s   seconds of the command, the median
+    count_100k_s      the same with a starting list of one package: all but the units
+    count_100k_ratio  of that, to the yardstick's: a Python that reads the same journal with
+                      json.loads and counts how many refer to each path, and does nothing else
+    peak_rss_mb       the command's peak memory, MiB, the most of all runs
+    yardstick_mb      the yardstick's, which holds the counts only
+    closure           names that come with one package: the median of the 300, and the most
+    yardstick_spread  (slowest - fastest) / median of the yardstick's seconds
+"""
+
+import argparse
+import json
+import lzma
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from random import Random
+from statistics import median
+from tempfile import TemporaryDirectory
+from threading import Thread
+from time import perf_counter
+from typing import Any
+
+from nixery.closure import Closure, PathInfo
+from nixery.layers.demand import demand
+from nixery.layers.names import name
+from nixery.popcount.count import starting_list
+from nixery.popcount.journal import Journal
+
+PATHS = 100_000
+REFERENCES = 9
+"""Of each path, fewer than so many."""
+KNOWN = 0.8
+"""The share of references that are drawn from all references before; the others from all paths."""
+YARDSTICK = """
+import json, sys
+from collections import Counter
+with open(sys.argv[1]) as lines:
+    print(len(Counter(to for line in lines for to in json.loads(line)[2])))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    wall: float
+    peak_mb: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench popcount",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="pairs of runs (5)")
+    runs = parser.parse_args().runs
+    with TemporaryDirectory(prefix="nixery-bench-") as scratch:
+        print(json.dumps(measure(PATHS, runs, Path(scratch))))
+
+
+def measure(paths: int, runs: int, scratch: Path) -> dict[str, Any]:
+    """Prints a row for each of the ``runs``; gives the figures."""
+    graph = make_channel(paths)
+    journal = scratch / "out/narinfo.jsonl"
+    with Journal(journal).opened() as kept:
+        for info in graph.paths:
+            kept.keep(info.path, info)
+    (scratch / "channel").mkdir()
+    listed = "\n".join(info.path for info in graph.paths).encode()
+    (scratch / "channel/store-paths.xz").write_bytes(lzma.compress(listed, preset=0))
+    (scratch / "start").write_text(name(graph.paths[0].path))
+    print(f"{'':>5}{'nixery s':>10}{'peak MiB':>10}{'one s':>8}{'yardstick s':>13}{'peak MiB':>10}")
+    whole, counting, yardstick = [], [], []
+    with _serving(scratch / "channel") as url:
+        command = ("nixery", "popcount", "channel", url, "-o", str(journal.parent))
+        for number in range(runs):
+            whole.append(_run(command))
+            counting.append(_run((*command, "--start", str(scratch / "start"))))
+            yardstick.append(_run((sys.executable, "-c", YARDSTICK, str(journal))))
+            print(
+                f"{number + 1:>5}{whole[-1].wall:>10.2f}{whole[-1].peak_mb:>10.0f}"
+                f"{counting[-1].wall:>8.2f}"
+                f"{yardstick[-1].wall:>13.2f}{yardstick[-1].peak_mb:>10.0f}"
+            )
+    seconds = [run.wall for run in yardstick]
+    counted = median(run.wall for run in counting)
+    return {
+        "popcount_100k_s": round(median(run.wall for run in whole), 1),
+        "count_100k_s": round(counted, 1),
+        "count_100k_ratio": round(counted / median(seconds), 2),
+        "peak_rss_mb": round(max(run.peak_mb for run in whole)),
+        "yardstick_mb": round(max(run.peak_mb for run in yardstick)),
+        "closure": _closures(graph),
+        "yardstick_spread": round((max(seconds) - min(seconds)) / median(seconds), 3),
+    }
+
+
+def make_channel(count: int) -> Closure:
+    random = Random(1)
+    paths: list[str] = []
+    referred_to: list[str] = []
+    infos = []
+    for number in range(count):
+        path = f"/nix/store/{random.getrandbits(160):032x}-package{number}-1.{number % 50}"
+        references = {
+            random.choice(referred_to if referred_to and random.random() < KNOWN else paths)
+            for _ in range(min(number, random.randrange(REFERENCES)))
+        }
+        size = int(random.lognormvariate(12, 2))
+        infos.append(PathInfo(path, size, tuple(sorted(references))))
+        paths.append(path)
+        referred_to.extend(sorted(references))
+    return Closure(tuple(sorted(infos, key=lambda info: info.path)))
+
+
+def _closures(graph: Closure) -> Sequence[int]:
+    packages = demand(graph, (), starting_list(graph))
+    sizes = sorted(len(packages.brings(package)) for package in packages.start)
+    return sizes[len(sizes) // 2], sizes[-1]
+
+
+def _run(command: Sequence[str]) -> Run:
+    start = perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    wall = perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Run(wall, used.ru_maxrss / 1024)
+
+
+@contextmanager
+def _serving(directory: Path) -> Iterator[str]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = partial(Quiet, directory=str(directory))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+if __name__ == "__main__":
+    main()
