@@ -25,9 +25,10 @@ from nixery.http.zerocopy import ZERO_COPY, ZeroCopySend, can_send
 
 HEADER_SECONDS = 30.0
 """From the connection, or from the first byte of a later request, to the end of the headers."""
-STALLED_SECONDS = 300.0
+STALLED_SECONDS = 3600.0
 """Between two looks at what a client has still to take; where both see the same, it is cut off.
-Clients of a registry give up far earlier, and ask again for the rest."""
+Clients of a registry give up far earlier. A proxy may not: nginx keeps up to 1 GiB in a file, and
+takes nothing more until the client, on however slow a line, has all of that."""
 MAX_HEADERS = 64 * 1024
 """Bytes that bring neither the end of headers nor a part of a body; proxies allow 8 to 64 KiB."""
 MAX_WAITING = 100
