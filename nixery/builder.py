@@ -12,6 +12,7 @@ image, source, closure and oci.
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -159,11 +160,20 @@ class Builder:
             by_outputs = self._recipe.outputs_key(packages, request)
             if found := await known.find(by_outputs):
                 return await self._answered(by_source, source, *found)
-        wanted = _Wanted(by_outputs, source, request, packages)
-        made = await self._builds.run(
-            by_outputs, lambda flight: self._build(flight, wanted, deadline)
-        )
+        made = await self._built(_Wanted(by_outputs, source, request, packages), deadline)
         return await self._answered(by_source, source, made, "none")
+
+    async def _built(self, wanted: _Wanted, deadline: float) -> CachedImage:
+        """Once for all who want it: of another tag, or after somebody who left."""
+        while True:
+            build = partial(self._build, wanted=wanted, deadline=deadline)
+            shared = self._builds.is_running(wanted.key)
+            try:
+                return await self._builds.run(wanted.key, build)
+            except TimeoutError:
+                # The deadline was that of whoever began; what was done until then is kept.
+                if not shared or anyio.current_time() >= deadline:
+                    raise
 
     async def _build(
         self, flight: Flight[CachedImage], wanted: _Wanted, deadline: float

@@ -38,6 +38,10 @@ class Flights(Generic[T]):
     def __init__(self) -> None:
         self._flights: dict[Hashable, Flight[T]] = {}
 
+    def is_running(self, key: Hashable) -> bool:
+        """Whether ``run`` would wait for work that somebody else began."""
+        return key in self._flights
+
     async def run(self, key: Hashable, work: Callable[[Flight[T]], Coroutine[Any, Any, T]]) -> T:
         """The result of ``work``, or its exception, shared by all who wait for the key.
 

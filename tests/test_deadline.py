@@ -1,14 +1,18 @@
-"""A store path may be larger than a request has time; its packing ends with the request."""
+"""Work ends with the time of whoever asked for it, packing too, and with nobody else's."""
 
 import asyncio
 import threading
 from dataclasses import replace
 
+import anyio
+import anyio.to_thread
 import pytest
+from fake_source import resolved
 from registry import LIMITS
 
 from nixery.archive import Packer
 from nixery.errors import TimedOut
+from nixery.image import parse
 from nixery.storage.filesystem import FilesystemStorage
 
 pytestmark = pytest.mark.anyio
@@ -69,3 +73,38 @@ async def test_packing_ends_with_the_request(registry, tmp_path):
         assert compression.blocks == 1
         assert list(registry.storage.list("staging/")) == []
         assert (await answers.image("hello", "latest")).cache == "none"
+
+
+async def one_runs_out_of_time(registry, builder, left):
+    """The pulls of two who want the same outputs: one had 60 seconds, the other has some left."""
+    clock = LoopClock(asyncio.get_running_loop())
+    registry.source.answers["other"] = resolved("2" * 40)
+    gate = registry.nix.hold("realise")
+    asked = anyio.current_time()
+    first = asyncio.create_task(builder.image(parse("hello"), "latest", asked + 60))
+    await gate.entered.wait()
+    second = asyncio.create_task(builder.image(parse("hello"), "other", asked + 60 + left))
+    (flight,) = builder._builds._flights.values()
+    while flight.waiting < 2:  # noqa: ASYNC110 - nothing to wait for
+        await asyncio.sleep(0)
+    await anyio.to_thread.run_sync(clock.jump, 60)
+    gate.release.set()
+    return first, second
+
+
+async def test_whoever_has_time_left_goes_on(registry):
+    """The work was begun by somebody else, and ended with him."""
+    async with registry.builder().opened() as builder:
+        first, second = await one_runs_out_of_time(registry, builder, left=600)
+        with pytest.raises(TimeoutError):
+            await first
+        assert (await second).cache == "none"
+    assert registry.nix.steps.count("realise") == 2
+
+
+async def test_whoever_has_none_left_does_not(registry):
+    async with registry.builder().opened() as builder:
+        for pull in await one_runs_out_of_time(registry, builder, left=0):
+            with pytest.raises(TimeoutError):
+                await pull
+    assert registry.nix.steps.count("realise") == 1
