@@ -28,6 +28,7 @@ from nixery.gc import Keeper
 from nixery.lease import Leases
 from nixery.nix import Nix
 from nixery.nix.store import STORE_DIR, store_root
+from nixery.queue import PATIENCE
 from nixery.roots import Roots
 from nixery.settings import Settings
 from nixery.source import PackageSource
@@ -97,6 +98,8 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
             pack_workers=settings.pack_workers,
             layering=settings.layering,
             layer_budget=settings.layer_budget,
+            # Else the queue would end with "not ready in time", which is remembered.
+            patience=min(PATIENCE, settings.request_timeout / 2),
         ),
     )
     answers = Answers(builder, Failures(time.monotonic), settings.request_timeout)

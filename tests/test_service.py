@@ -99,6 +99,15 @@ def test_both_disks_must_have_room(environ, tmp_path, remote, store):
     assert found == {str(tmp_path / "storage"), store}
 
 
+@pytest.mark.parametrize(("timeout", "patience"), [("280", 60), ("20", 10)])
+def test_queues_end_before_the_request(environ, monkeypatch, timeout, patience):
+    """Else whoever waits in one is told that the image took too long, and so is the next."""
+    given = {}
+    monkeypatch.setattr(parts, "Builder", lambda **values: given.update(values))
+    app_of(environ | {"NIXERY_REQUEST_TIMEOUT": timeout})
+    assert given["limits"].patience == patience
+
+
 def test_a_bucket_has_no_disk(environ):
     environ |= {"NIXERY_STORAGE_BACKEND": "gcs", "GCS_BUCKET": "images"}
     assert [str(path) for path in parts.disks(load(environ))] == ["/nix/store"]
