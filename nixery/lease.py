@@ -16,8 +16,9 @@ import itertools
 import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -37,6 +38,7 @@ LOOK = 1.0
 """Seconds between looks at somebody else's lease."""
 
 Sleep = Callable[[float], Awaitable[None]]
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -62,8 +64,16 @@ class Leases:
         """
         if not self._storage.conditional:
             return Lease(key, None)
-        seen = await anyio.to_thread.run_sync(self._take, key)
-        return Lease(key, seen) if seen else None
+        taking = asyncio.create_task(self._taken(key))
+        try:
+            return await _to_its_end(taking)
+        except asyncio.CancelledError:
+            # It may have failed as well, or be cancelled once more before it ends.
+            with suppress(NixeryError, OSError, asyncio.InvalidStateError):
+                if lease := taking.result():
+                    with anyio.CancelScope(shield=True):
+                        await self._renew(lease, released=True)
+            raise
 
     @asynccontextmanager
     async def kept(self, lease: Lease) -> AsyncIterator[None]:
@@ -84,8 +94,11 @@ class Leases:
     async def _beat(self, lease: Lease) -> None:
         while lease.seen:
             await self._sleep(HEARTBEAT)
-            with anyio.CancelScope(shield=True):  # what was written must be known
-                await self._renew(lease, released=False)
+            await _to_its_end(asyncio.create_task(self._renew(lease, released=False)))
+
+    async def _taken(self, key: str) -> Lease | None:
+        seen = await anyio.to_thread.run_sync(self._take, key)
+        return Lease(key, seen) if seen else None
 
     async def _renew(self, lease: Lease, *, released: bool) -> None:
         if lease.seen is None:
@@ -124,3 +137,13 @@ class Leases:
             "beat": next(self._beats),
         }
         return self._storage.write(f"leases/{key}", canonical_json(state), condition)
+
+
+async def _to_its_end(writing: asyncio.Task[T]) -> T:
+    """Whoever is cancelled meanwhile waits nevertheless: what was written must be known."""
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([writing])
+        raise

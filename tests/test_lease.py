@@ -1,7 +1,9 @@
 """Who builds what among replicas; the clock is the test's."""
 
 import asyncio
+import threading
 
+import anyio.to_thread
 import pytest
 
 from nixery.errors import StorageFull, StorageUnavailable
@@ -9,6 +11,30 @@ from nixery.lease import HEARTBEAT, VALID, Leases
 from nixery.storage.memory import MemoryStorage
 
 pytestmark = pytest.mark.anyio
+
+
+class SlowStorage(MemoryStorage):
+    """From ``is_slow`` on, writes wait to be let through, one by one."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.is_slow = False
+        self.failure = None
+        self.entered, self.may_go_on, self.done = (threading.Event() for _ in range(3))
+        self._turn = threading.Lock()
+
+    def write(self, *arguments):
+        if not self.is_slow:
+            return super().write(*arguments)
+        with self._turn:
+            self.entered.set()
+            assert self.may_go_on.wait(10)
+            try:
+                if self.failure:
+                    raise self.failure
+                return super().write(*arguments)
+            finally:
+                self.done.set()
 
 
 @pytest.fixture
@@ -46,6 +72,34 @@ async def test_a_failed_build_releases_it(replicas):
     with pytest.raises(ValueError):
         async with one.kept(await one.take("key")):
             raise ValueError
+    assert await other.take("key")
+
+
+@pytest.mark.parametrize("failure", [None, StorageUnavailable("no answer")])
+async def test_whoever_is_cancelled_while_taking_it_releases_it(clock, failure):
+    storage = SlowStorage(clock)
+    one, other = (Leases(storage, clock.sleep) for _ in range(2))
+    storage.is_slow, storage.failure = True, failure
+    taking = asyncio.create_task(one.take("key"))
+    await anyio.to_thread.run_sync(storage.entered.wait, 10)
+    taking.cancel()
+    asyncio.get_running_loop().call_soon(storage.may_go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    assert await anyio.to_thread.run_sync(storage.done.wait, 10)
+    storage.failure = None
+    assert await other.take("key")
+
+
+async def test_a_build_that_ends_during_a_heartbeat_releases_it(clock):
+    storage = SlowStorage(clock)
+    one, other = (Leases(storage, clock.sleep) for _ in range(2))
+    async with one.kept(await one.take("key")):
+        await clock.sleeping()
+        storage.is_slow = True
+        clock.forward(HEARTBEAT)
+        await anyio.to_thread.run_sync(storage.entered.wait, 10)
+        asyncio.get_running_loop().call_soon(storage.may_go_on.set)
     assert await other.take("key")
 
 
