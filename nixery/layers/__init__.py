@@ -8,7 +8,8 @@
     units.py       what always comes together in what people ask for goes together
     tables.py      the knowledge, as frozen values: popularity and units; JSON and versions
     names.py       what a store path is called in a table
-    learn.py       makes the table of units; demand.py, replay.py and unite.py are its steps
+    learn.py       makes the table of units; demand.py, replay.py and unite.py (with its offers.py)
+                   are its steps
 
 docs/layering.md says how the strategies compare, and why the default is the default.
 """

@@ -21,7 +21,9 @@ last layer, which costs its size in each such pull. The best of the states on th
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from operator import itemgetter
+
+from nixery.layers.offers import Offers
 
 CHANGE = 0.002
 """Packages that change between two pulls of an image; all that refer to them change with them."""
@@ -77,12 +79,16 @@ def _size(one: Shelf, other: Shelf) -> int:
     """The bytes of all variants of both together; written out, because it is asked most often."""
     total = 0
     for pulls, size in one.variants:
-        if pulls & ~other.present:
+        common = pulls & other.present
+        if common != pulls:
             total += size
-        if pulls & other.present:
+        if common:
             for others, more in other.variants:
-                if pulls & others:
+                if both := common & others:
                     total += size + more
+                    common ^= both
+                    if not common:
+                        break
     for others, more in other.variants:
         if others & ~one.present:
             total += more
@@ -131,29 +137,29 @@ def unite(
     """
     state = _State(shelves, pulls, room)
     every = max(1, len(shelves) // LOOKS)
-    waiting = [
+    offers = Offers(
         (pair.loss / saved, saved, pair.one, pair.other)
         for pair in known
         if (saved := (pair.both & state.short).bit_count())
-    ]
-    heapify(waiting)
+    )
     lost = 0.0
     best: tuple[float, list[Shelf]] = (state.left_over(), list(state.shelves.values()))
-    while waiting and state.short:
-        price, saved, one, other = heappop(waiting)
+    while offers and state.short:
+        price, saved, one, other = offers.pop(state.shelves)
         if one not in state.shelves or other not in state.shelves:
             continue
         now = state.saved(one, other)
         if now != saved:  # pulls that are no longer short save nothing: dearer than it seemed
             if now:
-                heappush(waiting, (price * saved / now, now, one, other))
+                offers.add([(price * saved / now, now, one, other)])
             continue
         lost += price * saved
         joined = state.join(one, other)
-        for third in state.shelves:
-            if third != joined and (gain := state.saved(third, joined)):
-                price = loss(state.shelves[third], state.shelves[joined]) / gain
-                heappush(waiting, (price, gain, third, joined))
+        offers.add(
+            (loss(shelf, state.shelves[joined]) / gain, gain, third, joined)
+            for third, shelf in state.shelves.items()
+            if third != joined and (gain := state.saved(third, joined))
+        )
         if state.joined % every == 0 or not state.short:
             total = lost + state.left_over()
             if total < best[0]:
@@ -192,12 +198,21 @@ class _State:
 
     def left_over(self) -> int:
         """Bytes, over all pulls, of what does not fit."""
-        sizes: dict[int, list[int]] = {pull: [] for pull in _bits(self.short)}
-        for shelf in self.shelves.values():
-            for pulls, size in shelf.variants:
-                for pull in _bits(pulls & self.short):
-                    sizes[pull].append(size)
-        return sum(sum(sorted(found)[: len(found) - self.room + 1]) for found in sizes.values())
+        short, short_of = self.short, {}
+        for pull in _bits(short):
+            short_of[pull] = self.count[pull] - self.room + 1
+        variants = (variant for shelf in self.shelves.values() for variant in shelf.variants)
+        total = 0
+        # The smallest of each pull; those of most pulls are found among the first few.
+        for pulls, size in sorted(variants, key=itemgetter(1)):
+            for pull in _bits(pulls & short):
+                total += size
+                short_of[pull] -= 1
+                if not short_of[pull]:
+                    short ^= 1 << pull
+            if not short:
+                break
+        return total
 
 
 def _bits(mask: int) -> Iterator[int]:

@@ -1,0 +1,32 @@
+"""Offers come in the order of a plain sorted list of them."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nixery.layers.offers import Offers
+
+SHELVES = range(8)
+ANY = st.tuples(
+    st.sampled_from([0.0, 1.5, 2.0]), st.just(1), st.sampled_from(SHELVES), st.sampled_from(SHELVES)
+)
+
+
+def taken(offers, shelves):
+    while offers:
+        yield offers.pop(shelves)
+
+
+@given(st.lists(st.lists(ANY)))
+def test_the_cheapest_of_all_lists_comes_first(lists):
+    offers = Offers(())
+    for together in lists:
+        offers.add(together)
+    expected = sorted(offer for together in lists for offer in together)
+    assert list(taken(offers, SHELVES)) == expected
+
+
+@given(st.lists(ANY), st.sets(st.sampled_from(SHELVES)))
+def test_what_is_void_is_left_out_where_it_follows(together, shelves):
+    first, *rest = sorted(together) or [None]
+    expected = [offer for offer in rest if {*offer[2:]} <= shelves]
+    assert list(taken(Offers(together), shelves)) == ([first] if first else []) + expected
