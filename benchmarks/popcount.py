@@ -4,14 +4,14 @@ The graph is made up as a channel's is: what many refer to, more will. Its answe
 journal of an earlier run, so the cache is asked for nothing: a network says more about itself. What
 remains is reading, counting, and making units of packages: of 300 at random, and of only one.
 
-    popcount_100k_s   seconds of the command, the median
+    popcount_100k_s   CPU seconds of the command, which is bound by one core; the median of the runs
     count_100k_s      the same with a starting list of one package: all but the units
     count_100k_ratio  of that, to the yardstick's: a Python that reads the same journal with
                       json.loads and counts how many refer to each path, and does nothing else
     peak_rss_mb       the command's peak memory, MiB, the most of all runs
     yardstick_mb      the yardstick's, which holds the counts only
     closure           names that come with one package: the median of the 300, and the most
-    yardstick_spread  (slowest - fastest) / median of the yardstick's seconds
+    yardstick_spread  (most - least) / median of the yardstick's seconds: what else the machine did
 """
 
 import argparse
@@ -30,7 +30,6 @@ from random import Random
 from statistics import median
 from tempfile import TemporaryDirectory
 from threading import Thread
-from time import perf_counter
 from typing import Any
 
 from nixery.closure import Closure, PathInfo
@@ -54,7 +53,8 @@ with open(sys.argv[1]) as lines:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    wall: float
+    cpu: float
+    """Seconds."""
     peak_mb: float
 
 
@@ -90,14 +90,14 @@ def measure(paths: int, runs: int, scratch: Path) -> dict[str, Any]:
             counting.append(_run((*command, "--start", str(scratch / "start"))))
             yardstick.append(_run((sys.executable, "-c", YARDSTICK, str(journal))))
             print(
-                f"{number + 1:>5}{whole[-1].wall:>10.2f}{whole[-1].peak_mb:>10.0f}"
-                f"{counting[-1].wall:>8.2f}"
-                f"{yardstick[-1].wall:>13.2f}{yardstick[-1].peak_mb:>10.0f}"
+                f"{number + 1:>5}{whole[-1].cpu:>10.2f}{whole[-1].peak_mb:>10.0f}"
+                f"{counting[-1].cpu:>8.2f}"
+                f"{yardstick[-1].cpu:>13.2f}{yardstick[-1].peak_mb:>10.0f}"
             )
-    seconds = [run.wall for run in yardstick]
-    counted = median(run.wall for run in counting)
+    seconds = [run.cpu for run in yardstick]
+    counted = median(run.cpu for run in counting)
     return {
-        "popcount_100k_s": round(median(run.wall for run in whole), 1),
+        "popcount_100k_s": round(median(run.cpu for run in whole), 1),
         "count_100k_s": round(counted, 1),
         "count_100k_ratio": round(counted / median(seconds), 2),
         "peak_rss_mb": round(max(run.peak_mb for run in whole)),
@@ -132,14 +132,12 @@ def _closures(graph: Closure) -> Sequence[int]:
 
 
 def _run(command: Sequence[str]) -> Run:
-    start = perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
-    wall = perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return Run(wall, used.ru_maxrss / 1024)
+    return Run(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 @contextmanager
