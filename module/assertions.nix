@@ -57,17 +57,38 @@ let
       + " lie in the Nix store. Write its path as a string, and put it there by other means";
   };
 
-  # ProtectHome hides these from the service.
+  # ProtectHome and PrivateTmp hide these from the service.
   visible = option: path: {
     assertion =
-      !lib.any (home: lib.hasPrefix home "${toString path}/") [
+      !lib.any (hidden: lib.hasPrefix hidden "${path}/") [
         "/home/"
         "/root/"
         "/run/user/"
+        "/tmp/"
+        "/var/tmp/"
       ];
     message =
-      "${name option} is ${toString path}, but the service sees nothing below /home, /root and"
-      + " /run/user";
+      "${name option} is ${path}, but the service sees nothing below /home, /root, /run/user, /tmp"
+      + " and /var/tmp";
+  };
+
+  storagePath = lib.optional (cfg.storage.backend == "filesystem") (toString cfg.storage.path);
+
+  places = {
+    # A path literal is copied to the store: where it lies now does not matter.
+    "source.path" = lib.optional (cfg.source.path != null) "${cfg.source.path}";
+    "source.repo" = map (lib.removePrefix "file://") (
+      lib.optional (cfg.source.repo != null) cfg.source.repo
+    );
+    "evaluation.allowedPaths" = map toString cfg.evaluation.allowedPaths;
+    "storage.path" = storagePath;
+  };
+
+  oneWord = path: {
+    assertion = builtins.match ".*[[:space:]].*" path == null;
+    message =
+      "${name "storage.path"} is '${path}', but systemd and nginx take what follows a space for"
+      + " another word";
   };
 
   notByHand = variable: {
@@ -92,14 +113,21 @@ let
     message = "exactly one of services.nixery.gc.keepBytes and gc.olderThan must be set";
   };
 
+  inherit (config.services) nginx;
   onlyHere = lib.hasPrefix "127." cfg.listenAddress || cfg.listenAddress == "::1";
 in
 {
   config = lib.mkIf cfg.enable {
-    warnings = lib.optional (cfg.openFirewall && onlyHere) (
-      "services.nixery.openFirewall opens port ${toString cfg.port}, but the service listens on"
-      + " ${cfg.listenAddress}, which other machines cannot reach: set services.nixery.listenAddress"
-    );
+    warnings =
+      lib.optional (cfg.openFirewall && onlyHere) (
+        "services.nixery.openFirewall opens port ${toString cfg.port}, but the service listens on"
+        + " ${cfg.listenAddress}, which other machines cannot reach: set"
+        + " services.nixery.listenAddress"
+      )
+      ++ lib.optional (cfg.nginx.virtualHost != null && cfg.port == nginx.defaultHTTPListenPort) (
+        "services.nixery.port is ${toString cfg.port}, where nginx listens, too: set another, which"
+        + " services.nixery.nginx.virtualHost then leads to"
+      );
 
     assertions = [
       oneSource
@@ -111,10 +139,8 @@ in
       oneRule
     ]
     ++ map notInStore (lib.attrValues (secrets.source // secrets.storage // secrets.environment))
-    ++ map (visible "source.path") (lib.optional (cfg.source.path != null) cfg.source.path)
-    ++ map (visible "storage.path") (
-      lib.optional (cfg.storage.backend == "filesystem") cfg.storage.path
-    )
+    ++ lib.concatLists (lib.mapAttrsToList (option: map (visible option)) places)
+    ++ map oneWord storagePath
     ++ map notByHand (lib.attrNames variables);
   };
 }

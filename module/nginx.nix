@@ -62,6 +62,12 @@ in
             add_header Docker-Content-Digest $upstream_http_docker_content_digest;
             add_header Docker-Distribution-Api-Version $upstream_http_docker_distribution_api_version;
             add_header X-Request-Id $upstream_http_x_request_id;
+            # Of a blob the server says none of these, so nothing is said. But where somebody adds one
+            # to the host or to all of nginx, gixy refuses a location that does not name it.
+            add_header Content-Security-Policy $upstream_http_content_security_policy;
+            add_header X-Content-Type-Options $upstream_http_x_content_type_options;
+            add_header X-Frame-Options $upstream_http_x_frame_options;
+            add_header X-XSS-Protection $upstream_http_x_xss_protection;
           '';
         };
       };

@@ -65,6 +65,7 @@ in
 
     services.nginx = {
       enable = anything false;
+      defaultHTTPListenPort = anything 80;
       user = mkOption {
         type = types.str;
         default = "nginx";

@@ -80,6 +80,28 @@ def test_nginx_says_host_once_and_as_nixos_accepts_it():
     assert location["recommendedProxySettings"] is False
 
 
+def test_nginx_can_have_headers_of_its_own():
+    """To gixy, a location with headers must name those that are added around it."""
+    front = nixery('nginx.virtualHost = "example.org";')["nginx"]["virtualHosts"]["example.org"]
+    added = re.findall(
+        r"^add_header (\S+) \$upstream_http_(\w+);$",
+        front["locations"]["/internal/layers/"]["extraConfig"],
+        re.MULTILINE,
+    )
+    assert {
+        "Content-Security-Policy",
+        "X-Content-Type-Options",
+        "X-Frame-Options",
+        "X-XSS-Protection",
+    } <= {name for name, _ in added}
+    assert all(variable == name.lower().replace("-", "_") for name, variable in added)
+
+
+def test_a_port_that_nginx_has_is_told():
+    (warning,) = nixery('nginx.virtualHost = "example.org"; port = 80;')["warnings"]
+    assert "services.nixery.port is 80, where nginx listens, too" in warning
+
+
 def test_nginx_reads_no_files_where_there_are_none():
     found = nixery(
         'nginx.virtualHost = "example.org"; storage = { backend = "gcs"; gcs.bucket = "b"; };'

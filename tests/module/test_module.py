@@ -1,10 +1,12 @@
 """services.nixery, evaluated: what it refuses, and what a good configuration comes to."""
 
 import re
+import tempfile
+from pathlib import Path
 
 import pytest
 from nixos_module import ROOT, EvaluationFails, evaluate
-from services import configured, nixery
+from services import configured, environment, nixery
 
 pytestmark = pytest.mark.nix
 
@@ -52,7 +54,17 @@ def test_nothing_is_done_unless_it_is_enabled():
                 "environmentFile",
             )
         ),
-        ('storage.path = "/home/images";', "the service sees nothing below /home"),
+        *(
+            (setting, "the service sees nothing below /home, /root, /run/user, /tmp and /var/tmp")
+            for setting in (
+                'storage.path = "/home/images";',
+                'storage.path = "/var/tmp/images";',
+                'evaluation.allowedPaths = [ "/srv" "/tmp/overlays" ];',
+                'source.path = null; source.repo = "/home/me/packages";',
+                'source.path = null; source.repo = "file:///root/packages";',
+            )
+        ),
+        ('storage.path = "/srv/all images";', "storage.path is '/srv/all images', but systemd"),
         ("compression.level = 13;", "is 13, but the highest of gzip is 12"),
         ("gc.enable = true;", "exactly one of services.nixery.gc.keepBytes and gc.olderThan"),
         (
@@ -71,6 +83,15 @@ def test_what_is_refused(text, message):
 def test_a_source_in_somebodys_home_is_refused():
     found = evaluate('{ services.nixery = { enable = true; source.path = "/root/p"; }; }')
     assert any("source.path is /root/p" in failed for failed in found["failed"])
+
+
+def test_a_source_beside_the_configuration_may_lie_in_a_home():
+    """A path literal is copied to the store: the service never looks where it was."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as hidden:
+        (Path(hidden) / "default.nix").write_text("{ }\n")
+        found = evaluate(f"{{ services.nixery = {{ enable = true; source.path = {hidden}; }}; }}")
+    assert found["failed"] == []
+    assert environment(found)["NIXERY_PKGS_PATH"].startswith("/nix/store/")
 
 
 def test_a_machine_without_nix_is_refused():

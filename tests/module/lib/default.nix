@@ -95,6 +95,9 @@ let
       removeAttrs set (builtins.filter (name: !keep name set.${name}) (builtins.attrNames set));
 
     hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
+    removePrefix =
+      prefix: text:
+      if lib.hasPrefix prefix text then substring (stringLength prefix) (-1) text else text;
     hasSuffix =
       suffix: text:
       let
