@@ -1,2 +1,2 @@
-# An overlay: adds our packages to a nixpkgs. `nixery` there is the Go server; here it is this one.
+# An overlay: adds our packages to a nixpkgs, `pkgs.nixery-bin` and the others.
 final: _: import ../default.nix { pkgs = final; }

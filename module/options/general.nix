@@ -13,10 +13,10 @@ in
 
     package = mkOption {
       type = types.package;
-      # nixpkgs has a package of this name: the Go server.
+      # Not `pkgs.nixery`: that exists only where somebody has applied our overlay.
       default = (import ../../default.nix { inherit pkgs; }).nixery-bin;
       defaultText = lib.literalExpression "(import ./default.nix { inherit pkgs; }).nixery-bin";
-      example = lib.literalExpression "inputs.nixery.packages.\${pkgs.system}.default";
+      example = lib.literalExpression "inputs.nixery.packages.\${pkgs.stdenv.hostPlatform.system}.default";
       description = ''
         The package to run. It brings the commands `nixery` and `nixery-prepare-image`.
       '';
