@@ -5,11 +5,12 @@ What either keeps lies in one directory; its name must be short, it names socket
 
 import json
 import os
+import re
 import select
 import socket
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,12 +20,27 @@ from unpacked import run
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 """Debian has dockerd, and runc for both, where not everyone looks."""
 RUN_AS = "test"
+READY = "ready"
+"""The socket in a daemon's directory where the test is its service manager."""
+_ENTER = (
+    *("unshare", "--mount", "--propagation=private", "sh", "-euc"),
+    """
+    root=$0 home=$1
+    shift
+    mount --bind "$root" "$root"
+    mount -t proc proc "$root/proc"
+    mount --rbind /sys "$root/sys"
+    mount --rbind /dev "$root/dev"
+    mount -t tmpfs tmpfs "$root/run"
+    mount --bind "$home" "$root/mnt"
+    exec chroot "$root" "$@"
+    """,
+)
+"""A command begins with it that has another root, then that and its own directory."""
 
 
 class Containerd:
     NEEDS = ("containerd", "ctr", "runc")
-    # Works on every file system; overlayfs does not on one of its own kind.
-    _SNAPSHOTTER = "--snapshotter=native"
 
     def __init__(self, home: Path) -> None:
         (home / "config").write_text(
@@ -32,41 +48,50 @@ class Containerd:
             f'[plugins."io.containerd.internal.v1.opt"]\npath = "{home}/opt"\n'
         )
         self.command = (
+            *("env", f"NOTIFY_SOCKET={home / READY}"),
             *("containerd", "--config", home / "config", "--address", home / "socket"),
             *("--root", home / "root", "--state", home / "state"),
         )
         self._ctr = ("ctr", "--address", home / "socket")
 
+    def _snapshotter(self) -> str:
+        """As docker chooses: overlayfs works on most file systems; the other copies every layer."""
+        plugins = run(*self._ctr, "plugins", "ls")
+        return f"--snapshotter={'overlayfs' if re.search('overlayfs .* ok', plugins) else 'native'}"
+
     def pull(self, image: str) -> None:
-        pull = (*self._ctr, "images", "pull", "--plain-http", self._SNAPSHOTTER)
+        pull = (*self._ctr, "images", "pull", "--plain-http", self._snapshotter())
         run(*pull, f"{image}:latest")
 
     def run(self, image: str, *command: str) -> str:
-        words = (*self._ctr, "run", "--rm", self._SNAPSHOTTER, f"{image}:latest", RUN_AS)
+        words = (*self._ctr, "run", "--rm", self._snapshotter(), f"{image}:latest", RUN_AS)
         return run(*words, *command, env=os.environ | {"PATH": PATH})
 
     @contextmanager
     def unpacked(self, image: str, directory: Path) -> Iterator[Path]:
         images = (*self._ctr, "images")
-        run(*images, "mount", self._SNAPSHOTTER, f"{image}:latest", directory)
+        run(*images, "mount", self._snapshotter(), f"{image}:latest", directory)
         try:
             yield directory
         finally:
-            run(*images, "unmount", "--rm", self._SNAPSHOTTER, directory)
+            run(*images, "unmount", "--rm", self._snapshotter(), directory)
 
 
 class Docker:
     NEEDS = ("dockerd", "docker", "containerd", "runc")
 
-    def __init__(self, home: Path) -> None:
-        socket_ = f"unix://{home}/socket"
-        self.command = (
-            *("dockerd", "--host", socket_, "--pidfile", home / "pid"),
-            *("--data-root", home / "root", "--exec-root", home / "state"),
+    def __init__(self, home: Path, root: Path | None = None) -> None:
+        """``root``: another system, whose daemon it is; it sees ``home`` at /mnt."""
+        place = home if root is None else Path("/mnt")
+        daemon = (
+            *("env", f"NOTIFY_SOCKET={place / READY}", "dockerd"),
+            *("--host", f"unix://{place}/socket", "--pidfile", place / "pid"),
+            *("--data-root", place / "root", "--exec-root", place / "state"),
             # The machine's network stays as it is.
             *("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
         )
-        self._docker = ("docker", "--config", home / "client", "--host", socket_)
+        self.command = daemon if root is None else (*_ENTER, root, home, *daemon)
+        self._docker = ("docker", "--config", home / "client", "--host", f"unix://{home}/socket")
 
     def version(self) -> int:
         """The daemon's first number."""
@@ -92,19 +117,21 @@ class Docker:
 
 
 @contextmanager
-def running(kind: type[Containerd] | type[Docker]) -> Iterator[Containerd | Docker]:
+def running(
+    kind: Callable[..., Containerd | Docker], *arguments: Path
+) -> Iterator[Containerd | Docker]:
     """Ends it with SIGTERM, which must be a clean end."""
     with TemporaryDirectory(prefix="daemon-", dir="/tmp") as place:
         home = Path(place)
-        client = kind(home)
+        client = kind(home, *arguments)
         with (
             (home / "log").open("wb") as log,
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as said,
         ):
-            said.bind(str(home / "ready"))
+            said.bind(str(home / READY))
             daemon = subprocess.Popen(
                 client.command,
-                env=os.environ | {"PATH": PATH, "NOTIFY_SOCKET": said.getsockname()},
+                env=os.environ | {"PATH": PATH},
                 stdout=log,
                 stderr=log,
             )
