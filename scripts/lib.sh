@@ -56,18 +56,29 @@ install_packages() {
   ((EUID == 0)) ||
     die "missing here: $*. Only root may install them: apt-get install --no-install-recommends $*"
   say "installing with apt: $*"
+  APT_LOG=$(mktemp)
   # The index may be absent (a fresh machine) or stale (its packages gone from the mirror).
   # In both cases an update mends it; where it is good, the update would only cost time.
-  apt_index_exists && apt_get install --yes --no-install-recommends "$@" && return
+  apt_index_exists && apt_install "$@" && return
   apt_get update -o APT::Update::Error-Mode=any || mirror_fails
-  apt_get install --yes --no-install-recommends "$@" || mirror_fails
+  apt_install "$@" || mirror_fails
 }
+
+# What comes with a daemon (docker, nginx, sshd) is there to be called: Debian would start it, but
+# asks this file first.
+START_POLICY=/usr/sbin/policy-rc.d
+apt_install() (
+  if [[ ! -e $START_POLICY ]]; then
+    trap 'rm -f "$START_POLICY"' EXIT
+    install -m 755 /dev/stdin "$START_POLICY" <<<$'#!/bin/sh\nexit 101'
+  fi
+  apt_get install --yes --no-install-recommends "$@"
+)
 
 apt_index_exists() { compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; }
 
 # apt-get, quiet unless it fails, patient with the mirror and with another apt that is running.
 apt_get() {
-  APT_LOG=${APT_LOG:-$(mktemp)}
   DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 \
     -o Dpkg::Use-Pty=0 "$@" </dev/null >"$APT_LOG" 2>&1
 }

@@ -11,6 +11,7 @@ echo "apt-get ${*//-o [A-Za-z]*=[a-zA-Z0-9]* /}" >>"$LOG"
 number=$(grep -c ^apt-get "$LOG")
 IFS='|' read -ra answers <<<"$ANSWERS"
 answer=${answers[number - 1]:-ok}
+[[ ! -x ${START_POLICY:-} ]] || sh "$START_POLICY" || echo "starting a service: $?" >>"$LOG"
 [[ $answer == ok ]] || { echo "$answer" >&2; exit 100; }
 """
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root installs packages")
@@ -45,6 +46,29 @@ def test_all_that_is_missing_comes_with_one_call(apt, project):
     assert result.returncode == 0
     assert "installing with apt: first second third" in result.stderr
     assert [words[-4:] for words in verbs(project.log)] == [["install", "first", "second", "third"]]
+
+
+@AS_ROOT
+def test_no_service_is_started(project, tmp_path):
+    """Debian asks a file of this name, whose 101 means no; it is gone afterwards."""
+    project.command("apt-get", APT)
+    policy = tmp_path / "policy"
+    script = f"apt_index_exists() {{ true; }}; export START_POLICY={policy}; need no-such=x"
+    assert project.bash(script, ANSWERS="").returncode == 0
+    assert project.log[1:] == ["starting a service: 101"]
+    assert not policy.exists()
+
+
+@AS_ROOT
+def test_the_policy_of_the_machine_stays(project, tmp_path):
+    project.command("apt-get", APT)
+    policy = tmp_path / "policy"
+    policy.write_text("exit 104")
+    policy.chmod(0o755)
+    script = f"apt_index_exists() {{ true; }}; export START_POLICY={policy}; need no-such=x"
+    assert project.bash(script, ANSWERS="").returncode == 0
+    assert project.log[1:] == ["starting a service: 104"]
+    assert policy.read_text() == "exit 104"
 
 
 @AS_ROOT
