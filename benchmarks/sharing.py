@@ -12,6 +12,10 @@ that refers to them, and the client pulls all images again.
     after      bytes pulled after the change, in units of what strategy `size` pulls after it;
                the mean of 10 changes
     layers     of store paths in an image, the mean
+    worse      share of the images that made the client pull more bytes than with `size`, when
+               their turn came at first. An image alone is the same bytes with every strategy
+    behind     images after which the client has pulled no more in total than with `size`, and
+               stays so to the end
     republish  bytes pulled once more if a table is learned anew from as many images again and
                every image is planned by it at once, in the units of `first`; nothing where the
                new table is too little better to be published. A server keeps the plans of
@@ -25,7 +29,6 @@ The last line is JSON.
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +39,7 @@ from statistics import fmean
 from benchmarks import distribution, plots
 from benchmarks.client import Client
 from benchmarks.distribution import Distribution, Revision
+from benchmarks.figures import Figures, as_json, behind, mean, report, worse
 from benchmarks.images import IMAGES, TOOLS, Image, draw, read_tools, starting_list
 from nixery.closure import Closure
 from nixery.layers import EMPTY, STRATEGIES, LayerPlan, Strategy, Tables, group
@@ -63,14 +67,6 @@ class Contender:
         return [group(closure, self.tables, budget, self.strategy) for closure in images]
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    first: float
-    after: float
-    layers: float
-    republish: float
-
-
 def main() -> None:
     arguments = parse(sys.argv[1:])
     debian = distribution.read()
@@ -93,7 +89,7 @@ def main() -> None:
     if arguments.plots:
         for file in plots.write(arguments.plots, as_json(results)):
             print(f"wrote {file}")
-    winner = min(STRATEGIES, key=lambda strategy: _mean(results[strategy]))
+    winner = min(STRATEGIES, key=lambda strategy: mean(results[strategy]))
     print(json.dumps({"default": winner, "strategies": as_json(results)}))
 
 
@@ -166,19 +162,22 @@ def score(
     ideal = sum(debian.nodes[n].size for n in needed)
     results: dict[str, dict[int, Figures]] = {contender: {} for contender in given}
     for budget in BUDGETS:
-        yardstick: list[int] = []
+        yardstick: tuple[Sequence[int], Sequence[int]] | None = None
         for contender_name, contender in given.items():
             plans = contender.plans(now, budget)
-            first, again = _pulled(plans, [contender.plans(closures, budget) for closures in then])
-            yardstick = yardstick or again
+            found = _pulled(plans, [contender.plans(closures, budget) for closures in then])
+            by_size, again_by_size = yardstick = yardstick or found
+            first, again = found
             republish = 0
             if anew := republished(contender, budget):
                 _, (republish,) = _pulled(plans, [anew.plans(now, budget)])
             results[contender_name][budget] = Figures(
-                first / ideal,
+                sum(first) / ideal,
                 # A change that touches no image says nothing.
-                fmean([a / b for a, b in zip(again, yardstick, strict=True) if b] or [1.0]),
+                fmean([a / b for a, b in zip(again, again_by_size, strict=True) if b] or [1.0]),
                 fmean(len(plan.layers) for plan in plans),
+                worse(first, by_size),
+                behind(first, by_size),
                 republish / ideal,
             )
     return results
@@ -196,47 +195,11 @@ def republished(contender: Contender, budget: int) -> Contender | None:
 
 def _pulled(
     plans: Sequence[LayerPlan], later: Sequence[Sequence[LayerPlan]]
-) -> tuple[int, list[int]]:
-    """Bytes of the first pulls, and of the later ones, each right after the first."""
+) -> tuple[list[int], list[int]]:
+    """Bytes of each first pull, and of all later ones, which come right after the first."""
     client = Client()
-    first = client.pull(plans)
+    first = [client.pull([plan]) for plan in plans]
     return first, [client.forked().pull(again) for again in later]
-
-
-def _mean(by_budget: Mapping[int, Figures]) -> float:
-    """The geometric mean of `first` and `after`: what a strategy is judged by."""
-    return fmean(math.log(f.first) + math.log(f.after) for f in by_budget.values())
-
-
-def report(results: Mapping[str, Mapping[int, Figures]]) -> None:
-    print(f"{'':18}{'first':^21}{'after':^21}{'layers':^21}{'republish':^21}")
-    print(f"{'':18}" + "".join(f"{budget:>7}" for budget in BUDGETS) * 4)
-    for contender, by_budget in results.items():
-        figures = [by_budget[budget] for budget in BUDGETS]
-        print(
-            f"{contender:18}"
-            + "".join(f"{f.first:7.2f}" for f in figures)
-            + "".join(f"{f.after:7.2f}" for f in figures)
-            + "".join(f"{f.layers:7.0f}" for f in figures)
-            + "".join(f"{f.republish:7.2f}" for f in figures)
-        )
-
-
-def as_json(
-    results: Mapping[str, Mapping[int, Figures]],
-) -> dict[str, dict[str, dict[str, float]]]:
-    return {
-        contender: {
-            str(budget): {
-                "first": round(f.first, 3),
-                "after": round(f.after, 3),
-                "layers": round(f.layers, 1),
-                "republish": round(f.republish, 3),
-            }
-            for budget, f in by_budget.items()
-        }
-        for contender, by_budget in results.items()
-    }
 
 
 if __name__ == "__main__":

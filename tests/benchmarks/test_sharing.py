@@ -8,6 +8,7 @@ import pytest
 from benchmarks import plots, sharing
 from benchmarks.client import Client
 from benchmarks.distribution import Revision, change, condense, parse
+from benchmarks.figures import behind, worse
 from benchmarks.images import draw, read_tools, starting_list
 from nixery.layers.plan import Layer, LayerPlan
 
@@ -118,7 +119,19 @@ def test_ideal_is_every_store_path_once(debian):
     assert results["size"][94].first == 1
     assert results["size"][94].after == 1
     assert results["size"][94].layers == 3
+    assert results["size"][94].worse == results["size"][94].behind == 0
     assert results["units"][94].republish == 0
+
+
+def test_images_are_worse_where_they_bring_more_than_by_size():
+    assert worse([9, 1, 1, 6], [5, 5, 5, 5]) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("pulled", "expected"), [([9, 1, 1], 1), ([5, 6, 1], 2), ([5, 5, 5], 0), ([1, 1, 9], 0)]
+)
+def test_a_client_is_behind_as_long_as_it_pulled_more_in_total(pulled, expected):
+    assert behind(pulled, [5, 5, 5]) == expected
 
 
 def test_a_seed_cannot_be_learned_from_and_scored(capsys):
