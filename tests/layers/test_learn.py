@@ -101,6 +101,31 @@ def test_the_images_asked_for_are_served_no_worse_than_by_size(sizes, images, bu
     assert pulled("units") <= pulled("size")
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(1, 100), min_size=12, max_size=12),
+    st.lists(st.sets(st.integers(0, 7), min_size=1, max_size=4), min_size=1, max_size=12),
+)
+def test_no_image_is_worse_than_by_size_while_all_fit(sizes, images):
+    """A client pulls every path once, whatever it pulls first: nobody can pull less.
+
+    Also images that nobody asked for; the packages were asked for, one by one.
+    """
+    names = [f"p{n}" for n in range(8)] + ["l0", "l1", "l2", "l3"]
+    packages = {name: (size, []) for name, size in zip(names, sizes, strict=True)}
+    for n in range(8):
+        packages[f"p{n}"][1].extend({f"l{n % 4}", f"l{n // 2}"})
+    found = asked(*([f"p{n}"] for n in range(8)), packages=packages)
+    tables = Tables(EMPTY.popularity, learn(found, budgets=[]))
+    layers, paths = set(), {}
+    for image in images:
+        needed = found.brings(*(f"p{n}" for n in image))
+        closure = closure_of({name: packages[name] for name in needed})
+        layers |= set(group(closure, tables, 94, "units").layers)
+        paths |= {info.path: info.size for info in closure.paths}
+        assert sum(layer.size for layer in layers) == sum(paths.values())
+
+
 def test_all_images_that_were_learned_from_judge_a_table(monkeypatch):
     """One image alone shares nothing, and would call every table useless."""
     monkeypatch.setattr(module, "LOOKED_BACK", 1)
