@@ -9,7 +9,6 @@ import re
 import select
 import socket
 import subprocess
-import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,9 +110,11 @@ class Docker:
     def unpacked(self, image: str, directory: Path) -> Iterator[Path]:
         run(*self._docker, "create", "--name", RUN_AS, image, "none")
         run(*self._docker, "export", "--output", directory / "tar", RUN_AS)
-        with tarfile.open(directory / "tar") as archive:
-            archive.extractall(directory / "tree", filter="fully_trusted")
-        yield directory / "tree"
+        tree = directory / "tree"
+        tree.mkdir()
+        unpacking = ("tar", "--extract", "--preserve-permissions", "--numeric-owner")
+        run(*unpacking, f"--file={directory / 'tar'}", f"--directory={tree}")
+        yield tree
 
 
 @contextmanager
