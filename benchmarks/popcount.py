@@ -16,20 +16,15 @@ remains is reading, counting, and making units of packages: of 300 at random, an
 
 import argparse
 import json
-import lzma
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 from statistics import median
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import Any
 
 from nixery.closure import Closure, PathInfo
@@ -37,6 +32,7 @@ from nixery.layers.demand import demand
 from nixery.layers.names import name
 from nixery.popcount.count import starting_list
 from nixery.popcount.journal import Journal
+from tests.popcount.cache_server import CacheServer
 
 PATHS = 100_000
 REFERENCES = 9
@@ -77,14 +73,20 @@ def measure(paths: int, runs: int, scratch: Path) -> dict[str, Any]:
     with Journal(journal).opened() as kept:
         for info in graph.paths:
             kept.keep(info.path, info)
-    (scratch / "channel").mkdir()
-    listed = "\n".join(info.path for info in graph.paths).encode()
-    (scratch / "channel/store-paths.xz").write_bytes(lzma.compress(listed, preset=0))
+    channel = CacheServer({})
+    channel.list([info.path for info in graph.paths])
     (scratch / "start").write_text(name(graph.paths[0].path))
     print(f"{'':>5}{'nixery s':>10}{'peak MiB':>10}{'one s':>8}{'yardstick s':>13}{'peak MiB':>10}")
     whole, counting, yardstick = [], [], []
-    with _serving(scratch / "channel") as url:
-        command = ("nixery", "popcount", "channel", url, "-o", str(journal.parent))
+    with channel.running():
+        command = (
+            "nixery",
+            "popcount",
+            "channel",
+            f"{channel.url}/channel",
+            "-o",
+            str(journal.parent),
+        )
         for number in range(runs):
             whole.append(_run(command))
             counting.append(_run((*command, "--start", str(scratch / "start"))))
@@ -138,21 +140,6 @@ def _run(command: Sequence[str]) -> Run:
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return Run(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
-
-
-@contextmanager
-def _serving(directory: Path) -> Iterator[str]:
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    handler = partial(Quiet, directory=str(directory))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
 
 
 if __name__ == "__main__":

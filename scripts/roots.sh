@@ -3,6 +3,7 @@
 #
 #   make_root SUITE TARGET PACKAGE…   a minimal system as a directory, or a tarball (*.tar)
 #   recipe_key WORD…                  what a cached root is kept under
+#   cached_root NAME MAKER            its directory; MAKER DIRECTORY is run where it is not there
 #   in_namespace CLEANER COMMAND…     in a mount and a PID namespace of its own; CLEANER runs last
 #
 # The addresses of packages are asked of apt; none is written down.
@@ -16,6 +17,17 @@ need_roots() {
 # it: a root that is a few weeks old is as good, and the cache may be deleted when it is not.
 recipe_key() {
   { printf '%s\n' "$@"; declare -f make_root; } | sha256sum | cut -c 1-16
+}
+
+# One of several that ask at the same time makes it; the others wait.
+cached_root() {
+  local root=$CACHE/roots/$1 maker=$2 turn
+  mkdir -p "${root%/*}"
+  exec {turn}>"$root.lock"
+  flock "$turn"
+  [[ -d $root ]] || "$maker" "$root" >&2
+  exec {turn}>&-
+  printf '%s\n' "$root"
 }
 
 make_root() {

@@ -3,17 +3,18 @@
 import lzma
 import threading
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HASH = "{:032d}"
 
 
-def store_path(number, name):
+def store_path(number: int, name: str) -> str:
     return f"/nix/store/{HASH.format(number)}-{name}"
 
 
-def narinfo(path, size, references):
+def narinfo(path: str, size: int, references: Sequence[str]) -> str:
     return (
         f"StorePath: {path}\nURL: nar/x.nar.xz\nCompression: xz\nNarHash: sha256:0\n"
         f"NarSize: {size}\nReferences: {' '.join(to.rpartition('/')[2] for to in references)}\n"
@@ -24,10 +25,10 @@ def narinfo(path, size, references):
 class CacheServer:
     """``pages``: what is at which address. ``asked``: how often each was asked for."""
 
-    def __init__(self, packages):
+    def __init__(self, packages: Mapping[str, tuple[int, Sequence[str]]]) -> None:
         """``packages``: store path → (size, references); all are listed."""
-        self.asked = Counter()
-        self.failing = {}
+        self.asked: Counter[str] = Counter()
+        self.failing: dict[str, list[int | None]] = {}
         """Address → statuses to answer first; None closes the connection without an answer."""
         self.pages = {
             f"/cache/{path.rpartition('/')[2][:32]}.narinfo": narinfo(path, *rest).encode()
@@ -35,11 +36,11 @@ class CacheServer:
         }
         self.list(packages)
 
-    def list(self, paths):
+    def list(self, paths: Iterable[str]) -> None:
         self.pages["/channel/store-paths.xz"] = lzma.compress("\n".join(paths).encode())
 
     @contextmanager
-    def running(self):
+    def running(self) -> Iterator["CacheServer"]:
         pages, asked, failing = self.pages, self.asked, self.failing
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,9 +48,9 @@ class CacheServer:
             # Head and body are two writes; the second would wait 40 ms for the client.
             disable_nagle_algorithm = True
 
-            def do_GET(self):
+            def do_GET(self) -> None:
                 asked[self.path] += 1
-                status = 200 if self.path in pages else 404
+                status: int | None = 200 if self.path in pages else 404
                 if faults := failing.get(self.path):
                     status = faults.pop(0)
                 if status is None:
@@ -61,7 +62,7 @@ class CacheServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *args):
+            def log_message(self, *_: object) -> None:
                 pass
 
         class Server(ThreadingHTTPServer):
