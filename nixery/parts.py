@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from nixery import archive
+from nixery import archive, layers
 from nixery.answers import Answers
 from nixery.archive import Packer, Workers, compression_of
 from nixery.builder import Builder, Limits
@@ -199,7 +199,11 @@ def recipe(settings: Settings, packer: Packer) -> Recipe:
         image={
             "archive": archive.FORMAT,
             "compression": packer.compression.key,
-            "layers": {"strategy": settings.layering, "budget": settings.layer_budget},
+            "layers": {
+                "format": layers.FORMAT,
+                "strategy": settings.layering,
+                "budget": settings.layer_budget,
+            },
         },
     )
 

@@ -5,7 +5,8 @@
     plan.py        the values, and the rule that all strategies end with
     size.py        largest first, without any knowledge
     dominator.py   the classic: what one path alone brings in goes with it
-    units.py       what always comes together in what people ask for goes together
+    units.py       what always comes together in what people ask for goes together; with
+                   unknown.py, what no table knows goes with the package that brings it
     tables.py      the knowledge, as frozen values: popularity and units; JSON and versions
     names.py       what a store path is called in a table
     learn.py       makes the table of units; demand.py, replay.py and unite.py (with its offers.py)
@@ -22,7 +23,20 @@ from nixery.layers import dominator, size, units
 from nixery.layers.plan import Layer, LayerPlan
 from nixery.layers.tables import EMPTY, Tables
 
-__all__ = ["EMPTY", "READS", "STRATEGIES", "Layer", "LayerPlan", "Strategy", "Tables", "group"]
+__all__ = [
+    "EMPTY",
+    "FORMAT",
+    "READS",
+    "STRATEGIES",
+    "Layer",
+    "LayerPlan",
+    "Strategy",
+    "Tables",
+    "group",
+]
+
+FORMAT = 2
+"""Goes up when the same closure, tables and budget would give another plan than before."""
 
 Strategy = Literal["size", "dominator", "units"]
 

@@ -2,7 +2,7 @@
 
 A few hundred images say exactly which packages people like, and little about which will come
 together next. So each image asked for is joined by one that is drawn: as many packages, each as
-often as it was asked for; and in every second one some give way to packages of the starting list,
+often as it was asked for; and in every fourth one some give way to packages of the starting list,
 so that a table does not fall apart where it meets a tool that nobody asked for yet.
 """
 
@@ -14,8 +14,10 @@ from nixery.layers.demand import Demand
 ASKED = 300
 """The latest images that count. More cost time and change little."""
 DRAWN = 300
+STRANGE = 0.25
+"""The share of drawn images with packages of the starting list."""
 STRANGERS = 3
-"""Packages, at most, of the starting list in a drawn image that has some."""
+"""Such packages, at most, in an image that has some."""
 USUAL_SIZES = range(1, 13)
 """Packages in an image, as long as nothing was asked for."""
 
@@ -36,7 +38,7 @@ def replay(demand: Demand) -> list[tuple[str, ...]]:
     def draw() -> tuple[str, ...]:
         size = min(random.choice(sizes), len(packages) or len(demand.start))
         strangers = size if not packages else 0
-        if packages and demand.start and random.random() < 0.5:
+        if packages and demand.start and random.random() < STRANGE:
             strangers = random.randint(1, min(STRANGERS, size))
         strangers = min(strangers, len(demand.start))
         image = set(random.sample(demand.start, strangers))

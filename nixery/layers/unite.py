@@ -5,18 +5,26 @@
     perl      x  x  x
     git       x  x              budget 2
 
-Putting two units together costs what is then pulled twice. perl + git: pull 1 brings both, and
-pull 3 brings perl again without git, 50 more. glibc + perl: 40 more, in pull 4. glibc + git: 40
-more, in pulls 3 and 4. What it gives is a layer less in every pull that has both and is short of
-layers: pulls 1 and 2 here, in each of the three cases. Perl and glibc are put together, at 40
-for two layers saved.
+Putting two units together costs what is then pulled twice. perl + git: pulls 1 and 2 bring both,
+and pull 3 brings perl again without git. How likely is that? The pulls are some of many that could
+have been, so the client to come makes every second of them: it meets something that is in one
+pull with a chance of 1/2, in two with 3/4, in n with 1 - 1/2**n.
+
+                     apart                           together
+    perl + git       50 * 7/8 + 30 * 3/4 = 66.25     80 * 3/4 + 50 * 1/2 = 85       18.75 more
+    glibc + perl     40 * 15/16 + 50 * 7/8 = 81.25   90 * 7/8 + 40 * 1/2 = 98.75    17.5 more
+    glibc + git      40 * 15/16 + 30 * 3/4 = 60      70 * 3/4 + 40 * 3/4 = 82.5     22.5 more
+
+What it gives is a layer less in every pull that has both and is short of layers: pulls 1 and 2
+here, in each of the three cases. Perl and glibc are put together, at 17.5 for two layers saved.
 
 So, step by step, the pair that costs least for each layer it saves. A pair costs more where its
 halves change at different times: then the one is pulled again because of the other. How often
 something changes follows from how much it is made of.
 
 It ends where all fit. Leaving some pulls short can be better: what does not fit there shares a
-last layer, which costs its size in each such pull. The best of the states on the way is taken.
+last layer, which costs its size in every second such pull. The best of the states on the way is
+taken.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,11 +57,17 @@ class Shelf:
     cost: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        cost = _cost(sum(size for _, size in self.variants), self.made_of)
+        size = sum(size * _chance(pulls) for pulls, size in self.variants)
+        cost = _cost(size, self.made_of)
         object.__setattr__(self, "cost", cost)
 
 
-def _cost(size: int, made_of: int) -> float:
+def _chance(pulls: int) -> float:
+    """That a client meets what is in these pulls, when it makes every second of all."""
+    return 1 - 0.5 ** pulls.bit_count()
+
+
+def _cost(size: float, made_of: int) -> float:
     """Bytes pulled at first, and those expected after a change."""
     count = made_of.bit_count()
     while len(_UNCHANGED) <= count:
@@ -75,23 +89,23 @@ def _variants(one: Shelf, other: Shelf) -> Iterator[tuple[int, int]]:
             yield alone, more
 
 
-def _size(one: Shelf, other: Shelf) -> int:
-    """The bytes of all variants of both together; written out, because it is asked most often."""
-    total = 0
+def _size(one: Shelf, other: Shelf) -> float:
+    """The bytes expected of both together; written out, because it is asked most often."""
+    total = 0.0
     for pulls, size in one.variants:
         common = pulls & other.present
         if common != pulls:
-            total += size
+            total += size * (1 - 0.5 ** (pulls ^ common).bit_count())
         if common:
             for others, more in other.variants:
                 if both := common & others:
-                    total += size + more
+                    total += (size + more) * (1 - 0.5 ** both.bit_count())
                     common ^= both
                     if not common:
                         break
     for others, more in other.variants:
-        if others & ~one.present:
-            total += more
+        if alone := others & ~one.present:
+            total += more * (1 - 0.5 ** alone.bit_count())
     return total
 
 
@@ -196,8 +210,8 @@ class _State:
         self.joined += 1
         return number
 
-    def left_over(self) -> int:
-        """Bytes, over all pulls, of what does not fit."""
+    def left_over(self) -> float:
+        """Bytes, over every second pull, of what does not fit."""
         short, short_of = self.short, {}
         for pull in _bits(short):
             short_of[pull] = self.count[pull] - self.room + 1
@@ -212,7 +226,7 @@ class _State:
                     short ^= 1 << pull
             if not short:
                 break
-        return total
+        return total / 2
 
 
 def _bits(mask: int) -> Iterator[int]:

@@ -15,20 +15,22 @@ together, in the same way for all images, whether they are short of layers or no
 not short would otherwise have other layers than its neighbours. These *unions* are part of the
 table (``learn.py`` makes it), for the budgets that are in use.
 
-Steps: find the union of each path by its name; what no table knows is a group of its own. The
-largest groups get a layer each, and what the budget has no room for shares the last one. So with
-an empty table this is ``size``; and whatever the table says, the last layer, which few images
-share, is never larger than there, because every group is at least as large as its largest path.
+Steps: find the union of each path by its name; what no table knows goes with the package that
+brings it, or alone (``unknown.py``). The largest groups get a layer each, and what the budget has
+no room for shares the last one. A table that knows none of the paths, such as an empty one, says
+nothing, and this is ``size``. Whatever a table says, the last layer, which few images share, is
+never larger than there, because every group is at least as large as its largest path.
 """
 
 from nixery.closure import Closure, PathInfo
 from nixery.layers.names import full_name, name
 from nixery.layers.plan import LayerPlan, fit
 from nixery.layers.tables import Tables
+from nixery.layers.unknown import group_unknown
 
 
 def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
-    """Unions of what the table knows, single paths of what it does not; the largest alone.
+    """Unions of what the table knows, groups of what it does not; a layer for each of the largest.
 
     >>> from nixery.layers.tables import Popularity, Units
     >>> tables = Tables(Popularity({}), Units((("openssl",), ("git", "pcre2")), {}))
@@ -40,15 +42,16 @@ def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
     """
     shelves = tables.units.shelves(budget)
     known: dict[int, list[PathInfo]] = {}
-    unknown: list[list[PathInfo]] = []
+    unknown: list[PathInfo] = []
     for info in sorted(closure.paths, key=lambda info: info.path):
         shelf = shelves.get(full_name(info.path), shelves.get(name(info.path)))
         if shelf is None:
-            unknown.append([info])
+            unknown.append(info)
         else:
             known.setdefault(shelf, []).append(info)
+    new = group_unknown(closure, unknown, budget) if known else [[info] for info in unknown]
     largest_first = sorted(
-        [*known.items(), *((None, single) for single in unknown)],
+        [*known.items(), *((None, infos) for infos in new)],
         key=lambda item: (-sum(info.size for info in item[1]), item[1][0].path),
     )
     layers, rest = fit([infos for _, infos in largest_first], budget)

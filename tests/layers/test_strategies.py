@@ -1,5 +1,6 @@
 """What holds for every strategy, whatever the tables say."""
 
+import hashlib
 import random
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nixery.closure import Closure
-from nixery.layers import EMPTY, STRATEGIES, group
+from nixery.layers import EMPTY, FORMAT, STRATEGIES, Tables, group
+from nixery.layers.tables import Popularity, Units
 
 BUDGETS = st.integers(min_value=1, max_value=20)
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
@@ -57,3 +59,31 @@ def test_shared_layers_come_in_the_same_order_in_both_images(strategy):
     assert shared
     first, second = ([paths for paths in order if paths in shared] for order in orders)
     assert first == second
+
+
+def large_image():
+    """300 paths in twelve packages, and a table that knows two thirds of them."""
+    rng = random.Random(1)
+    names = [f"p{n:03d}" for n in range(300)]
+    packages = {
+        name: (int(rng.lognormvariate(12, 2)), set(rng.sample(names[:n][-40:], min(n, 3))))
+        for n, name in enumerate(names)
+    }
+    known = [tuple(names[n : n + 4]) for n in range(0, 200, 4)]
+    popularity = Popularity({name: 1 + n % 7 for n, name in enumerate(names)})
+    return closure_of(packages), Tables(popularity, Units(tuple(known), {40: ((0, 7), (1, 3))}))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "plan"),
+    [
+        ("size", "1f68a7a74f689c63"),
+        ("dominator", "57a372f54edb53ed"),
+        ("units", "bd19cc7941487923"),
+    ],
+)
+def test_the_plans_of_this_format(strategy, plan):
+    """Where one changes, raise layers.FORMAT: else two servers make two images of one request."""
+    found = group(*large_image(), 20, strategy)
+    said = repr([(layer.paths, layer.size, layer.why) for layer in found.layers])
+    assert (FORMAT, hashlib.sha256(said.encode()).hexdigest()[:16]) == (2, plan)

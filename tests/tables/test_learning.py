@@ -188,6 +188,15 @@ async def test_a_process_learns_the_same(images):
     assert table == child.answer(request)
 
 
+async def test_a_process_finds_the_packages_that_a_wrapper_added(images, monkeypatch, tmp_path):
+    """As Nix wraps programs: the interpreter itself has none of them, wherever it is started."""
+    monkeypatch.setattr(sys, "executable", sys._base_executable)
+    monkeypatch.chdir(tmp_path)
+    note(images, LEAST)
+    request = child.request(images.latest(), None, None, BUDGET)
+    assert await in_a_process(request) == child.answer(request)
+
+
 def test_a_unit_that_may_set_no_priorities_learns_all_the_same(images, monkeypatch, capsysbinary):
     def refuse(_):
         raise PermissionError
