@@ -53,10 +53,13 @@ class Containerd:
         )
         self._ctr = ("ctr", "--address", home / "socket")
 
-    def _snapshotter(self) -> str:
+    def driver(self) -> str:
         """As docker chooses: overlayfs works on most file systems; the other copies every layer."""
         plugins = run(*self._ctr, "plugins", "ls")
-        return f"--snapshotter={'overlayfs' if re.search('overlayfs .* ok', plugins) else 'native'}"
+        return "overlayfs" if re.search("overlayfs .* ok", plugins) else "native"
+
+    def _snapshotter(self) -> str:
+        return f"--snapshotter={self.driver()}"
 
     def pull(self, image: str) -> None:
         pull = (*self._ctr, "images", "pull", "--plain-http", self._snapshotter())
@@ -96,6 +99,10 @@ class Docker:
         """The daemon's first number."""
         text = run(*self._docker, "version", "--format", "{{json .Server.Version}}")
         return int(json.loads(text).split(".")[0])
+
+    def driver(self) -> str:
+        """What puts layers together: overlay2 mounts them, vfs copies every layer."""
+        return run(*self._docker, "info", "--format", "{{.Driver}}").strip()
 
     def pull(self, image: str) -> None:
         run(*self._docker, "pull", "--quiet", image)
