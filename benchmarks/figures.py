@@ -18,13 +18,14 @@ class Figures:
 
     first: float
     after: float
+    moved: float
     layers: float
     worse: float
     behind: int
     republish: float
 
 
-DIGITS = {"first": 2, "after": 2, "layers": 0, "worse": 2, "behind": 0, "republish": 2}
+DIGITS = {"first": 2, "after": 2, "moved": 2, "layers": 0, "worse": 2, "behind": 0, "republish": 2}
 
 
 def worse(pulled: Sequence[int], by_size: Sequence[int]) -> float:

@@ -10,7 +10,8 @@ that refers to them, and the client pulls all images again.
 
     first      bytes pulled, in units of the bytes of the distinct store paths
     after      bytes pulled after the change, in units of what strategy `size` pulls after it;
-               the mean of 10 changes
+               the mean of 10 changes, each of which counts the same
+    moved      bytes pulled after all these changes, in units of what `size` pulls after all
     layers     of store paths in an image, the mean
     worse      share of the images that made the client pull more bytes than with `size`, when
                their turn came at first. An image alone is the same bytes with every strategy
@@ -175,6 +176,7 @@ def score(
                 sum(first) / ideal,
                 # A change that touches no image says nothing.
                 fmean([a / b for a, b in zip(again, again_by_size, strict=True) if b] or [1.0]),
+                sum(again) / (sum(again_by_size) or 1),
                 fmean(len(plan.layers) for plan in plans),
                 worse(first, by_size),
                 behind(first, by_size),
