@@ -200,7 +200,7 @@ def recipe(settings: Settings, packer: Packer) -> Recipe:
             "archive": archive.FORMAT,
             "compression": packer.compression.key,
             "layers": {
-                "format": layers.FORMAT,
+                "format": layers.FORMATS[settings.layering],
                 "strategy": settings.layering,
                 "budget": settings.layer_budget,
             },

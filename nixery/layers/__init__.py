@@ -6,7 +6,7 @@
     size.py        largest first, without any knowledge
     dominator.py   the classic: what one path alone brings in goes with it
     units.py       what always comes together in what people ask for goes together; with
-                   unknown.py, what no table knows goes with the package that brings it
+                   unknown.py, what no table knows goes with what brings it
     tables.py      the knowledge, as frozen values: popularity and units; JSON and versions
     names.py       what a store path is called in a table
     learn.py       makes the table of units; demand.py, replay.py and unite.py (with its offers.py)
@@ -25,7 +25,7 @@ from nixery.layers.tables import EMPTY, Tables
 
 __all__ = [
     "EMPTY",
-    "FORMAT",
+    "FORMATS",
     "READS",
     "STRATEGIES",
     "Layer",
@@ -35,9 +35,6 @@ __all__ = [
     "group",
 ]
 
-FORMAT = 2
-"""Goes up when the same closure, tables and budget would give another plan than before."""
-
 Strategy = Literal["size", "dominator", "units"]
 
 STRATEGIES: Mapping[Strategy, Callable[[Closure, Tables, int], LayerPlan]] = {
@@ -45,6 +42,8 @@ STRATEGIES: Mapping[Strategy, Callable[[Closure, Tables, int], LayerPlan]] = {
     "dominator": dominator.group,
     "units": units.group,
 }
+FORMATS: Mapping[Strategy, int] = {"size": 1, "dominator": 1, "units": 2}
+"""Goes up when the same closure, tables and budget would give another plan than before."""
 READS: Mapping[Strategy, tuple[Literal["popularity", "units"], ...]] = {
     "size": (),
     "dominator": ("popularity",),

@@ -136,8 +136,19 @@ def _pulled(table: Units, demand: Demand, budget: int, images: int) -> int:
     tables = Tables(EMPTY.popularity, table)
     layers: set[tuple[tuple[str, ...], int]] = set()
     for image in dict.fromkeys(demand.images[-images:]):
-        names = sorted(demand.brings(*image))
-        closure = Closure(tuple(PathInfo(f"-{name}", demand.sizes[name], ()) for name in names))
-        plan = units.group(closure, tables, budget)
+        plan = units.group(_closure(demand, image), tables, budget)
         layers.update((layer.paths, layer.size) for layer in plan.layers)
     return sum(size for _, size in layers)
+
+
+def _closure(demand: Demand, image: Iterable[str]) -> Closure:
+    return Closure(
+        tuple(
+            PathInfo(
+                f"-{name}",
+                demand.sizes[name],
+                tuple(f"-{to}" for to in sorted(demand.references[name] - {name})),
+            )
+            for name in sorted(demand.brings(*image))
+        )
+    )

@@ -57,8 +57,10 @@ class Shelf:
     cost: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        size = sum(size * _chance(pulls) for pulls, size in self.variants)
-        cost = _cost(size, self.made_of)
+        total = 0.0
+        for pulls, size in self.variants:  # not sum(), which rounds otherwise since Python 3.12
+            total += size * _chance(pulls)
+        cost = _cost(total, self.made_of)
         object.__setattr__(self, "cost", cost)
 
 

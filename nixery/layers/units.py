@@ -15,11 +15,11 @@ together, in the same way for all images, whether they are short of layers or no
 not short would otherwise have other layers than its neighbours. These *unions* are part of the
 table (``learn.py`` makes it), for the budgets that are in use.
 
-Steps: find the union of each path by its name; what no table knows goes with the package that
-brings it, or alone (``unknown.py``). The largest groups get a layer each, and what the budget has
-no room for shares the last one. A table that knows none of the paths, such as an empty one, says
-nothing, and this is ``size``. Whatever a table says, the last layer, which few images share, is
-never larger than there, because every group is at least as large as its largest path.
+Steps: find the union of each path by its name; what no table knows goes with what brings it, or
+alone (``unknown.py``). The largest groups get a layer each, and what the budget has no room for
+shares the last one. With an empty table this is ``size``. Whatever a table says, the last layer,
+which few images share, is never larger than there, because every group is at least as large as its
+largest path.
 """
 
 from nixery.closure import Closure, PathInfo
@@ -49,9 +49,8 @@ def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
             unknown.append(info)
         else:
             known.setdefault(shelf, []).append(info)
-    new = group_unknown(closure, unknown, budget) if known else [[info] for info in unknown]
     largest_first = sorted(
-        [*known.items(), *((None, infos) for infos in new)],
+        [*known.items(), *((None, infos) for infos in group_unknown(closure, unknown, budget))],
         key=lambda item: (-sum(info.size for info in item[1]), item[1][0].path),
     )
     layers, rest = fit([infos for _, infos in largest_first], budget)

@@ -13,7 +13,7 @@ SHOWN = 3
 
 _WHY: Mapping[Why, str] = {
     "alone": "alone: it is one of the largest",
-    "together": "a unit: seldom asked for apart",
+    "together": "together: hardly ever asked for apart",
     "rest": "the tail: what the budget has no layers for",
 }
 _ROOM = "alone: there is room for all"

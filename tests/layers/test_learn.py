@@ -10,6 +10,7 @@ from nixery.layers import learn as module
 from nixery.layers.demand import Demand, demand
 from nixery.layers.learn import learn, worth_publishing
 from nixery.layers.tables import EMPTY as NOTHING
+from nixery.layers.tables import Units
 
 
 def asked(*images, packages=TOOLS, start=()):
@@ -140,3 +141,19 @@ def test_a_table_is_published_when_it_pays():
     assert worth_publishing(table, NOTHING.units, found, 3) == (
         module._pulled(table, found, 3, 300) < 0.9 * module._pulled(NOTHING.units, found, 3, 300)
     )
+
+
+def test_a_table_is_judged_by_what_a_client_would_pull():
+    """Also by how it plans what it does not know: that goes together, and costs it no layers."""
+    packages = {f"common{n}": (100, []) for n in range(9)}
+    packages |= {f"new{n}": (1, []) for n in range(5)}
+    packages |= {"tool": (1, [*packages]), "git": (30, [f"common{n}" for n in range(9)])}
+    images = [["git"], ["tool"], ["git", "tool"]]
+    old = Units(tuple((f"common{n}",) for n in range(9)), {})
+    layers = set()
+    for image in images:
+        needed = {*image, *(name for package in image for name in packages[package][1])}
+        closure = closure_of({name: packages[name] for name in needed})
+        layers |= set(group(closure, Tables(EMPTY.popularity, old), 12, "units").layers)
+    pulled = module._pulled(old, asked(*images, packages=packages), 12, 300)
+    assert pulled == sum(layer.size for layer in layers)

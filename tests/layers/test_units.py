@@ -63,8 +63,8 @@ def test_without_a_table_it_is_size(closure, budget):
 
 
 @given(closures(), unit_tables(), st.integers(1, 20))
-def test_no_image_comes_out_worse_than_by_size(closure, known, budget):
-    """The rest is what few images share; a table, even a wrong one, never makes it larger."""
+def test_the_rest_is_never_larger_than_by_size(closure, known, budget):
+    """It is what few images share; a table, even a wrong one, never makes it larger."""
 
     def rest(strategy):
         plan = group(closure, known, budget, strategy)

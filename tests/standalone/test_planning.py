@@ -96,7 +96,7 @@ async def test_a_plan_is_told(registry, tools):
     text = report.text(image, found, tools)
     assert version in text
     assert all(info.path in text for info in image.closure.paths)
-    assert text.count("a unit") == 1
+    assert text.count("together") == 1
 
 
 async def test_a_tail_is_told_with_its_largest_paths(tools):
