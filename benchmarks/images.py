@@ -1,7 +1,8 @@
 """Images that people might ask for: a few of the tools of a list, some tools far more often."""
 
 from bisect import bisect
-from itertools import accumulate
+from collections.abc import Collection
+from itertools import accumulate, islice
 from pathlib import Path
 from random import Random
 
@@ -11,8 +12,9 @@ TOOLS = Path(__file__).parent / "tools.txt"
 IMAGES = 300
 TOOLS_PER_IMAGE = (1, 12)
 STARTING_LIST = 300
+RANDOM_TOOLS = 120
 BROUGHT = (2, 400)
-"""Store paths that a package of the starting list brings: no mere file, no whole desktop."""
+"""Store paths that a random program brings: no mere file, no whole desktop."""
 
 Image = tuple[int, ...]
 """Positions of nodes in a distribution, sorted."""
@@ -28,6 +30,16 @@ def read_tools(file: Path, distribution: Distribution) -> list[int]:
     if unknown := [name for name in names if name not in distribution.position]:
         raise LookupError(f"{file} names packages that apt does not have: {' '.join(unknown)}")
     return list(dict.fromkeys(distribution.position[name] for name in names))
+
+
+def random_tools(distribution: Distribution, seed: int, without: Collection[int]) -> list[int]:
+    """120 programs of the index, at random; the first is asked for most."""
+    programs = [
+        n
+        for n, node in enumerate(distribution.nodes)
+        if node.is_program and n not in without and _is_usual(distribution, n)
+    ]
+    return Random(f"list {seed}").sample(programs, min(RANDOM_TOOLS, len(programs)))
 
 
 def draw(tools: list[int], seed: int, count: int = IMAGES) -> list[Image]:
@@ -54,11 +66,9 @@ def starting_list(distribution: Distribution, without: list[int], seed: int) -> 
     ]
     random = Random(seed)
     random.shuffle(candidates)
+    return list(islice((n for n in candidates if _is_usual(distribution, n)), STARTING_LIST))
+
+
+def _is_usual(distribution: Distribution, n: int) -> bool:
     fewest, most = BROUGHT
-    chosen: list[int] = []
-    for n in candidates:
-        if fewest <= len(distribution.reach([n])) <= most:
-            chosen.append(n)
-        if len(chosen) == STARTING_LIST:
-            break
-    return chosen
+    return fewest <= len(distribution.reach([n])) <= most

@@ -1,6 +1,6 @@
 """How well images share their layers, strategy by strategy.
 
-    scripts/bench sharing [--seed N] [--tools FILE] [--learn-seed N] [--learn-tools FILE]
+    scripts/bench sharing [--seed N] [--tools LIST] [--learn-seed N] [--learn-tools LIST]
                           [--images N] [--draws N] [--plots DIRECTORY]
 
 The package graph is that of a whole distribution: Debian's index, as apt has it on this machine.
@@ -22,6 +22,7 @@ that refers to them, and the client pulls all images again.
                new table is too little better to be published. A server keeps the plans of
                manifests that it has acknowledged, so this is the most it can be
 
+LIST is a file, or random:N for 120 programs of the index that are not in our own list.
 Tables are learned from images of another seed, and of other tools where --learn-tools names them,
 never from the images that are scored. `units` also knows a starting list: 300 programs of the
 index at random, none of them a tool that is scored; `units-unprepared` does without.
@@ -41,7 +42,7 @@ from benchmarks import distribution, plots
 from benchmarks.client import Client
 from benchmarks.distribution import Distribution, Revision
 from benchmarks.figures import Figures, as_json, behind, mean, report, worse
-from benchmarks.images import IMAGES, TOOLS, Image, draw, read_tools, starting_list
+from benchmarks.images import IMAGES, TOOLS, Image, draw, random_tools, read_tools, starting_list
 from nixery.closure import Closure
 from nixery.layers import EMPTY, STRATEGIES, LayerPlan, Strategy, Tables, group
 from nixery.layers.demand import Demand, demand
@@ -72,10 +73,10 @@ def main() -> None:
     arguments = parse(sys.argv[1:])
     debian = distribution.read()
     try:
-        tools = read_tools(arguments.tools, debian)
-        learn_tools = read_tools(arguments.learn_tools or arguments.tools, debian)
-    except LookupError as error:
-        sys.exit(f"sharing: {error.args[0]}")
+        tools = tools_of(arguments.tools, debian)
+        learn_tools = tools_of(arguments.learn_tools or arguments.tools, debian)
+    except (LookupError, OSError) as error:
+        sys.exit(f"sharing: {error}")
     images = draw(tools, arguments.seed, arguments.images)
     learned = draw(learn_tools, arguments.learn_seed)
     later = draw(learn_tools, arguments.learn_seed + 1)
@@ -102,9 +103,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seed", type=int, default=1, help="of the images that are scored")
-    parser.add_argument("--tools", type=Path, default=TOOLS, help="what they are drawn from")
+    parser.add_argument("--tools", default=str(TOOLS), help="what they are drawn from")
     parser.add_argument("--learn-seed", type=int, default=1001, help="of the images learned from")
-    parser.add_argument("--learn-tools", type=Path, help="what those are drawn from; as --tools")
+    parser.add_argument("--learn-tools", help="what those are drawn from; as --tools")
     parser.add_argument("--images", type=int, default=IMAGES, help="to score")
     parser.add_argument("--draws", type=int, default=DRAWS, help="changes to take the mean of")
     parser.add_argument("--plots", type=Path, help="a directory for SVG files")
@@ -112,6 +113,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if chosen.seed in (chosen.learn_seed, chosen.learn_seed + 1):
         parser.error("--learn-seed and the number after it must differ from --seed")
     return chosen
+
+
+def tools_of(said: str, debian: Distribution) -> list[int]:
+    """Those of a file, or of ``random:N``; raises LookupError and OSError."""
+    kind, _, number = said.partition(":")
+    if kind == "random" and number.isdecimal():
+        return random_tools(debian, int(number), set(read_tools(TOOLS, debian)))
+    return read_tools(Path(said), debian)
 
 
 def contenders(

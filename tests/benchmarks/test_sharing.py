@@ -9,7 +9,7 @@ from benchmarks import plots, sharing
 from benchmarks.client import Client
 from benchmarks.distribution import Revision, change, condense, parse
 from benchmarks.figures import behind, worse
-from benchmarks.images import draw, read_tools, starting_list
+from benchmarks.images import draw, random_tools, read_tools, starting_list
 from nixery.layers.plan import Layer, LayerPlan
 
 INDEX = """\
@@ -97,6 +97,13 @@ def test_images_are_drawn_again_from_their_seed():
 def test_a_starting_list_holds_programs_and_none_that_is_scored(debian):
     assert names(debian, starting_list(debian, [], 1)) == ["git", "postfix"]
     assert names(debian, starting_list(debian, [debian.position["git"]], 1)) == ["postfix"]
+
+
+def test_random_tools_are_programs_out_of_the_index_by_a_seed(debian):
+    assert sorted(names(debian, random_tools(debian, 1, ()))) == ["git", "postfix"]
+    assert names(debian, random_tools(debian, 1, {debian.position["git"]})) == ["postfix"]
+    drawn = {tuple(random_tools(debian, seed, ())) for seed in range(9)}
+    assert len(drawn) == 2
 
 
 def test_a_tool_that_is_not_in_the_index_is_named(debian, tmp_path):
