@@ -10,7 +10,7 @@ that refers to them, and the client pulls all images again.
 
     first      bytes pulled, in units of the bytes of the distinct store paths
     after      bytes pulled after the change, in units of what strategy `size` pulls after it;
-               the mean of 10 changes, each of which counts the same
+               the mean of 10 changes, each of which counts the same if it touches any image
     moved      bytes pulled after all these changes, in units of what `size` pulls after all
     layers     of store paths in an image, the mean
     worse      share of the images that made the client pull more bytes than with `size`, when

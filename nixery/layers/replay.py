@@ -1,9 +1,9 @@
 """Pulls to judge a table by: what was asked for, and what could have been.
 
 A few hundred images say exactly which packages people like, and little about which will come
-together next. So each image asked for is joined by one that is drawn: as many packages, each as
-often as it was asked for; and in every fourth one some give way to packages of the starting list,
-so that a table does not fall apart where it meets a tool that nobody asked for yet.
+together next. So 300 that are drawn join the images asked for: as many packages in each, a package
+about as often as it was asked for; and in every fourth one some give way to packages of the
+starting list, so that a table does not fall apart where it meets a tool that nobody asked for yet.
 """
 
 from itertools import accumulate

@@ -1,8 +1,8 @@
 """What always comes together shares a layer, and the budget goes to what differs.
 
-Of what people ask for, git always brings pcre2 and perl's Error module along, and nothing else
-does: the three are one *unit*. A layer that holds a unit is shared exactly where its paths are,
-so putting them together costs nothing.
+Of what people ask for, git always brings pcre2 along, and nothing else does: the two are one
+*unit*. A layer that holds a unit is shared exactly where its paths are, so putting them together
+costs nothing.
 
     asked for       git          git + curl              python3
     brings          git, pcre2   git, pcre2, curl,       python3, openssl

@@ -48,8 +48,8 @@ def group_unknown(
 def _tops(closure: Closure) -> Mapping[StorePath, StorePath | None]:
     """For every path the top that brings it, None if several do.
 
-    No reference is followed more than twice. Circles, which stores do not have and folded names may
-    (``demand.py``), have no top.
+    No reference is followed more than twice. Circles that no top leads to have none; stores do not
+    have any, folded names may (``demand.py``).
     """
     references = {info.path: info.references for info in closure.paths}
     referred_to = {path for paths in references.values() for path in paths}
