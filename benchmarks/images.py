@@ -34,11 +34,7 @@ def read_tools(file: Path, distribution: Distribution) -> list[int]:
 
 def random_tools(distribution: Distribution, seed: int, without: Collection[int]) -> list[int]:
     """120 programs of the index, at random; the first is asked for most."""
-    programs = [
-        n
-        for n, node in enumerate(distribution.nodes)
-        if node.is_program and n not in without and _is_usual(distribution, n)
-    ]
+    programs = [n for n in _programs(distribution, without) if _is_usual(distribution, n)]
     return Random(f"list {seed}").sample(programs, min(RANDOM_TOOLS, len(programs)))
 
 
@@ -61,12 +57,14 @@ def starting_list(distribution: Distribution, without: list[int], seed: int) -> 
 
     ``without``: the tools that are scored; a starting list that had them would be a hint.
     """
-    candidates = [
-        n for n, node in enumerate(distribution.nodes) if node.is_program and n not in set(without)
-    ]
+    candidates = _programs(distribution, set(without))
     random = Random(seed)
     random.shuffle(candidates)
     return list(islice((n for n in candidates if _is_usual(distribution, n)), STARTING_LIST))
+
+
+def _programs(distribution: Distribution, without: Collection[int]) -> list[int]:
+    return [n for n, node in enumerate(distribution.nodes) if node.is_program and n not in without]
 
 
 def _is_usual(distribution: Distribution, n: int) -> bool:

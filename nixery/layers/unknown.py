@@ -40,6 +40,7 @@ def group_unknown(
     groups: dict[tuple[StorePath, bool], list[PathInfo]] = {}
     for info in unknown:
         top = top_of.get(info.path) if info.size * budget <= SMALL else None
+        # A top that is large is alone, and what is small below it is a group all the same.
         key = (info.path, False) if top is None else (top, True)
         groups.setdefault(key, []).append(info)
     return list(groups.values())
