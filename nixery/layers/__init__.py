@@ -9,8 +9,8 @@
                    unknown.py, what no table knows goes with what brings it
     tables.py      the knowledge, as frozen values: popularity and units; JSON and versions
     names.py       what a store path is called in a table
-    learn.py       makes the table of units; demand.py, replay.py and unite.py (with its offers.py)
-                   are its steps
+    learn.py       makes the table of units; demand.py, replay.py, unite.py (with its offers.py)
+                   and moves.py are its steps, and shelves.py is what they count in
 
 docs/layering.md says how the strategies compare, and why the default is the default.
 """

@@ -4,7 +4,7 @@
 2. Units: names that come with exactly the same packages. A large path in a unit is a unit of its
    own as long as there are layers to spare; it need not be pulled again when the others change.
 3. Unions: for each budget, which units to put together, as far as images are short of layers
-   (``unite.py``).
+   (``unite.py``), and which of them to move elsewhere after all (``moves.py``).
 4. A look back: unions that serve the images asked for worse than ``size`` are not kept.
 
 A table of 1,000 packages with closures of 300 paths takes seconds, so this runs beside a server,
@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from nixery.closure import Closure, PathInfo
 from nixery.layers import units
 from nixery.layers.demand import Demand
+from nixery.layers.moves import move
 from nixery.layers.replay import ASKED, replay
+from nixery.layers.shelves import Shelf
 from nixery.layers.tables import EMPTY, Tables, Units
-from nixery.layers.unite import Shelf, pairs, unite
+from nixery.layers.unite import pairs, unite
 
 Brought = Mapping[str, AbstractSet[str]]
 """For each package the names that come with it."""
@@ -60,7 +62,7 @@ def learn(demand: Demand, budgets: Iterable[int] = BUDGETS) -> Units:
     # What is asked for most comes first: it keeps its place in every image's order of layers.
     together.sort(key=lambda unit: (-unit.pulls.bit_count(), unit.names))
     names = tuple(unit.names for unit in together)
-    pulled = [n for n, unit in enumerate(together) if unit.pulls]
+    pulled = [n for n, unit in enumerate(together) if unit.bytes]
     pulled.sort(key=lambda n: (-together[n].bytes, n))
     weighed = _shelves(demand, {n: together[n] for n in pulled[:WEIGHED]})
     known = pairs(weighed)
@@ -68,8 +70,10 @@ def learn(demand: Demand, budgets: Iterable[int] = BUDGETS) -> Units:
     taken = 1 if len(weighed) < len(together) else 0
     table = Units(names, {})
     for budget in sorted(budgets):
-        united = unite(weighed, known, len(pulls), max(1, budget - taken))
-        better = Units(names, {**table.unions, budget: united})
+        room = max(1, budget - taken)
+        united = move(unite(weighed, known, len(pulls), room), weighed, len(pulls), room)
+        unions = tuple(shelf.units for shelf in united if len(shelf.units) > 1)
+        better = Units(names, {**table.unions, budget: unions})
         if _pulled(better, demand, budget, LOOKED_BACK) <= _pulled(
             EMPTY.units, demand, budget, LOOKED_BACK
         ):

@@ -1,0 +1,194 @@
+"""Units go where all together costs least, until nothing moves.
+
+``unite.py`` puts shelves together and never takes anything back. But a unit that was best with one
+shelf when all were small may be better with another in the end, or alone. So each unit in turn is
+taken from its shelf, and tried on every other shelf of its pulls and on one of its own.
+
+What that changes is what the two shelves cost (``shelves.py``), and what has no layer: in a pull
+with more shelves than layers, the smallest share the last one, which is pulled for that image alone.
+Its largest shelf is the *bar*: above it is a layer.
+
+    a pull, budget 3      perl 50 | glibc 40 | git 30, curl 8, less 2        the bar is git
+
+    git to perl           perl 80 | glibc 40 | curl 8, less 2                30 less in the last layer
+    glibc to perl         perl 90 | git 30   | curl 8, less 2                30 less, the bar falls
+    less to perl          perl 52 | glibc 40 | git 30, curl 8                2 less
+    less to curl          perl 50 | glibc 40 | git 30, curl 10               no difference
+
+While the bar stays, that is the difference in bytes above it: 50 + 10 for 20 + 10 in the first
+line, 60 in the second. That is quickly said for all shelves, and the best is then looked at exactly.
+A small unit need not be put together with anything; a large one is worth a layer, and whatever
+comes with it can have that layer, too.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from operator import itemgetter
+
+from nixery.layers.shelves import MADE, Shelf, bits, join, joined_cost
+
+SWEEPS = 12
+"""How often each unit is tried elsewhere, at most."""
+TRIED = 3
+"""Shelves that are looked at exactly, for each unit, until one is better."""
+ENOUGH = 0.002
+"""The share of all bytes that a sweep must save for another one."""
+
+
+def move(shelves: Sequence[Shelf], units: Sequence[Shelf], pulls: int, room: int) -> list[Shelf]:
+    """The shelves, with their units where they cost least; in a pull, ``room`` shelves have a layer.
+
+    ``units``: a shelf for each, of one byte at least. ``pulls``: how many there are.
+    """
+    state = _State(shelves, units, pulls, room)
+    order = sorted(units, key=lambda unit: (-unit.cost, unit.units))
+    total = state.total()
+    for _ in range(SWEEPS):
+        saved = 0.0
+        for unit in order:
+            saved += state.improve(unit)
+        total -= saved
+        if saved <= ENOUGH * total:
+            break
+    return list(state.shelves.values())
+
+
+class _State:
+    """Shelves on the way, by a number that no other shelf ever had."""
+
+    def __init__(
+        self, shelves: Sequence[Shelf], units: Sequence[Shelf], pulls: int, room: int
+    ) -> None:
+        self.shelves = dict(enumerate(shelves))
+        self._units = {unit.units[0]: unit for unit in units}
+        self._home = {unit: number for number, shelf in enumerate(shelves) for unit in shelf.units}
+        self._next = len(shelves)
+        self._pulls_of = {unit.units[0]: list(bits(unit.present)) for unit in units}
+        sizes: list[dict[int, int]] = [{} for _ in range(pulls)]
+        for number, shelf in enumerate(shelves):
+            for mask, size in shelf.variants:
+                for pull in bits(mask):
+                    sizes[pull][number] = size
+        self._room = room
+        self._pulls = [_Pull(held, room) for held in sizes]
+
+    def total(self) -> float:
+        """Bytes that a client is expected to pull."""
+        total = sum(pull.last for pull in self._pulls) * MADE
+        for shelf in self.shelves.values():
+            total += shelf.cost
+        return total
+
+    def improve(self, unit: Shelf) -> float:
+        """Move a unit where it costs least; how much less."""
+        home = self._home[unit.units[0]]
+        rest = self._without(home, unit)
+        left = self.shelves[home].cost - (rest.cost if rest else 0)
+        for target in self._candidates(unit, home, left)[:TRIED]:
+            there = self.shelves.get(target)
+            joined = join(there, unit) if there else unit
+            moved = {
+                pull: self._pulls[pull].moved(unit.variants[0][1], home, target, self._room)
+                for pull in self._pulls_of[unit.units[0]]
+            }
+            saved = left + (there.cost if there else 0) - joined.cost
+            saved += sum(self._pulls[pull].last - new.last for pull, new in moved.items()) * MADE
+            if saved < 1:  # not even a byte: where the bars move, what seemed good need not be
+                continue
+            for pull, new in moved.items():
+                self._pulls[pull] = new
+            self._home[unit.units[0]] = target
+            self.shelves[target] = joined
+            self._next = max(self._next, target + 1)
+            if rest:
+                self.shelves[home] = rest
+            else:
+                del self.shelves[home]
+            return saved
+        return 0
+
+    def _without(self, home: int, unit: Shelf) -> Shelf | None:
+        """The shelf when the unit has left; None if nothing is left."""
+        rest: Shelf | None = None
+        for number in self.shelves[home].units:
+            if number != unit.units[0]:
+                other = self._units[number]
+                rest = join(rest, other) if rest else other
+        return rest
+
+    def _candidates(self, unit: Shelf, home: int, left: float) -> list[int]:
+        """Shelves to move to, the best first, as far as can be seen while no bar moves.
+
+        ``left``: what the unit costs where it is, besides what has no layer.
+        """
+        stay, alone, gains = self._above(unit, home)
+        # No shelf can take the unit for less than it costs alone.
+        least = unit.cost - left + (stay - alone) * MADE
+        found: list[tuple[float, int]] = []
+        best = 0.0
+        if least < 0:  # it pays to leave, also for a shelf that gains nothing
+            for number, shelf in self.shelves.items():
+                if shelf.present & unit.present and number != home:
+                    gains.setdefault(number, 0)
+            if len(self.shelves[home].units) > 1:
+                found.append((least, self._next))
+        for number, gain in sorted(gains.items(), key=lambda item: (-item[1], item[0])):
+            if least - gain * MADE >= best:
+                break
+            shelf = self.shelves[number]
+            more = joined_cost(shelf, unit) - shelf.cost - left + (stay - alone - gain) * MADE
+            if more < 0:
+                found.append((more, number))
+                best = min(best, more)
+        return [number for _, number in sorted(found)]
+
+    def _above(self, unit: Shelf, home: int) -> tuple[int, int, dict[int, int]]:
+        """What the unit adds to layers above the bar, in its short pulls: where it is, alone, and
+        for every other shelf what it adds there more than alone.
+        """
+        size = unit.variants[0][1]
+        stay = alone = 0
+        gains: dict[int, int] = defaultdict(int)
+        for number in self._pulls_of[unit.units[0]]:
+            pull = self._pulls[number]
+            bar = pull.bar
+            if not bar:
+                continue
+            by_itself = max(size - bar, 0)
+            alone += by_itself
+            for shelf, there in pull.largest_first:
+                if there > bar:
+                    gains[shelf] += size - by_itself
+                elif there + size > bar:
+                    gains[shelf] += there + size - bar - by_itself
+                else:
+                    break
+            held = pull.sizes[home]
+            stay += max(held - bar, 0) - max(held - size - bar, 0)
+        gains.pop(home, None)
+        return stay, alone, gains
+
+
+class _Pull:
+    """The shelves of a pull with their bytes there."""
+
+    __slots__ = ("bar", "largest_first", "last", "sizes")
+
+    def __init__(self, sizes: dict[int, int], room: int) -> None:
+        self.sizes = sizes
+        self.largest_first = sorted(sizes.items(), key=itemgetter(1), reverse=True)
+        fits = len(sizes) <= room
+        rest = [] if fits else [size for _, size in self.largest_first[room - 1 :]]
+        self.last = sum(rest)
+        """Bytes of the last layer that several share; 0 if all have one."""
+        self.bar = 0 if fits else rest[0]
+        """What a shelf must be larger than to have a layer."""
+
+    def moved(self, size: int, home: int, target: int, room: int) -> "_Pull":
+        """The same after a unit of this size has moved."""
+        sizes = dict(self.sizes)
+        sizes[home] -= size
+        if not sizes[home]:
+            del sizes[home]
+        sizes[target] = sizes.get(target, 0) + size
+        return _Pull(sizes, room)
