@@ -1,24 +1,24 @@
-"""Units go where all together costs least, until nothing moves.
+"""Moves units to where all together costs least, until nothing moves.
 
 ``unite.py`` puts shelves together and never takes anything back. But a unit that was best with one
 shelf when all were small may be better with another in the end, or alone. So each unit in turn is
-taken from its shelf, and tried on every other shelf of its pulls and on one of its own.
+taken from its shelf, and tried on every other one in its pulls and on one of its own.
 
-What that changes is what the two shelves cost (``shelves.py``), and what has no layer: in a pull
-with more shelves than layers, the smallest share the last one, which is pulled for that image alone.
-Its largest shelf is the *bar*: above it is a layer.
+That changes what the two shelves cost (``shelves.py``), and what has no layer: in a pull with more
+shelves than layers, the smallest share the last one, which is pulled for that image alone. The
+largest of these is the *bar*: what is above it has a layer.
 
-    a pull, budget 3      perl 50 | glibc 40 | git 30, curl 8, less 2        the bar is git
+    a pull, budget 3      perl 50 | glibc 40 | git 30, curl 8, less 2      the bar is git
 
-    git to perl           perl 80 | glibc 40 | curl 8, less 2                30 less in the last layer
-    glibc to perl         perl 90 | git 30   | curl 8, less 2                30 less, the bar falls
-    less to perl          perl 52 | glibc 40 | git 30, curl 8                2 less
-    less to curl          perl 50 | glibc 40 | git 30, curl 10               no difference
+    git to perl           perl 80 | glibc 40 | curl 8, less 2              the last layer loses 30
+    glibc to perl         perl 90 | git 30   | curl 8, less 2              loses 30, the bar falls
+    less to perl          perl 52 | glibc 40 | git 30, curl 8              loses 2
+    less to curl          perl 50 | glibc 40 | git 30, curl 10             loses nothing
 
-While the bar stays, that is the difference in bytes above it: 50 + 10 for 20 + 10 in the first
-line, 60 in the second. That is quickly said for all shelves, and the best is then looked at exactly.
-A small unit need not be put together with anything; a large one is worth a layer, and whatever
-comes with it can have that layer, too.
+While the bar stays, that is what the bytes above it gain: they were 20 and 10, and are 50 and 10
+in the first line, 60 and none in the second. This is quickly said for all shelves; the best ones
+are then looked at exactly. Small units can stay where they are, while a large one is worth a
+layer, and whatever always comes with it can have that layer, too.
 """
 
 from collections import defaultdict
@@ -36,7 +36,7 @@ ENOUGH = 0.002
 
 
 def move(shelves: Sequence[Shelf], units: Sequence[Shelf], pulls: int, room: int) -> list[Shelf]:
-    """The shelves, with their units where they cost least; in a pull, ``room`` shelves have a layer.
+    """Shelves of the same units, at no greater cost where pulls have layers for ``room`` of them.
 
     ``units``: a shelf for each, of one byte at least. ``pulls``: how many there are.
     """
@@ -143,8 +143,9 @@ class _State:
         return [number for _, number in sorted(found)]
 
     def _above(self, unit: Shelf, home: int) -> tuple[int, int, dict[int, int]]:
-        """What the unit adds to layers above the bar, in its short pulls: where it is, alone, and
-        for every other shelf what it adds there more than alone.
+        """What the unit gives to the bytes above the bar, in all pulls that are short.
+
+        Where it is; on a shelf of its own; and on every other shelf, how much more than there.
         """
         size = unit.variants[0][1]
         stay = alone = 0

@@ -6,6 +6,7 @@ collects garbage or breaks the store makes another with ``tiny_set.nix_environme
 """
 
 import shutil
+import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 import structlog
+from daemons import PATH, Containerd, Docker, running
 from demo_set import make_demo_set
 from listening import Listener
 from served import serve
@@ -20,6 +22,8 @@ from tiny_set import make_store, make_tiny_set, nix_environment, source_of
 from unpacked import run
 
 from nixery.nix import Nix
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -86,15 +90,60 @@ def serve_with(nix_environment, tiny, tmp_path_factory):
 
 @pytest.fixture
 def podman():
+    """The program, its layers copied: that works on any file system."""
+    with _podman("vfs") as command:
+        yield command
+
+
+@pytest.fixture
+def podman_overlay():
+    """The same, its layers mounted."""
+    with _podman("overlay") as command:
+        yield command
+
+
+@contextmanager
+def _podman(driver):
     """With storage of its own; its paths must be short, they name sockets."""
     home = Path(mkdtemp(prefix="podman-", dir="/tmp"))
     command = (
         *("podman", "--root", home / "root", "--runroot", home / "run"),
-        *("--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=none"),
+        *(f"--storage-driver={driver}", "--cgroup-manager=cgroupfs", "--events-backend=none"),
     )
     yield command
     run(*command, "rmi", "--all", "--force")
     shutil.rmtree(home)
+
+
+def _started(kind, *arguments):
+    """New for each test: what a daemon has under another digest it does not pull again."""
+    for program in kind.NEEDS:
+        if not shutil.which(program, path=PATH):
+            pytest.skip(f"{program} is not on this machine")
+    return running(kind, *arguments)
+
+
+@pytest.fixture
+def containerd():
+    with _started(Containerd) as client:
+        yield client
+
+
+@pytest.fixture
+def docker():
+    with _started(Docker) as client:
+        yield client
+
+
+@pytest.fixture
+def later_docker():
+    """That of a later Debian."""
+    made = subprocess.run(
+        [ROOT / "scripts/docker-root"], check=False, stdout=subprocess.PIPE, text=True
+    )
+    assert made.returncode == 0, "scripts/docker-root fails, see above"
+    with _started(Docker, Path(made.stdout.strip())) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

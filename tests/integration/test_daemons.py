@@ -1,13 +1,9 @@
-"""Images pulled and run by containerd and by docker: every kind of compression, many layers."""
+"""Images pulled and run by containerd and by docker: every kind of compression."""
 
 import os
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
-from daemons import PATH, Containerd, Docker, running
-from served import serve
 from unpacked import tree
 
 pytestmark = [
@@ -16,66 +12,8 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start these daemons"),
 ]
 
-ROOT = Path(__file__).parents[2]
 IMAGE = "shell/git/odd"
 SAYS = "git 2.47.0 --version\n"
-
-PARTS = 130
-"""More store paths than layers can be asked for."""
-SET_OF_PARTS = f"""
-{{
-  system ? "x86_64-linux",
-  config ? {{ }},
-  overlays ? [ ],
-}}@args:
-let
-  inherit (import ./tiny/build.nix {{ inherit system config; }}) package shell;
-  part = n: package {{ pname = "part-${{toString n}}"; }};
-in
-import ./tiny args
-// {{
-  all-parts = package {{
-    pname = "all-parts";
-    deps = builtins.genList part {PARTS};
-    # Each is run from where its layer has put it.
-    script = ''
-      bb printf '#!%s/bin/sh\\n' ${{shell}} > $out/bin/all-parts
-      for dep in $deps; do echo $dep/bin/part-*; done >> $out/bin/all-parts
-    '';
-  }};
-}}
-"""
-
-
-def started(kind, *arguments):
-    """New for each test: what a daemon has under another digest it does not pull again."""
-    for program in kind.NEEDS:
-        if not shutil.which(program, path=PATH):
-            pytest.skip(f"{program} is not on this machine")
-    return running(kind, *arguments)
-
-
-@pytest.fixture
-def containerd():
-    with started(Containerd) as client:
-        yield client
-
-
-@pytest.fixture
-def docker():
-    with started(Docker) as client:
-        yield client
-
-
-@pytest.fixture
-def later_docker():
-    """That of a later Debian."""
-    made = subprocess.run(
-        [ROOT / "scripts/docker-root"], check=False, stdout=subprocess.PIPE, text=True
-    )
-    assert made.returncode == 0, "scripts/docker-root fails, see above"
-    with started(Docker, Path(made.stdout.strip())) as client:
-        yield client
 
 
 @pytest.fixture
@@ -92,32 +30,6 @@ def check(serve_with, nix_store, tmp_path):
             assert any(name.endswith("-odd-1.0") for name in paths)
             for name in paths:
                 assert tree(root / "nix/store" / name) == tree(nix_store / "nix/store" / name)
-
-    return pulled
-
-
-@pytest.fixture(params=[({}, 95), ({"NIXERY_LAYER_BUDGET": "120"}, 121)], ids=["default", "most"])
-def check_layers(request, nix_environment, tiny, tmp_path):
-    """``check_layers(client)``: it mounts every layer of an image that has as many as can be.
-
-    That is the budget, and one layer that is the image's own.
-    """
-    budget, layers = request.param
-    packages = tmp_path / "set"
-    shutil.copytree(tiny, packages / "tiny")
-    (packages / "default.nix").write_text(SET_OF_PARTS)
-    # The one strategy that gives every path a layer while the budget lasts.
-    settings = {"NIXERY_PKGS_PATH": str(packages), "NIXERY_LAYERING": "size", **budget}
-
-    def pulled(client):
-        if not client.driver().startswith("overlay"):
-            pytest.skip(f"{client.driver()} copies layers: no mount here has them all")
-        with serve(nix_environment, tmp_path / "registry", **settings) as served:
-            assert len(served.manifest("all-parts").json()["layers"]) == layers
-            image = served.image("all-parts")
-            client.pull(image)
-        said = client.run(image, "all-parts").splitlines()
-        assert said == [f"part-{n} 1.0" for n in range(PARTS)]
 
     return pulled
 
@@ -156,15 +68,3 @@ def test_docker_loads_an_archive(docker, nix_environment, tiny, tmp_path):
     )
     assert f"{IMAGE}:latest" in docker.load(archive)
     assert docker.run(IMAGE, "git", "--version") == SAYS
-
-
-def test_containerd_mounts_as_many_layers_as_the_budget_allows(check_layers, containerd):
-    check_layers(containerd)
-
-
-def test_docker_mounts_as_many_layers_as_the_budget_allows(check_layers, docker):
-    check_layers(docker)
-
-
-def test_a_later_docker_mounts_as_many_layers_as_the_budget_allows(check_layers, later_docker):
-    check_layers(later_docker)
