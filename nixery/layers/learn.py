@@ -31,7 +31,7 @@ Brought = Mapping[str, AbstractSet[str]]
 BUDGETS = (94, 40, 20)
 LARGE = 250
 """So many of the largest paths are units of their own."""
-WEIGHED = 600
+WEIGHED = 1000
 """So many units, those with most bytes over all pulls, are weighed against each other."""
 LOOKED_BACK = 100
 """Images, the latest, that unions must serve no worse than ``size``."""
