@@ -1,4 +1,4 @@
-"""Moves units to where all together costs least, until nothing moves.
+"""Moves units to where all together costs less, as long as that saves anything to speak of.
 
 ``unite.py`` puts shelves together and never takes anything back. But a unit that was best with one
 shelf when all were small may be better with another in the end, or alone. So each unit in turn is
@@ -6,19 +6,18 @@ taken from its shelf, and tried on every other one in its pulls and on one of it
 
 That changes what the two shelves cost (``shelves.py``), and what has no layer: in a pull with more
 shelves than layers, the smallest share the last one, which is pulled for that image alone. The
-largest of these is the *bar*: what is above it has a layer.
+largest of these is the *bar*: to have a layer, a shelf must be as large at least.
 
     a pull, budget 3      perl 50 | glibc 40 | git 30, curl 8, less 2      the bar is git
 
     git to perl           perl 80 | glibc 40 | curl 8, less 2              the last layer loses 30
-    glibc to perl         perl 90 | git 30   | curl 8, less 2              loses 30, the bar falls
+    glibc to perl         perl 90 | git 30   | curl 8, less 2              loses 30
     less to perl          perl 52 | glibc 40 | git 30, curl 8              loses 2
     less to curl          perl 50 | glibc 40 | git 30, curl 10             loses nothing
 
-While the bar stays, that is what the bytes above it gain: they were 20 and 10, and are 50 and 10
-in the first line, 60 and none in the second. This is quickly said for all shelves; the best ones
-are then looked at exactly. Small units can stay where they are, while a large one is worth a
-layer, and whatever always comes with it can have that layer, too.
+That is what the bytes above a bar of 30 gain: they were 20 and 10, and are 50 and 10 in the first
+line, 60 and none in the second. Where a bar moves further, it is not quite that, but it is quickly
+said for all shelves; the best ones are then looked at exactly.
 """
 
 from collections import defaultdict
@@ -31,6 +30,8 @@ SWEEPS = 12
 """How often each unit is tried elsewhere, at most."""
 TRIED = 3
 """Shelves that are looked at exactly, for each unit, until one is better."""
+LOOKS = 30_000_000
+"""Sizes of shelves that are looked at, at most: a minute, and more than most tables need."""
 ENOUGH = 0.002
 """The share of all bytes that a sweep must save for another one."""
 
@@ -46,7 +47,8 @@ def move(shelves: Sequence[Shelf], units: Sequence[Shelf], pulls: int, room: int
     for _ in range(SWEEPS):
         saved = 0.0
         for unit in order:
-            saved += state.improve(unit)
+            if state.looks < LOOKS:
+                saved += state.improve(unit)
         total -= saved
         if saved <= ENOUGH * total:
             break
@@ -69,6 +71,7 @@ class _State:
             for mask, size in shelf.variants:
                 for pull in bits(mask):
                     sizes[pull][number] = size
+        self.looks = 0
         self._room = room
         self._pulls = [_Pull(held, room) for held in sizes]
 
@@ -80,16 +83,19 @@ class _State:
         return total
 
     def improve(self, unit: Shelf) -> float:
-        """Move a unit where it costs least; how much less."""
+        """Move a unit to where it costs less; how much less."""
         home = self._home[unit.units[0]]
+        pulls = self._pulls_of[unit.units[0]]
+        self.looks += len(pulls) * self._room
         rest = self._without(home, unit)
         left = self.shelves[home].cost - (rest.cost if rest else 0)
         for target in self._candidates(unit, home, left)[:TRIED]:
             there = self.shelves.get(target)
             joined = join(there, unit) if there else unit
+            self.looks += sum(len(self._pulls[pull].sizes) for pull in pulls)
             moved = {
                 pull: self._pulls[pull].moved(unit.variants[0][1], home, target, self._room)
-                for pull in self._pulls_of[unit.units[0]]
+                for pull in pulls
             }
             saved = left + (there.cost if there else 0) - joined.cost
             saved += sum(self._pulls[pull].last - new.last for pull, new in moved.items()) * MADE
@@ -183,7 +189,7 @@ class _Pull:
         self.last = sum(rest)
         """Bytes of the last layer that several share; 0 if all have one."""
         self.bar = 0 if fits else rest[0]
-        """What a shelf must be larger than to have a layer."""
+        """The size of the largest shelf in it; 0 if all have one."""
 
     def moved(self, size: int, home: int, target: int, room: int) -> "_Pull":
         """The same after a unit of this size has moved."""

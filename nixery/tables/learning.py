@@ -31,7 +31,7 @@ LEAST = 50
 """Images. Fewer say little about what comes together; a table of ``nixery popcount`` says more."""
 ENOUGH = 50
 TOO_LONG = 600.0
-"""Seconds; 300 images take one or two on an idle core."""
+"""Seconds; 300 images take some, of 1,000 large packages a minute or two on an idle core."""
 
 Learn = Callable[[bytes], Awaitable[bytes]]
 """What ``child.answer`` does, elsewhere."""

@@ -9,6 +9,7 @@ from nixery.layers import EMPTY, Tables, group
 from nixery.layers import learn as module
 from nixery.layers.demand import Demand, demand
 from nixery.layers.learn import learn, worth_publishing
+from nixery.layers.shelves import join
 from nixery.layers.tables import EMPTY as NOTHING
 from nixery.layers.tables import Units
 
@@ -65,6 +66,38 @@ def test_only_what_is_weighed_is_followed(monkeypatch):
     monkeypatch.setattr(module, "WEIGHED", 2)
     assert len(learn(asked(start=["git", "curl"])).units) > 2
     assert len(followed) == 2 + 2
+
+
+def test_units_may_move_before_a_table_has_them(monkeypatch):
+    """Whatever comes of it counts, for every budget; units of no size are left alone."""
+    rooms = []
+
+    def all_on_one(shelves, units, _, room):
+        rooms.append(room)
+        assert len(shelves) <= len(units)
+        assert all(unit.variants[0][1] for unit in units)
+        whole = units[0]
+        for unit in units[1:]:
+            whole = join(whole, unit)
+        return [whole]
+
+    monkeypatch.setattr(module, "move", all_on_one)
+    monkeypatch.setattr(module, "_pulled", lambda *_: 0)
+    packages = {"git": (5, ["pcre2", "void"]), "curl": (4, []), "pcre2": (3, []), "void": (0, [])}
+    table = learn(asked(["git"], ["curl"], packages=packages), [2, 3])
+    (union,) = table.unions[2]
+    assert {name for unit in union for name in table.units[unit]} >= {"git", "curl", "pcre2"}
+    assert table.unions[3] == (union,)
+    assert rooms == [1, 2]  # what has no size needs a layer as well
+
+
+def test_unions_that_do_not_pay_are_none_not_those_of_a_larger_budget(monkeypatch):
+    pulled = iter([0, 1, 0, 0])  # by size and by the table, at 2 and at 3
+    monkeypatch.setattr(module, "_pulled", lambda *_: next(pulled))
+    images = [["git", "curl"], ["git", "python3"], ["git", "curl", "python3"], ["curl"]]
+    table = learn(asked(*images * 9), budgets=[2, 3])
+    assert table.unions[2] == ()
+    assert table.unions[3]
 
 
 def test_unions_bring_the_images_asked_for_into_the_budget():
