@@ -18,14 +18,32 @@ class Figures:
 
     first: float
     after: float
-    moved: float
+    each: float
     layers: float
     worse: float
     behind: int
     republish: float
 
 
-DIGITS = {"first": 2, "after": 2, "moved": 2, "layers": 0, "worse": 2, "behind": 0, "republish": 2}
+DIGITS = {"first": 2, "after": 2, "each": 2, "layers": 0, "worse": 2, "behind": 0, "republish": 2}
+
+
+def after(pulled: Sequence[int], by_size: Sequence[int]) -> float:
+    """Bytes after all changes; 1 if none touched an image.
+
+    >>> after([4, 96], [1, 99]), after([0], [0])
+    (1.0, 1.0)
+    """
+    return sum(pulled) / sum(by_size) if any(by_size) else 1.0
+
+
+def each(pulled: Sequence[int], by_size: Sequence[int]) -> float:
+    """The mean of each change that touched an image; 1 if none did.
+
+    >>> each([4, 99, 0], [1, 99, 0]), each([0], [0])
+    (2.5, 1.0)
+    """
+    return fmean([a / b for a, b in zip(pulled, by_size, strict=True) if b] or [1.0])
 
 
 def worse(pulled: Sequence[int], by_size: Sequence[int]) -> float:

@@ -9,9 +9,10 @@ that keeps every layer it has seen. Then 0.2 % of the packages change, and with 
 that refers to them, and the client pulls all images again.
 
     first      bytes pulled, in units of the bytes of the distinct store paths
-    after      bytes pulled after the change, in units of what strategy `size` pulls after it;
-               the mean of 10 changes, each of which counts the same if it touches any image
-    moved      bytes pulled after all these changes, in units of what `size` pulls after all
+    after      bytes pulled after a change, the mean of 10 changes, in units of what strategy
+               `size` pulls after the same changes
+    each       the same for each change that touches any image, and then the mean: a change of a
+               few bytes counts as much as one of half a distribution
     layers     of store paths in an image, the mean
     worse      share of the images that made the client pull more bytes than with `size`, when
                their turn came at first. An image alone is the same bytes with every strategy
@@ -41,7 +42,7 @@ from statistics import fmean
 from benchmarks import distribution, plots
 from benchmarks.client import Client
 from benchmarks.distribution import Distribution, Revision
-from benchmarks.figures import Figures, as_json, behind, mean, report, worse
+from benchmarks.figures import Figures, after, as_json, behind, each, mean, report, worse
 from benchmarks.images import IMAGES, TOOLS, Image, draw, random_tools, read_tools, starting_list
 from nixery.closure import Closure
 from nixery.layers import EMPTY, STRATEGIES, LayerPlan, Strategy, Tables, group
@@ -183,9 +184,8 @@ def score(
                 _, (republish,) = _pulled(plans, [anew.plans(now, budget)])
             results[contender_name][budget] = Figures(
                 sum(first) / ideal,
-                # A change that touches no image says nothing.
-                fmean([a / b for a, b in zip(again, again_by_size, strict=True) if b] or [1.0]),
-                sum(again) / (sum(again_by_size) or 1),
+                after(again, again_by_size),
+                each(again, again_by_size),
                 fmean(len(plan.layers) for plan in plans),
                 worse(first, by_size),
                 behind(first, by_size),

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import plots, sharing
+from benchmarks import figures, plots, sharing
 from benchmarks.client import Client
 from benchmarks.distribution import Revision, change, condense, parse
 from benchmarks.figures import behind, worse
@@ -128,6 +128,12 @@ def test_ideal_is_every_store_path_once(debian):
     assert results["size"][94].layers == 3
     assert results["size"][94].worse == results["size"][94].behind == 0
     assert results["units"][94].republish == 0
+
+
+def test_a_change_counts_by_its_bytes_or_as_one_of_all():
+    assert figures.after([4, 96], [1, 99]) == figures.after([0], [0]) == 1
+    assert figures.each([4, 99, 0], [1, 99, 0]) == 2.5
+    assert figures.each([0], [0]) == 1
 
 
 def test_images_are_worse_where_they_bring_more_than_by_size():
