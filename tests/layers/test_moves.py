@@ -54,6 +54,12 @@ def test_the_differences_of_the_worked_example(one, other, less):
     assert alone + gains.get(other, 0) - stay == less
 
 
+def test_what_leaves_a_shelf_takes_its_own_bytes_only():
+    shelves = together(EXAMPLE, (PERL, GIT))
+    state = module._State(shelves, EXAMPLE, PULLS, 3)
+    assert state._above(EXAMPLE[GIT], 0)[0] == 30
+
+
 def test_a_unit_leaves_the_shelf_that_it_was_put_on():
     """0 and 1 come together once, 1 and 2 always."""
     units = [shelf(0, 10, 0, 1, 2), shelf(1, 10, 2, 3, 4), shelf(2, 10, 2, 3, 4)]
@@ -78,7 +84,8 @@ def test_what_never_comes_together_stays_apart():
 def test_only_shelves_of_its_pulls_are_looked_at(units, room):
     state = module._State(units, units, PULLS, room)
     for home, unit in enumerate(units):
-        for target in state._candidates(unit, home, unit.cost):
+        # Where it is, it costs so much that it pays to go anywhere.
+        for target in state._candidates(unit, home, unit.cost + 1000):
             assert units[target].present & unit.present
 
 
