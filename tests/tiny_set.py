@@ -73,6 +73,19 @@ def nix_environment(store: Path, home: Path, **more: str) -> Mapping[str, str]:
     }
 
 
+def collect_garbage(environment: Mapping[str, str]) -> None:
+    """The store's garbage, whatever else this machine does.
+
+    Nix keeps every store path that it finds in the environment of a process. Builders of other
+    tests have some with the same name, so the collector sees no process but its own.
+    """
+    alone = ["unshare", "--pid", "--fork", "--mount-proc"]
+    if os.geteuid() != 0:
+        alone += ["--user", "--map-root-user"]
+    command = [*alone, "nix-store", "--gc"]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+
+
 def request(*names: str, architecture: Architecture = Architecture.AMD64) -> ImageRequest:
     return ImageRequest(names, architecture)
 

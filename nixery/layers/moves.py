@@ -24,7 +24,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from operator import itemgetter
 
-from nixery.layers.shelves import MADE, Shelf, bits, join, joined_cost
+from nixery.layers.shelves import MADE, Shelf, bits, join, joined_cost, size_of
 
 SWEEPS = 12
 """How often each unit is tried elsewhere, at most."""
@@ -94,7 +94,7 @@ class _State:
             joined = join(there, unit) if there else unit
             self.looks += sum(len(self._pulls[pull].sizes) for pull in pulls)
             moved = {
-                pull: self._pulls[pull].moved(unit.variants[0][1], home, target, self._room)
+                pull: self._pulls[pull].moved(size_of(unit), home, target, self._room)
                 for pull in pulls
             }
             saved = left + (there.cost if there else 0) - joined.cost
@@ -153,7 +153,7 @@ class _State:
 
         Where it is; on a shelf of its own; and on every other shelf, how much more than there.
         """
-        size = unit.variants[0][1]
+        size = size_of(unit)
         stay = alone = 0
         gains: dict[int, int] = defaultdict(int)
         for number in self._pulls_of[unit.units[0]]:

@@ -53,6 +53,12 @@ class Shelf:
         object.__setattr__(self, "cost", _cost(total, self.made_of))
 
 
+def size_of(unit: Shelf) -> int:
+    """Bytes of a shelf with one unit; they are the same in every pull that has it."""
+    ((_, size),) = unit.variants
+    return size
+
+
 def join(one: Shelf, other: Shelf) -> Shelf:
     return Shelf(
         tuple(sorted(one.units + other.units)),

@@ -5,7 +5,7 @@ import os
 
 import pytest
 from served import DOCKER, OCI
-from unpacked import inside, run, unpack
+from unpacked import inside, run, run_with_podman, unpack
 
 from nixery.oci import Format, digest_of
 
@@ -22,11 +22,7 @@ IMAGE = "shell/git/odd"
 def test_podman_runs_it(serve_with, podman, kind):
     with serve_with(kind) as served:
         run(*podman, "pull", "--quiet", "--tls-verify=false", served.image(IMAGE))
-        output = run(
-            *(*podman, "--runtime=runc", "run", "--rm", "--network=none"),
-            *("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"),
-            *(served.image(IMAGE), "git", "--version"),
-        )
+        output = run_with_podman(podman, served.image(IMAGE), "git", "--version")
     assert output == "git 2.47.0 --version\n"
 
 

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 from served import serve
-from unpacked import inside, run, unpack
+from unpacked import inside, run, run_with_podman, unpack
 
 pytestmark = [
     pytest.mark.nix,
@@ -82,11 +82,7 @@ def test_a_later_docker_mounts_them(many, later_docker):
 def test_podman_puts_them_together(request, many, storage):
     podman, image = request.getfixturevalue(storage), many.image("all-parts")
     run(*podman, "pull", "--quiet", "--tls-verify=false", image)
-    output = run(
-        *(*podman, "--runtime=runc", "run", "--rm", "--network=none"),
-        *("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", image, "all-parts"),
-    )
-    assert output.splitlines() == SAYS
+    assert run_with_podman(podman, image, "all-parts").splitlines() == SAYS
 
 
 def test_skopeo_copies_them_and_umoci_unpacks_them(many, tmp_path):

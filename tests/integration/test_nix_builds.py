@@ -1,12 +1,10 @@
 """Packages built, rooted and listed by a real Nix, and every way in which that fails."""
 
-import subprocess
-
 import anyio
 import pytest
 from processes import ended, with_environment
+from tiny_set import collect_garbage, request, source_of
 from tiny_set import nix_environment as environment_of
-from tiny_set import request, source_of
 
 from nixery.errors import BuildFailed, Denied, DerivationCollected, NixeryError, TimedOut
 from nixery.image import Architecture
@@ -54,15 +52,11 @@ async def test_results_are_rooted(tiny_source, tmp_path):
     paths = [path for package in packages for path in package.paths]
     closure = await nix.closure(paths)
 
-    def collect_garbage():
-        command = ["nix-store", "--gc"]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-
-    collect_garbage()
+    collect_garbage(environment)
     assert await nix.closure(paths) == closure
     for link in roots.iterdir():
         link.unlink()
-    collect_garbage()
+    collect_garbage(environment)
     with pytest.raises(NixeryError):
         await nix.closure(paths)
     with pytest.raises(DerivationCollected, match="pull again") as caught:

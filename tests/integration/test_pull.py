@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from served import DOCKER, OCI, serve
-from unpacked import inside, run, tree, unpack
+from unpacked import inside, run, run_with_podman, tree, unpack
 
 pytestmark = [
     pytest.mark.nix,
@@ -135,11 +135,7 @@ def test_one_digest_after_a_restart(registry, nix_environment, tiny, tmp_path, a
 def test_a_podman_container(demo_registry, podman):
     image = demo_registry.image("bashinteractive/coreutils/hello")
     run(*podman, "pull", "--quiet", "--tls-verify=false", image)
-    output = run(
-        *(*podman, "--runtime=runc", "run", "--rm", "--network=none"),
-        *("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"),
-        *(image, "bash", "-c", "hello && ls / && id -un"),
-    )
+    output = run_with_podman(podman, image, "bash", "-c", "hello && ls / && id -un")
     assert output.startswith("Hello, world!")
     assert {"bin", "nix", "tmp"} <= set(output.split())
     assert output.endswith("root\n")

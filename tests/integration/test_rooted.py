@@ -4,16 +4,12 @@ import subprocess
 
 import pytest
 from registry import Registry
-from tiny_set import nix_environment
+from tiny_set import collect_garbage, nix_environment
 
 from nixery.archive import Gzip, Packer
 from nixery.nix import Nix
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nix]
-
-
-def collect(environment):
-    subprocess.run(["nix-store", "--gc"], env=environment, capture_output=True, check=True)
 
 
 class CollectingPacker:
@@ -30,7 +26,7 @@ class CollectingPacker:
         return self._packer.pack(content, storage)
 
     def collect(self):
-        collect(self._environment)
+        collect_garbage(self._environment)
         self.collected += 1
 
 
@@ -70,7 +66,7 @@ async def test_collecting_before_building_takes_nothing_away(tiny, store, tmp_pa
 
     async def collected(packages, root):
         if not steps:
-            collect(environment)
+            collect_garbage(environment)
         steps.append(packages)
         await realise(packages, root)
 

@@ -18,6 +18,14 @@ def run(*command, **options):
     return done.stdout
 
 
+def run_with_podman(podman, image, *command):
+    """What the container prints, without network and with limits that any machine allows."""
+    return run(
+        *(*podman, "--runtime=runc", "run", "--rm", "--network=none"),
+        *("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", image, *command),
+    )
+
+
 def unpack(served, name, directory: Path) -> Path:
     """The image's root directory, by way of two clients that check every digest."""
     directory.mkdir(exist_ok=True)
