@@ -22,7 +22,7 @@ FLOORS = [
     ["nix", "layers", "archive", "cache", "lease"],
     ["manifest"],
     ["image", "source", "closure", "storage", "roots"],
-    ["oci", "flight", "threads", "queue", "logs", "expressions", "disk", "notify"],
+    ["oci", "flight", "threads", "queue", "logs", "expressions", "disk", "notify", "processes"],
     ["amounts", "locks"],
     ["errors"],
     ["__init__"],

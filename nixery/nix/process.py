@@ -13,7 +13,7 @@ Policies
 import asyncio
 import os
 import signal
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 import structlog
 from anyio import CancelScope, create_task_group, move_on_after
 
+from nixery import processes
 from nixery.errors import NixeryError
 from nixery.nix.events import Line, Reader
 from nixery.nix.lines import LineSplitter
@@ -75,18 +76,7 @@ async def run(
 ) -> Finished:
     """Raises NixeryError where the command is not there; that it failed is a status."""
     try:
-        # Shielded: a cancellation while asyncio sets up the pipes would end the command alone,
-        # and leave behind what it has started by then.
-        with CancelScope(shield=True):
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=PIPE,
-                env=environment,
-                cwd="/",  # a directory that vanishes would break Nix
-                start_new_session=True,
-            )
+        process = await processes.start(*command, environment=environment)
     except (FileNotFoundError, PermissionError) as error:
         raise NixeryError(
             f"{command[0]} cannot be run ({error.strerror}): it must be on the server's PATH",

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from anyio import CancelScope, move_on_after
 
+from nixery import processes
 from nixery.source import confinement
 from nixery.source.address import Address
 
@@ -86,17 +87,13 @@ class Git:
     async def _run(
         self, place: Sequence[str], arguments: Sequence[str], deadline: float, protocol: str
     ) -> Output:
-        process = await asyncio.create_subprocess_exec(
+        process = await processes.start(
             "git",
             *confinement.OPTIONS,
             *place,
             *arguments,
+            environment=self._environ | {"GIT_ALLOW_PROTOCOL": protocol},
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._environ | {"GIT_ALLOW_PROTOCOL": protocol},
-            cwd="/",
-            start_new_session=True,
         )
         assert process.stdout is not None
         assert process.stderr is not None

@@ -1,9 +1,11 @@
 """Git as a service runs it: no prompts, no foreign programs, nothing left running."""
 
+import asyncio
 import os
 import select
 import stat
 import subprocess
+from functools import partial
 
 import anyio
 import pytest
@@ -79,6 +81,31 @@ async def test_the_group_ends(make, mirror, tmp_path, how, left_behind):
     assert select.select(started, [], [], 10)[0] == started
     os.close(started[0])
     assert len(errors) == (1 if how == "deadline" else 0)
+
+
+async def test_the_group_ends_that_is_just_starting(make, mirror, tmp_path, monkeypatch):
+    """Git may run, and have children, before asyncio says that it was made."""
+    create = asyncio.create_subprocess_exec
+
+    async def create_slowly(*arguments, **options):
+        made = await create(*arguments, **options)
+        started.append(os.pidfd_open(int(await anyio.Path(pipe).read_text())))
+        running.set()
+        await anyio.lowlevel.checkpoint()  # where a cancellation arrives
+        return made
+
+    running, started = anyio.Event(), []
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", create_slowly)
+    alias = f"alias.hang=!echo $$ > {pipe}; while :; do sleep 99; done"
+    async with anyio.create_task_group() as group:
+        hang = partial(make("/nowhere").run, "-c", alias, "hang", directory=mirror, deadline=99)
+        group.start_soon(hang)
+        await running.wait()
+        group.cancel_scope.cancel()
+    assert select.select(started, [], [], 10)[0] == started
+    os.close(started[0])
 
 
 async def test_a_flood_of_messages(make, mirror):
