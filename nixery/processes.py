@@ -26,4 +26,4 @@ async def start(*command: str, environment: Mapping[str, str], stdin: int = PIPE
             cwd="/",
             start_new_session=True,
         )
-    return process
+    return process  # noqa: RET504 - not in the block: to mypy, a scope may swallow the error
