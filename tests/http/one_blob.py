@@ -1,7 +1,5 @@
 """A registry with one blob, of a file, and an application around it that knows what was sent."""
 
-import gc
-import os
 import threading
 
 from fake_images import FakeImages
@@ -54,8 +52,3 @@ def registry(path):
 
 def requests(logs):
     return [line for line in logs if line["event"] == "request"]
-
-
-def descriptors():
-    gc.collect()  # what other tests left open closes now, not between two looks
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counts, whatever the names

@@ -1,12 +1,12 @@
 """The kernel's way of a file into a socket."""
 
 import asyncio
-import gc
 import os
 import socket
 
 import anyio
 import pytest
+from opened import opened
 
 from nixery.http import sendfile
 from nixery.http.sendfile import NotSendable, Transfer
@@ -41,11 +41,6 @@ def sockets():
         yield ours, theirs
 
 
-def descriptors():
-    gc.collect()  # or what earlier tests have left is closed in between
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counts, whatever the names
-
-
 def watched():
     return len(asyncio.get_running_loop()._selector.get_map())
 
@@ -64,11 +59,12 @@ async def receive(client, count):
 async def test_part(path, file, sockets, offset, count):
     """Exactly the bytes that were asked for; the socket's descriptor is not kept."""
     ours, theirs = sockets
-    before = descriptors(), watched()
+    before, watched_before = opened(), watched()
     reading = asyncio.create_task(receive(theirs, count))
     await Transfer(file, offset, count).run(ours.fileno())
     assert await reading == path.read_bytes()[offset : offset + count]
-    assert (descriptors(), watched()) == before
+    assert not opened() - before
+    assert watched() == watched_before
 
 
 async def test_slow_reader(file, sockets):
@@ -87,13 +83,13 @@ async def test_slow_reader(file, sockets):
 async def test_client_that_leaves(file, sockets):
     """Is noticed by the socket itself."""
     ours, theirs = sockets
-    before = descriptors()
+    before = opened()
     running = asyncio.create_task(Transfer(file, 0, SIZE).run(ours.fileno()))
     await anyio.wait_all_tasks_blocked()
     theirs.close()
     with pytest.raises(ConnectionResetError):
         await running
-    assert descriptors() == before - 1
+    assert not opened() - before
 
 
 async def test_client_that_has_left(file, sockets):
@@ -107,7 +103,7 @@ async def test_client_that_has_left(file, sockets):
 @pytest.mark.parametrize("how", ["abandon", "cancel"])
 async def test_ended_from_outside(file, sockets, how):
     """By a connection that is lost, or a server that ends: nothing stays open or watched."""
-    before = descriptors(), watched()
+    before, watched_before = opened(), watched()
     transfer = Transfer(file, 0, SIZE)
     running = asyncio.create_task(transfer.run(sockets[0].fileno()))
     await anyio.wait_all_tasks_blocked()
@@ -118,7 +114,8 @@ async def test_ended_from_outside(file, sockets, how):
         running.cancel()
     with pytest.raises((ConnectionResetError, asyncio.CancelledError)):
         await running
-    assert (descriptors(), watched()) == before
+    assert not opened() - before
+    assert watched() == watched_before
 
 
 @pytest.mark.parametrize("kept", [0, SIZE // 2])
