@@ -4,20 +4,24 @@ Each leads a process group of its own, and works in ``/``: a directory that vani
 """
 
 import asyncio
+import os
+import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
+from contextlib import suppress
 
 from anyio import CancelScope
 
 
 async def start(*command: str, environment: Mapping[str, str], stdin: int = PIPE) -> Process:
-    """With pipes for what it prints. A caller that is cancelled still gets the process, to end it.
+    """With pipes for what it prints. Raises OSError where the command cannot be run.
 
-    Unshielded, a cancellation while asyncio sets up the pipes would end the command alone, and
-    leave behind what it has started by then. Raises OSError where the command cannot be run.
+    asyncio, cancelled while it sets up the pipes, would end the command alone and leave behind
+    what it has started by then. So it is not: a scope that is cancelled waits for the process,
+    and its caller ends it. A task that is cancelled does not heed scopes, and ends it here.
     """
-    with CancelScope(shield=True):
-        process = await asyncio.create_subprocess_exec(
+    making = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
             *command,
             stdin=stdin,
             stdout=PIPE,
@@ -26,4 +30,20 @@ async def start(*command: str, environment: Mapping[str, str], stdin: int = PIPE
             cwd="/",
             start_new_session=True,
         )
-    return process  # noqa: RET504 - not in the block: to mypy, a scope may swallow the error
+    )
+    with CancelScope(shield=True):
+        try:
+            await asyncio.shield(making)
+        except asyncio.CancelledError:
+            making.add_done_callback(_end)  # also if this task is cancelled once more
+            await asyncio.wait([making])
+            with suppress(OSError):  # it could not be run
+                await (await making).communicate()  # closes its pipes
+            raise
+    return making.result()
+
+
+def _end(making: asyncio.Future[Process]) -> None:
+    if not making.cancelled() and making.exception() is None:
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(making.result().pid, signal.SIGKILL)

@@ -83,7 +83,8 @@ async def test_the_group_ends(make, mirror, tmp_path, how, left_behind):
     assert len(errors) == (1 if how == "deadline" else 0)
 
 
-async def test_the_group_ends_that_is_just_starting(make, mirror, tmp_path, monkeypatch):
+@pytest.mark.parametrize("how", ["scope", "task"])
+async def test_the_group_ends_that_is_just_starting(make, mirror, tmp_path, monkeypatch, how):
     """Git may run, and have children, before asyncio says that it was made."""
     create = asyncio.create_subprocess_exec
 
@@ -99,11 +100,18 @@ async def test_the_group_ends_that_is_just_starting(make, mirror, tmp_path, monk
     os.mkfifo(pipe)
     monkeypatch.setattr(asyncio, "create_subprocess_exec", create_slowly)
     alias = f"alias.hang=!echo $$ > {pipe}; while :; do sleep 99; done"
-    async with anyio.create_task_group() as group:
-        hang = partial(make("/nowhere").run, "-c", alias, "hang", directory=mirror, deadline=99)
-        group.start_soon(hang)
+    hang = partial(make("/nowhere").run, "-c", alias, "hang", directory=mirror, deadline=99)
+    if how == "scope":
+        async with anyio.create_task_group() as group:
+            group.start_soon(hang)
+            await running.wait()
+            group.cancel_scope.cancel()
+    else:  # as flights are ended
+        task = asyncio.create_task(hang())
         await running.wait()
-        group.cancel_scope.cancel()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
     assert select.select(started, [], [], 10)[0] == started
     os.close(started[0])
 
