@@ -43,7 +43,12 @@ async def start(*command: str, environment: Mapping[str, str], stdin: int = PIPE
     return making.result()
 
 
+def send(process: Process, number: signal.Signals) -> None:
+    """To all of the process's group; nothing happens where it has ended by itself."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
 def _end(making: asyncio.Future[Process]) -> None:
     if not making.cancelled() and making.exception() is None:
-        with suppress(ProcessLookupError):  # it has ended by itself
-            os.killpg(making.result().pid, signal.SIGKILL)
+        send(making.result(), signal.SIGKILL)

@@ -11,12 +11,10 @@ Policies
 """
 
 import asyncio
-import os
 import signal
 from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -121,14 +119,9 @@ async def _collect(stream: asyncio.StreamReader, output: bytearray) -> None:
 async def _end(process: Process) -> None:
     """End the whole group, and wait for it."""
     if process.returncode is None:
-        _signal(process, signal.SIGTERM)
+        processes.send(process, signal.SIGTERM)
         with move_on_after(GRACE):
             await process.wait()
     # Also after a good end: what the command left behind in its group goes with it.
-    _signal(process, signal.SIGKILL)
+    processes.send(process, signal.SIGKILL)
     await process.wait()
-
-
-def _signal(process: Process, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)

@@ -9,10 +9,8 @@
 """
 
 import asyncio
-import os
 import signal
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,13 +125,11 @@ async def _end_of(stream: asyncio.StreamReader) -> bytes:
 async def _end(process: asyncio.subprocess.Process) -> None:
     """End the process group, whether or not git itself still runs."""
     with CancelScope(shield=True):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
+        processes.send(process, signal.SIGTERM)
         with move_on_after(_TERMINATION_SECONDS):
             await process.wait()
         # What git started may have more patience than git.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        processes.send(process, signal.SIGKILL)
         # The pipes close with the last of the group, which is how it is known to be gone.
         with move_on_after(_TERMINATION_SECONDS):
             await process.communicate()
