@@ -3,8 +3,9 @@
 1. Replay: the images asked for, and 300 that could have been (``replay.py``).
 2. Units: names that come with exactly the same packages. A large path in a unit is a unit of its
    own as long as there are layers to spare; it need not be pulled again when the others change.
-3. Unions: for each budget, which units to put together, as far as images are short of layers
-   (``unite.py``), and which of them to move elsewhere after all (``moves.py``).
+3. Unions: for each budget, which of those that come in nearly the same pulls (``pairs.py``) to put
+   together, as far as images are short of layers (``unite.py``), and which of them to move
+   elsewhere after all (``moves.py``).
 4. A look back: unions that serve the images asked for worse than ``size`` are not kept.
 
 A table takes seconds, of 1,000 packages with closures of 300 paths a minute or two. So this runs
@@ -12,7 +13,7 @@ beside a server, not in a request.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -20,10 +21,11 @@ from nixery.closure import Closure, PathInfo
 from nixery.layers import units
 from nixery.layers.demand import Demand
 from nixery.layers.moves import move
+from nixery.layers.pairs import pairs
 from nixery.layers.replay import ASKED, replay
 from nixery.layers.shelves import Shelf
 from nixery.layers.tables import EMPTY, Tables, Units
-from nixery.layers.unite import pairs, unite
+from nixery.layers.unite import unite
 
 Brought = Mapping[str, AbstractSet[str]]
 """For each package the names that come with it."""
@@ -53,8 +55,14 @@ class _Unit:
         return self.pulls.bit_count() * self.size
 
 
-def learn(demand: Demand, budgets: Iterable[int] = BUDGETS) -> Units:
+def learn(demand: Demand, budgets: Sequence[int] = BUDGETS) -> Units:
     """The same demand gives the same table."""
+    *_, table = learning(demand, budgets)
+    return table
+
+
+def learning(demand: Demand, budgets: Sequence[int] = BUDGETS) -> Iterator[Units]:
+    """The units alone, and then with unions for one budget after another, the smallest first."""
     pulls = replay(demand)
     packages = sorted({*demand.start, *(package for pull in pulls for package in pull)})
     brings = {package: demand.brings(package) for package in packages}
@@ -65,13 +73,14 @@ def learn(demand: Demand, budgets: Iterable[int] = BUDGETS) -> Units:
     pulled = [n for n, unit in enumerate(together) if unit.bytes]
     pulled.sort(key=lambda n: (-together[n].bytes, n))
     weighed = _shelves(demand, {n: together[n] for n in pulled[:WEIGHED]})
-    known = pairs(weighed)
+    near = pairs(weighed)
     # What is too small to be weighed stays as it is, and needs a layer as well.
     taken = 1 if len(weighed) < len(together) else 0
     table = Units(names, {})
+    yield table
     for budget in sorted(budgets):
         room = max(1, budget - taken)
-        united = move(unite(weighed, known, len(pulls), room), weighed, len(pulls), room)
+        united = move(unite(weighed, near, len(pulls), room), weighed, near, len(pulls), room)
         unions = tuple(shelf.units for shelf in united if len(shelf.units) > 1)
         better = Units(names, {**table.unions, budget: unions})
         by_size = _pulled(EMPTY.units, demand, budget, LOOKED_BACK)
@@ -79,7 +88,7 @@ def learn(demand: Demand, budgets: Iterable[int] = BUDGETS) -> Units:
             # None: else it would be the next larger budget's, which nobody looked back at here.
             better = Units(names, {**table.unions, budget: ()})
         table = better
-    return table
+        yield table
 
 
 def _units(demand: Demand, brings: Brought, present: Mapping[str, int]) -> list[_Unit]:

@@ -2,7 +2,7 @@
 
 ``unite.py`` puts shelves together and never takes anything back. But a unit that was best with one
 shelf when all were small may be better with another in the end, or alone. So each unit in turn is
-taken from its shelf, and tried on every other one in its pulls and on one of its own.
+taken from its shelf, and tried on those of units near to it (``pairs.py``) and on one of its own.
 
 That changes what the two shelves cost (``shelves.py``), and what has no layer: in a pull with more
 shelves than layers, the smallest share the last one, which is pulled for that image alone. The
@@ -17,13 +17,13 @@ largest of these is the *bar*: to have a layer, a shelf must be as large at leas
 
 That is what the bytes above a bar of 30 gain: they were 20 and 10, and are 50 and 10 in the first
 line, 60 and none in the second. Where a bar moves further, it is not quite that, but it is quickly
-said for all shelves; the best ones are then looked at exactly.
+said for many shelves; the best ones are then looked at exactly.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
-from operator import itemgetter
+from collections.abc import Set as AbstractSet
 
+from nixery.layers.pairs import Pair
 from nixery.layers.shelves import MADE, Shelf, bits, join, joined_cost, size_of
 
 SWEEPS = 12
@@ -31,17 +31,20 @@ SWEEPS = 12
 TRIED = 3
 """Shelves that are looked at exactly, for each unit, until one is better."""
 LOOKS = 30_000_000
-"""Sizes of shelves that are looked at, at most: a minute, and more than most tables need."""
+"""Sizes of shelves that are looked at, at most: half a minute, and more than most tables need."""
 ENOUGH = 0.002
 """The share of all bytes that a sweep must save for another one."""
 
 
-def move(shelves: Sequence[Shelf], units: Sequence[Shelf], pulls: int, room: int) -> list[Shelf]:
+def move(
+    shelves: Sequence[Shelf], units: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int
+) -> list[Shelf]:
     """Shelves of the same units, at no greater cost where pulls have layers for ``room`` of them.
 
-    ``units``: a shelf for each, of one byte at least. ``pulls``: how many there are.
+    ``units``: a shelf for each, of one byte at least. ``near``: their ``pairs``. ``pulls``: how
+    many there are.
     """
-    state = _State(shelves, units, pulls, room)
+    state = _State(shelves, units, near, pulls, room)
     order = sorted(units, key=lambda unit: (-unit.cost, unit.units))
     total = state.total()
     for _ in range(SWEEPS):
@@ -59,11 +62,22 @@ class _State:
     """Shelves on the way, by a number that no other shelf ever had."""
 
     def __init__(
-        self, shelves: Sequence[Shelf], units: Sequence[Shelf], pulls: int, room: int
+        self,
+        shelves: Sequence[Shelf],
+        units: Sequence[Shelf],
+        near: Sequence[Pair],
+        pulls: int,
+        room: int,
     ) -> None:
         self.shelves = dict(enumerate(shelves))
         self._units = {unit.units[0]: unit for unit in units}
         self._home = {unit: number for number, shelf in enumerate(shelves) for unit in shelf.units}
+
+        self._near: dict[int, list[int]] = {unit.units[0]: [] for unit in units}
+        for pair in near:
+            one, other = units[pair.one].units[0], units[pair.other].units[0]
+            self._near[one].append(other)
+            self._near[other].append(one)
         self._next = len(shelves)
         self._pulls_of = {unit.units[0]: list(bits(unit.present)) for unit in units}
         sizes: list[dict[int, int]] = [{} for _ in range(pulls)]
@@ -86,7 +100,6 @@ class _State:
         """Move a unit to where it costs less; how much less."""
         home = self._home[unit.units[0]]
         pulls = self._pulls_of[unit.units[0]]
-        self.looks += len(pulls) * self._room
         rest = self._without(home, unit)
         left = self.shelves[home].cost - (rest.cost if rest else 0)
         for target in self._candidates(unit, home, left)[:TRIED]:
@@ -127,65 +140,64 @@ class _State:
 
         ``left``: what the unit costs where it is, besides what has no layer.
         """
-        stay, alone, gains = self._above(unit, home)
+        targets = {self._home[other] for other in self._near[unit.units[0]]} - {home}
+        stay, alone, gains = self._above(unit, home, targets)
         # No shelf can take the unit for less than it costs alone.
         least = unit.cost - left + (stay - alone) * MADE
         found: list[tuple[float, int]] = []
+        if least < 0 and len(self.shelves[home].units) > 1:
+            found.append((least, self._next))
         best = 0.0
-        if least < 0:  # it pays to leave, also for a shelf that gains nothing
-            for number, shelf in self.shelves.items():
-                if shelf.present & unit.present and number != home:
-                    gains.setdefault(number, 0)
-            if len(self.shelves[home].units) > 1:
-                found.append((least, self._next))
-        for number, gain in sorted(gains.items(), key=lambda item: (-item[1], item[0])):
-            if least - gain * MADE >= best:
+        for number in sorted(targets, key=lambda target: (-gains[target], target)):
+            if least - gains[number] * MADE >= best:
                 break
             shelf = self.shelves[number]
-            more = joined_cost(shelf, unit) - shelf.cost - left + (stay - alone - gain) * MADE
+            more = joined_cost(shelf, unit) - shelf.cost - left
+            more += (stay - alone - gains[number]) * MADE
             if more < 0:
                 found.append((more, number))
                 best = min(best, more)
         return [number for _, number in sorted(found)]
 
-    def _above(self, unit: Shelf, home: int) -> tuple[int, int, dict[int, int]]:
+    def _above(
+        self, unit: Shelf, home: int, targets: AbstractSet[int]
+    ) -> tuple[int, int, dict[int, int]]:
         """What the unit gives to the bytes above the bar, in all pulls that are short.
 
-        Where it is; on a shelf of its own; and on every other shelf, how much more than there.
+        Where it is; on a shelf of its own; and on each target, how much more than there.
         """
         size = size_of(unit)
         stay = alone = 0
-        gains: dict[int, int] = defaultdict(int)
-        for number in self._pulls_of[unit.units[0]]:
+        gains = dict.fromkeys(targets, 0)
+        pulls = self._pulls_of[unit.units[0]]
+        self.looks += len(pulls) * len(targets)
+        for number in pulls:
             pull = self._pulls[number]
             bar = pull.bar
             if not bar:
                 continue
             by_itself = max(size - bar, 0)
             alone += by_itself
-            for shelf, there in pull.largest_first:
-                if there > bar:
-                    gains[shelf] += size - by_itself
-                elif there + size > bar:
-                    gains[shelf] += there + size - bar - by_itself
-                else:
-                    break
             held = pull.sizes[home]
             stay += max(held - bar, 0) - max(held - size - bar, 0)
-        gains.pop(home, None)
+            for target in targets & pull.sizes.keys():
+                there = pull.sizes[target]
+                if there > bar:
+                    gains[target] += size - by_itself
+                elif there + size > bar:
+                    gains[target] += there + size - bar - by_itself
         return stay, alone, gains
 
 
 class _Pull:
     """The shelves of a pull with their bytes there."""
 
-    __slots__ = ("bar", "largest_first", "last", "sizes")
+    __slots__ = ("bar", "last", "sizes")
 
     def __init__(self, sizes: dict[int, int], room: int) -> None:
         self.sizes = sizes
-        self.largest_first = sorted(sizes.items(), key=itemgetter(1), reverse=True)
         fits = len(sizes) <= room
-        rest = [] if fits else [size for _, size in self.largest_first[room - 1 :]]
+        rest = [] if fits else sorted(sizes.values(), reverse=True)[room - 1 :]
         self.last = sum(rest)
         """Bytes of the last layer that several share; 0 if all have one."""
         self.bar = 0 if fits else rest[0]

@@ -11,7 +11,8 @@ glibc + git. What it gives is a layer less in every pull that has both and is sh
 1 and 2 here, in each of the three cases. Perl and glibc are put together, at 17.5 for two layers
 saved.
 
-So, step by step, the pair that costs least for each layer it saves.
+So, step by step, of pairs that are near (``pairs.py``) the one that costs least for each layer it
+saves. A shelf of several is near to what any of them is near to.
 
 It ends where all fit. Leaving some pulls short can be better: what does not fit there shares a
 last layer, which costs its size in every second such pull. The best of the states on the way is
@@ -19,50 +20,26 @@ taken, and ``moves.py`` makes it better.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 
 from nixery.layers.offers import Offers
-from nixery.layers.shelves import MADE, Shelf, bits, join, joined_cost
+from nixery.layers.pairs import Pair, loss
+from nixery.layers.shelves import MADE, Shelf, bits, join
 
 LOOKS = 40
 """States on the way that are judged, for each budget."""
 
 
-def loss(one: Shelf, other: Shelf) -> float:
-    """What putting them together costs, in bytes."""
-    return joined_cost(one, other) - one.cost - other.cost
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    loss: float
-    both: int
-    """The pulls that have both."""
-    one: int
-    other: int
-
-
-def pairs(shelves: Sequence[Shelf]) -> list[Pair]:
-    """All that come together anywhere; the same for every budget."""
-    return [
-        Pair(loss(one, other), both, n, m)
-        for m, other in enumerate(shelves)
-        for n, one in enumerate(shelves[:m])
-        if (both := one.present & other.present)
-    ]
-
-
-def unite(shelves: Sequence[Shelf], known: Sequence[Pair], pulls: int, room: int) -> list[Shelf]:
+def unite(shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int) -> list[Shelf]:
     """The shelves, some put together, so that pulls have about ``room`` of them.
 
-    ``known``: the shelves' ``pairs``. ``pulls``: how many there are.
+    ``near``: the shelves' ``pairs``. ``pulls``: how many there are.
     """
-    state = _State(shelves, pulls, room)
+    state = _State(shelves, near, pulls, room)
     every = max(1, len(shelves) // LOOKS)
     offers = Offers(
         (pair.loss / saved, saved, pair.one, pair.other)
-        for pair in known
+        for pair in near
         if (saved := (pair.both & state.short).bit_count())
     )
     lost = 0.0
@@ -79,9 +56,9 @@ def unite(shelves: Sequence[Shelf], known: Sequence[Pair], pulls: int, room: int
         lost += price * saved
         joined = state.join(one, other)
         offers.add(
-            (loss(shelf, state.shelves[joined]) / gain, gain, third, joined)
-            for third, shelf in state.shelves.items()
-            if third != joined and (gain := state.saved(third, joined))
+            (loss(state.shelves[third], state.shelves[joined]) / gain, gain, third, joined)
+            for third in sorted(state.near[joined])
+            if (gain := state.saved(third, joined))
         )
         if state.joined % every == 0 or not state.short:
             total = lost + state.left_over()
@@ -93,8 +70,14 @@ def unite(shelves: Sequence[Shelf], known: Sequence[Pair], pulls: int, room: int
 class _State:
     """Shelves on the way, by a number that no other shelf ever had."""
 
-    def __init__(self, shelves: Sequence[Shelf], pulls: int, room: int) -> None:
+    def __init__(
+        self, shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int
+    ) -> None:
         self.shelves = dict(enumerate(shelves))
+        self.near: dict[int, set[int]] = {number: set() for number in self.shelves}
+        for pair in near:
+            self.near[pair.one].add(pair.other)
+            self.near[pair.other].add(pair.one)
         self.room = room
         self.count = [0] * pulls
         for shelf in shelves:
@@ -116,6 +99,10 @@ class _State:
                 self.short &= ~(1 << pull)
         number, self._next = self._next, self._next + 1
         self.shelves[number] = join(first, second)
+        self.near[number] = (self.near.pop(one) | self.near.pop(other)) - {one, other}
+        for third in self.near[number]:
+            self.near[third] -= {one, other}
+            self.near[third].add(number)
         self.joined += 1
         return number
 

@@ -12,6 +12,7 @@ import click
 from nixery.closure import Closure, StorePath
 from nixery.errors import NixeryError
 from nixery.layers import tables
+from nixery.layers.learn import BUDGETS
 from nixery.popcount import count
 from nixery.tables.record import encode
 
@@ -114,7 +115,9 @@ def _write(graph: Closure, names: list[str], output: Path) -> None:
     except LookupError as error:
         raise click.UsageError(f"the package set has no {error.args[0]}") from None
     popularity = count.popularity(graph)
-    units = count.units(graph, starting)
+    steps = count.units(graph, starting)
+    with click.progressbar(steps, 1 + len(BUDGETS), label="units", file=sys.stderr) as bar:
+        *_, units = bar
     output.mkdir(parents=True, exist_ok=True)
     for kind, data in (
         ("popularity", tables.encode_popularity(popularity)),

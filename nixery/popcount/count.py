@@ -1,13 +1,13 @@
 """A graph of store paths becomes tables: popularity, units, and the list that units start from."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from random import Random
 
 from nixery.closure import Closure, PathInfo, StorePath
 from nixery.layers.demand import demand
-from nixery.layers.learn import BUDGETS, learn
-from nixery.layers.names import name
+from nixery.layers.learn import BUDGETS, learning
+from nixery.layers.names import name, unversioned
 from nixery.layers.tables import Popularity, Units
 from nixery.tables.record import Asked
 
@@ -24,8 +24,8 @@ def popularity(graph: Closure) -> Popularity:
 def starting_list(graph: Closure, asked_for: Collection[str] = ()) -> list[StorePath]:
     """The paths of these names, in their order; without names, ends of the graph at random.
 
-    A path that nothing refers to is what somebody wants for itself. Raises LookupError with the
-    names that the graph does not have.
+    A path that nothing refers to is what somebody wants for itself. Names may have versions. Raises
+    LookupError with those that the graph does not have.
     """
     if not asked_for:
         referred_to = {to for info in graph.paths for to in info.references}
@@ -37,9 +37,9 @@ def starting_list(graph: Closure, asked_for: Collection[str] = ()) -> list[Store
     by_name: dict[str, StorePath] = {}
     for info in graph.paths:
         by_name.setdefault(name(info.path), info.path)
-    if missing := [wanted for wanted in asked_for if wanted not in by_name]:
+    if missing := [wanted for wanted in asked_for if unversioned(wanted) not in by_name]:
         raise LookupError(" ".join(missing))
-    return [by_name[wanted] for wanted in asked_for]
+    return [by_name[unversioned(wanted)] for wanted in asked_for]
 
 
 def start(graph: Closure, packages: Iterable[StorePath]) -> Asked:
@@ -54,5 +54,8 @@ def start(graph: Closure, packages: Iterable[StorePath]) -> Asked:
     return Asked(tuple(packages), Closure(tuple(found[path] for path in sorted(found))))
 
 
-def units(graph: Closure, start: Iterable[StorePath], budgets: Iterable[int] = BUDGETS) -> Units:
-    return learn(demand(graph, (), list(start)), budgets)
+def units(
+    graph: Closure, start: Iterable[StorePath], budgets: Sequence[int] = BUDGETS
+) -> Iterator[Units]:
+    """One table more than there are budgets, each knowing more than the one before."""
+    return learning(demand(graph, (), list(start)), budgets)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nixery.layers import EMPTY, Tables, group
 from nixery.layers import learn as module
 from nixery.layers.demand import Demand, demand
-from nixery.layers.learn import learn, worth_publishing
+from nixery.layers.learn import learn, learning, worth_publishing
 from nixery.layers.shelves import join
 from nixery.layers.tables import EMPTY as NOTHING
 from nixery.layers.tables import Units
@@ -45,6 +45,15 @@ def test_the_same_demand_gives_the_same_table():
     assert learn(found) == learn(found)
 
 
+def test_tables_come_one_budget_after_another():
+    """The smallest first, and each keeps what the one before knew."""
+    images = [["git", "curl"], ["git", "python3"], ["git", "curl", "python3"], ["curl"]]
+    found = list(learning(asked(*images * 9), [3, 2]))
+    assert [list(table.unions) for table in found] == [[], [2], [2, 3]]
+    assert found[1].unions[2] == found[2].unions[2]
+    assert {table.units for table in found} == {found[0].units}
+
+
 def test_nothing_asked_for_is_an_empty_table():
     assert learn(asked()).units == ()
 
@@ -72,7 +81,7 @@ def test_units_may_move_before_a_table_has_them(monkeypatch):
     """Whatever comes of it counts, for every budget; units of no size are left alone."""
     rooms = []
 
-    def all_on_one(shelves, units, _, room):
+    def all_on_one(shelves, units, _near, _pulls, room):
         rooms.append(room)
         assert len(shelves) <= len(units)
         assert all(unit.variants[0][1] for unit in units)

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from nixery.layers import moves as module
 from nixery.layers.moves import move
+from nixery.layers.pairs import pairs
 from nixery.layers.shelves import Shelf, join
-from nixery.layers.unite import pairs, unite
+from nixery.layers.unite import unite
 from tests.layers.test_shelves import SHELVES, shelf
 
 PULLS = 14
@@ -35,6 +36,14 @@ def cost(shelves, room):
     return total
 
 
+def state_of(shelves, units, room):
+    return module._State(shelves, units, pairs(units), PULLS, room)
+
+
+def moved(shelves, units, room):
+    return move(shelves, units, pairs(units), PULLS, room)
+
+
 def together(units, *unions):
     """The units on shelves, alone where no union names them."""
     alone = [(s.units[0],) for s in units if not any(s.units[0] in union for union in unions)]
@@ -49,32 +58,32 @@ def test_the_differences_of_the_worked_example(one, other, less):
     """Half of them: every second pull is made."""
     apart = cost(EXAMPLE, 3)
     assert apart - cost(together(EXAMPLE, (one, other)), 3) == less / 2
-    state = module._State(EXAMPLE, EXAMPLE, PULLS, 3)
-    stay, alone, gains = state._above(EXAMPLE[one], one)
-    assert alone + gains.get(other, 0) - stay == less
+    state = state_of(EXAMPLE, EXAMPLE, 3)
+    stay, alone, gains = state._above(EXAMPLE[one], one, {other})
+    assert alone + gains[other] - stay == less
 
 
 def test_what_leaves_a_shelf_takes_its_own_bytes_only():
     shelves = together(EXAMPLE, (PERL, GIT))
-    state = module._State(shelves, EXAMPLE, PULLS, 3)
-    assert state._above(EXAMPLE[GIT], 0)[0] == 30
+    state = state_of(shelves, EXAMPLE, 3)
+    assert state._above(EXAMPLE[GIT], 0, set())[0] == 30
 
 
 def test_a_unit_leaves_the_shelf_that_it_was_put_on():
     """0 and 1 come together once, 1 and 2 always."""
     units = [shelf(0, 10, 0, 1, 2), shelf(1, 10, 2, 3, 4), shelf(2, 10, 2, 3, 4)]
-    found = move(together(units, (0, 1)), units, PULLS, 2)
+    found = moved(together(units, (0, 1)), units, 2)
     assert sorted(s.units for s in found) == [(0,), (1, 2)]
 
 
 def test_a_unit_gets_a_shelf_of_its_own_where_all_fit():
     units = [shelf(0, 10, 0, 1), shelf(1, 10, 0, 2)]
-    assert sorted(s.units for s in move(together(units, (0, 1)), units, PULLS, 2)) == [(0,), (1,)]
+    assert sorted(s.units for s in moved(together(units, (0, 1)), units, 2)) == [(0,), (1,)]
 
 
 def test_what_never_comes_together_stays_apart():
     units = [*(shelf(n, 10, 1) for n in range(3)), *(shelf(n, 1, 2) for n in range(3, 6))]
-    found = move(units, units, PULLS, 2)
+    found = moved(units, units, 2)
     assert any(len(s.units) > 1 for s in found)
     for s in found:
         assert set(s.units) <= {0, 1, 2} or set(s.units) <= {3, 4, 5}
@@ -82,7 +91,7 @@ def test_what_never_comes_together_stays_apart():
 
 @given(SHELVES, st.integers(1, 6))
 def test_only_shelves_of_its_pulls_are_looked_at(units, room):
-    state = module._State(units, units, PULLS, room)
+    state = state_of(units, units, room)
     for home, unit in enumerate(units):
         # Where it is, it costs so much that it pays to go anywhere.
         for target in state._candidates(unit, home, unit.cost + 1000):
@@ -91,7 +100,7 @@ def test_only_shelves_of_its_pulls_are_looked_at(units, room):
 
 @given(SHELVES, st.integers(1, 6), st.data())
 def test_every_move_saves_what_it_says(units, room, data):
-    state = module._State(units, units, PULLS, room)
+    state = state_of(units, units, room)
     total = state.total()
     assert total == pytest.approx(cost(units, room))
     for _ in range(8):
@@ -109,7 +118,7 @@ def test_every_move_saves_what_it_says(units, room, data):
 @given(SHELVES, st.integers(1, 6))
 def test_it_is_never_worse_for_moving(units, room):
     united = unite(units, pairs(units), PULLS, room)
-    found = move(united, units, PULLS, room)
+    found = moved(united, units, room)
     assert sorted(unit for s in found for unit in s.units) == list(range(len(units)))
     assert cost(found, room) <= cost(united, room) + 1e-9
 
@@ -142,7 +151,7 @@ def test_little_is_lost_to_the_best_of_all_ways():
         shelves = unite(units, pairs(units), PULLS, room)
         apart += cost(units, room)
         united += cost(shelves, room)
-        found += cost(move(shelves, units, PULLS, room), room)
+        found += cost(moved(shelves, units, room), room)
         best += min(cost([joined(s) for s in way], room) for way in partitions(units))
     assert apart > 1.1 * best
     assert found < united
@@ -158,12 +167,12 @@ def test_much_is_won_where_there_is_more_to_choose_from(monkeypatch):
         shelves = unite(units, pairs(units), PULLS, 12)
         apart += cost(units, 12)
         united += cost(shelves, 12)
-        found += cost(move(shelves, units, PULLS, 12), 12)
+        found += cost(moved(shelves, units, 12), 12)
         with monkeypatch.context() as patch:
             patch.setattr(module, "SWEEPS", 1)
-            once += cost(move(shelves, units, PULLS, 12), 12)
+            once += cost(moved(shelves, units, 12), 12)
             patch.setattr(module, "LOOKS", 0)
-            assert move(shelves, units, PULLS, 12) == shelves
+            assert moved(shelves, units, 12) == shelves
     assert apart > 1.1 * found
     assert found < once < united
     assert found < 0.995 * united

@@ -5,7 +5,8 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixery.layers.unite import pairs, unite
+from nixery.layers.pairs import pairs
+from nixery.layers.unite import unite
 from tests.layers.test_shelves import EXAMPLE, GLIBC, PERL, SHELVES, shelf
 
 

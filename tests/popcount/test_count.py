@@ -33,6 +33,12 @@ def test_named_packages_come_in_their_order():
     ]
 
 
+def test_a_name_may_have_a_version():
+    everything = graph(**{"python3.11-requests": [], "git": []})
+    (path,) = count.starting_list(everything, ["python3.12-requests-2.31.0"])
+    assert path == "/nix/store/x-python3.11-requests-1.0"
+
+
 def test_a_missing_name_is_named():
     with pytest.raises(LookupError, match="nonesuch"):
         count.starting_list(GRAPH, ["git", "nonesuch"])
@@ -53,8 +59,5 @@ def test_the_starting_list_comes_with_all_it_refers_to():
 
 def test_units_are_made_of_the_starting_list():
     start = count.starting_list(GRAPH, ["curl"])
-    assert {name for unit in count.units(GRAPH, start).units for name in unit} == {
-        "curl",
-        "zlib",
-        "glibc",
-    }
+    *_, table = count.units(GRAPH, start)
+    assert {name for unit in table.units for name in unit} == {"curl", "zlib", "glibc"}
