@@ -9,8 +9,8 @@
                    unknown.py, what no table knows goes with what brings it
     tables.py      the knowledge, as frozen values: popularity and units; JSON and versions
     names.py       what a store path is called in a table
-    learn.py       makes the table of units; demand.py, replay.py, unite.py (with its offers.py)
-                   and moves.py are its steps, and shelves.py is what they count in
+    learn.py       makes the table of units; demand.py, replay.py, pairs.py, unite.py (with its
+                   offers.py) and moves.py are its steps, and shelves.py is what they count in
 
 docs/layering.md says how the strategies compare, and why the default is the default.
 """
@@ -42,7 +42,7 @@ STRATEGIES: Mapping[Strategy, Callable[[Closure, Tables, int], LayerPlan]] = {
     "dominator": dominator.group,
     "units": units.group,
 }
-FORMATS: Mapping[Strategy, int] = {"size": 1, "dominator": 1, "units": 2}
+FORMATS: Mapping[Strategy, int] = {"size": 1, "dominator": 2, "units": 3}
 """Goes up when the same closure, tables and budget would give another plan than before."""
 READS: Mapping[Strategy, tuple[Literal["popularity", "units"], ...]] = {
     "size": (),

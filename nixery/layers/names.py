@@ -6,11 +6,14 @@ packages, without hash and without version, but with the output.
 
     /nix/store/<hash>-openssl-3.0.11-bin      openssl-bin
     /nix/store/<hash>-glibc-2.38-44           glibc
-    /nix/store/<hash>-python3.11-requests-2.31.0    python3.11-requests
+    /nix/store/<hash>-python3.11-requests-2.31.0    python3-requests
     /nix/store/<hash>-glibc-locales           glibc-locales
 
 The version begins at the first dash that no letter follows, as in Nix's parseDrvName; what is left
-of letters at its end is the name of an output.
+of letters at its end is the name of an output. Of an interpreter's version in front the first
+number stays: on the day that Python goes up, the name of every package for it would be new. Where
+packages of two such versions come together, they are told apart as any two versions are
+(``demand.py``).
 """
 
 import re
@@ -19,6 +22,7 @@ from functools import lru_cache
 from nixery.closure import StorePath
 
 _VERSION = re.compile(r"-[^a-zA-Z].*?(?=(?:-[a-zA-Z]+)?$)")
+_INTERPRETER = re.compile(r"^([a-zA-Z]+[0-9]+)(?:\.[0-9]+)+(?=-[a-zA-Z])")
 KEPT = 1 << 17
 """Store paths whose names are remembered, about 250 bytes each: those of a whole channel."""
 
@@ -43,9 +47,9 @@ def name(path: StorePath) -> str:
 
 
 def unversioned(full: str) -> str:
-    """The name alone.
+    """The name alone; a name without a version stays as it is.
 
-    >>> unversioned("bash-interactive-5.2-p15")
-    'bash-interactive'
+    >>> unversioned("bash-interactive-5.2-p15"), unversioned("perl5.38.2-XML-Parser-2.46")
+    ('bash-interactive', 'perl5-XML-Parser')
     """
-    return _VERSION.sub("", full, count=1)
+    return _INTERPRETER.sub(r"\1", _VERSION.sub("", full, count=1), count=1)
