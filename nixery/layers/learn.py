@@ -1,6 +1,6 @@
 """Makes the table of units from a starting list and from what was asked for.
 
-1. Replay: the images asked for, and 300 that could have been (``replay.py``).
+1. Replay: the images asked for, and more that could have been (``replay.py``).
 2. Units: names that come with exactly the same packages. A large path in a unit is a unit of its
    own as long as there are layers to spare; it need not be pulled again when the others change.
 3. Unions: for each budget, which of those that come in nearly the same pulls (``pairs.py``) to put

@@ -1,9 +1,11 @@
 """Pulls to judge a table by: what was asked for, and what could have been.
 
 A few hundred images say exactly which packages people like, and little about which will come
-together next. So 300 that are drawn join the images asked for: as many packages in each, a package
-about as often as it was asked for; and in every fourth one some give way to packages of the
-starting list, so that a table does not fall apart where it meets a tool that nobody asked for yet.
+together next. So twice as many that are drawn join the images asked for: as many packages in each,
+a package about as often as it was asked for. And a table must not fall apart where it meets a tool
+that nobody asked for yet: in every fourth drawn image some packages give way to those of the
+starting list, and each of that list, or 300 of many, is pulled alone. That says best what comes
+without what; among twelve packages, something else brings the other thing, too.
 """
 
 from itertools import accumulate
@@ -13,11 +15,15 @@ from nixery.layers.demand import Demand
 
 ASKED = 300
 """The latest images that count. More cost time and change little."""
-DRAWN = 300
+DRAWN = 2
+"""For each image asked for."""
+LEAST_DRAWN = 300
 STRANGE = 0.25
 """The share of drawn images with packages of the starting list."""
 STRANGERS = 3
 """Such packages, at most, in an image that has some."""
+ALONE = 300
+"""Packages of the starting list that are pulled alone, at most; each takes time."""
 USUAL_SIZES = range(1, 13)
 """Packages in an image, as long as nothing was asked for."""
 
@@ -46,4 +52,7 @@ def replay(demand: Demand) -> list[tuple[str, ...]]:
             image.update(random.choices(packages, cum_weights=totals))
         return tuple(sorted(image))
 
-    return [*asked, *(draw() for _ in range(DRAWN if packages or demand.start else 0))]
+    count = max(DRAWN * len(asked), LEAST_DRAWN) if packages or demand.start else 0
+    drawn = [draw() for _ in range(count)]
+    alone = random.sample(demand.start, min(ALONE, len(demand.start)))
+    return [*asked, *drawn, *((package,) for package in alone)]

@@ -3,7 +3,16 @@
 from collections import Counter
 
 from nixery.layers.demand import Demand
-from nixery.layers.replay import ASKED, DRAWN, STRANGE, STRANGERS, USUAL_SIZES, replay
+from nixery.layers.replay import (
+    ALONE,
+    ASKED,
+    DRAWN,
+    LEAST_DRAWN,
+    STRANGE,
+    STRANGERS,
+    USUAL_SIZES,
+    replay,
+)
 
 
 def asked(*images, start=()):
@@ -25,23 +34,35 @@ def test_the_same_demand_gives_the_same_pulls():
 def test_packages_are_drawn_as_often_as_they_were_asked_for():
     drawn = replay(asked(*[("often",)] * 9, ("seldom",)))[10:]
     counts = Counter(package for image in drawn for package in image)
-    assert len(drawn) == DRAWN
+    assert len(drawn) == LEAST_DRAWN
     assert 0 < counts["seldom"] < counts["often"] / 3
 
 
 def test_strangers_join_some_of_what_is_drawn():
-    images = [("a", "b", "c", "d", "e")] * 10
-    drawn = replay(asked(*images, start=["x", "y", "z", "u"]))[10:]
+    images = [("a", "b", "c", "d", "e")] * ASKED
+    drawn = replay(asked(*images, start=["x", "y", "z", "u"]))[ASKED:-4]
+    assert len(drawn) == DRAWN * ASKED
     strangers = [len(set(image) & set("xyzu")) for image in drawn]
-    assert STRANGE * 0.8 < sum(map(bool, strangers)) / DRAWN < STRANGE * 1.2
+    assert STRANGE * 0.8 < sum(map(bool, strangers)) / len(drawn) < STRANGE * 1.2
     assert max(strangers) == STRANGERS
     assert {len(image) for image in drawn} == {5}
 
 
+def test_each_package_of_the_starting_list_is_pulled_alone():
+    assert set(replay(asked(("a", "b"), start=["x", "y"]))[-2:]) == {("x",), ("y",)}
+
+
+def test_of_a_long_list_some_are():
+    start = [f"p{n}" for n in range(5 * ALONE)]
+    *drawn, last = replay(asked(*[("a", "b")] * 2, start=start))[2 + LEAST_DRAWN - 1 :]
+    assert len(drawn) == ALONE
+    assert {last, *drawn[1:]} < {(package,) for package in start}
+
+
 def test_before_anything_was_asked_for_there_is_the_starting_list():
     start = [f"p{n:02d}" for n in range(20)]
-    drawn = replay(asked(start=start))
-    assert len(drawn) == DRAWN
+    drawn = replay(asked(start=start))[:-20]
+    assert len(drawn) == LEAST_DRAWN
     assert {package for image in drawn for package in image} == set(start)
     assert {len(image) for image in drawn} == set(USUAL_SIZES)
 
