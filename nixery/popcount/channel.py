@@ -27,6 +27,9 @@ class Cache:
     """Answers over HTTP; every method may be called in several threads."""
 
     def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
+        """Raises NixeryError where it is no such address."""
+        if not url.startswith(("http://", "https://")):
+            raise NixeryError(f"{url!r} is no address: it must begin with http:// or https://")
         self._url = url.rstrip("/")
         self._pool = urllib3.PoolManager(
             maxsize=connections,
@@ -41,7 +44,7 @@ class Cache:
 
     def read(self, name: str) -> bytes | None:
         """None for what is not there. Raises NixeryError."""
-        url = f"{self._url}/{name}"
+        url = self.address(name)
         try:
             answer = self._pool.request("GET", url)
         except urllib3.exceptions.HTTPError as error:
@@ -53,6 +56,9 @@ class Cache:
             raise NixeryError(f"cannot read {url}: the answer is {answer.status}")
         return answer.data
 
+    def address(self, name: str) -> str:
+        return f"{self._url}/{name}"
+
     def info(self, path: StorePath) -> PathInfo | None:
         """None for a path that the cache does not have. Raises NixeryError."""
         name = f"{hash_of(path)}.narinfo"
@@ -62,19 +68,23 @@ class Cache:
         try:
             return parse(data.decode())
         except ValueError as error:
-            raise NixeryError(f"{self._url}/{name}: {error}") from None
+            raise NixeryError(f"{self.address(name)}: {error}") from None
 
 
 def listed(channel: Cache) -> list[StorePath]:
-    """The store paths that the channel lists. Raises NixeryError."""
+    """The store paths that the channel lists, one at least. Raises NixeryError."""
+    url = channel.address("store-paths.xz")
     data = channel.read("store-paths.xz")
     if data is None:
-        raise NixeryError("the channel has no store-paths.xz")
+        raise NixeryError(f"there is no {url}: is that the address of a channel?")
     try:
         lines = lzma.decompress(data).decode().split()
     except (lzma.LZMAError, UnicodeDecodeError) as error:
-        raise NixeryError(f"the channel's store-paths.xz cannot be read: {error}") from None
-    return sorted({line for line in lines if line.startswith(STORE)})
+        raise NixeryError(f"{url} cannot be read: {error}") from None
+    paths = sorted({line for line in lines if line.startswith(STORE)})
+    if not paths:
+        raise NixeryError(f"{url} lists no store path")
+    return paths
 
 
 def graph(

@@ -1,8 +1,9 @@
 """``nixery popcount store PATH…`` and ``nixery popcount channel URL``."""
 
+import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
@@ -27,7 +28,8 @@ with_output = click.option(
 with_start = click.option(
     "--start",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What people pull most: names of packages, one a line. Without it, some at random.",
+    help="What people pull most: names of store paths, without hash, with or without version, one "
+    "a line; # begins a comment. Without it, some at random.",
 )
 
 
@@ -50,12 +52,13 @@ def store(paths: tuple[StorePath, ...], start: Path | None, output: Path) -> Non
 
     from nixery.nix.client import Nix  # noqa: PLC0415
 
+    names = _names(start)
     nix = Nix(environment=os.environ)
     try:
         graph = anyio.run(nix.closure, paths)
     except NixeryError as error:
         _fail(error.message)
-    _write(graph, _names(start), output)
+    _write(graph, names, output)
 
 
 @popcount.command()
@@ -75,6 +78,8 @@ def channel(
     from nixery.popcount.channel import DEFAULT_CACHE, Cache, closure_of, graph, listed  # noqa: PLC0415
     from nixery.popcount.journal import Journal  # noqa: PLC0415
 
+    # What it asks again it need not tell: what it gives up is an error that says so.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     names = _names(start)
     try:
         with closing(Cache(url)) as pages:
@@ -94,6 +99,8 @@ def channel(
     lacking = sum(info is None for info in kept.known.values())
     if lacking:
         click.echo(f"{lacking} store paths are not in {place} and were left out", err=True)
+    if not found.paths:
+        _fail(f"{place} has nothing that {url} lists; name the right cache with --cache")
     _write(found, names, output)
 
 
@@ -106,7 +113,11 @@ def _show(left: Iterable[int], expected: int) -> None:
 
 
 def _names(start: Path | None) -> list[str]:
-    return start.read_text().split() if start else []
+    try:
+        lines = start.read_text().splitlines() if start else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"--start {start} cannot be read: {error}") from None
+    return [name for line in lines for name in line.partition("#")[0].split()]
 
 
 def _write(graph: Closure, names: list[str], output: Path) -> None:
@@ -114,23 +125,35 @@ def _write(graph: Closure, names: list[str], output: Path) -> None:
         starting = count.starting_list(graph, names)
     except LookupError as error:
         raise click.UsageError(f"the package set has no {error.args[0]}") from None
-    popularity = count.popularity(graph)
-    steps = count.units(graph, starting)
-    with click.progressbar(steps, 1 + len(BUDGETS), label="units", file=sys.stderr) as bar:
-        *_, units = bar
-    output.mkdir(parents=True, exist_ok=True)
-    for kind, data in (
-        ("popularity", tables.encode_popularity(popularity)),
-        ("units", tables.encode_units(units)),
-        ("start", encode(count.start(graph, starting))),
-    ):
-        file = output / f"{kind}.json"
-        file.write_bytes(data)
-        click.echo(f"{file}  {len(data)} bytes, version {tables.version(data)}")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        popularity = count.popularity(graph)
+        steps = count.units(graph, starting)
+        with click.progressbar(steps, 1 + len(BUDGETS), label="units", file=sys.stderr) as bar:
+            *_, units = bar
+        _write_all(
+            output,
+            {
+                "popularity": tables.encode_popularity(popularity),
+                "units": tables.encode_units(units),
+                "start": encode(count.start(graph, starting)),
+            },
+        )
+    except OSError as error:
+        _fail(f"cannot write to {output}: {error}")
     click.echo(
         f"{len(graph.paths)} store paths, {len(popularity.counts)} of them referred to; "
         f"{len(units.units)} units of {len(starting)} packages"
     )
+
+
+def _write_all(output: Path, found: Mapping[str, bytes]) -> None:
+    """Tables of one count belong together: none is in its place before all are written."""
+    for kind, data in found.items():
+        (output / f"{kind}.json.part").write_bytes(data)
+    for kind, data in found.items():
+        file = (output / f"{kind}.json.part").rename(output / f"{kind}.json")
+        click.echo(f"{file}  {len(data)} bytes, version {tables.version(data)}")
 
 
 def _fail(message: str) -> NoReturn:

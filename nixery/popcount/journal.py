@@ -1,6 +1,7 @@
 """Answers kept on disk as they come: one line of JSON each, appended.
 
-A run that was killed may have left half a line; it counts as not answered.
+A run that was killed may have left half a line; it counts as not answered. So does what a cache
+did not have: it may have been the wrong cache, or not filled yet.
 """
 
 import json
@@ -13,12 +14,12 @@ from nixery.closure import PathInfo, StorePath
 
 
 class Journal:
-    """Of one binary cache; what it knows is never asked again."""
+    """What it knows is never asked again: a store path is the same in every cache."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self.known: dict[StorePath, PathInfo | None] = {}
-        """None for a path that the cache does not have."""
+        """None for a path that the cache did not have in this run."""
 
     @contextmanager
     def opened(self) -> Iterator["Journal"]:
@@ -37,15 +38,13 @@ class Journal:
 
     def keep(self, path: StorePath, info: PathInfo | None) -> None:
         self.known[path] = info
-        entry = [path, info.size, info.references] if info else [path]
-        self._lines.write(json.dumps(entry) + "\n")
+        if info:
+            self._lines.write(json.dumps([path, info.size, info.references]) + "\n")
 
     def _read(self, line: str) -> None:
         try:
             match json.loads(line):
                 case [str(path), int(size), list(references)]:
                     self.known[path] = PathInfo(path, size, tuple(map(str, references)))
-                case [str(path)]:
-                    self.known[path] = None
         except ValueError:
             pass

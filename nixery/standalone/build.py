@@ -1,5 +1,7 @@
 """The image's bytes, made here. They appear at their place whole or not at all."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from nixery.errors import ConfigurationError
 from nixery.manifest import Manifest, blobs_of
 from nixery.oci import Digest, Format
 from nixery.standalone import docker, layout
-from nixery.standalone.planning import Planned, plan
+from nixery.standalone.planning import Planned, choose, plan
 from nixery.standalone.prepare import Order, Prepared, Tools, prepared
 from nixery.standalone.scratch import scratch_for
 from nixery.storage import Storage
@@ -36,8 +38,8 @@ def plan_only(order: Order, tools: Tools, plans: Storage | None) -> tuple[Prepar
     """``plans``: the server's storage, where one is set."""
 
     async def run() -> tuple[Prepared, Planned]:
-        async with prepared(tools, order) as image:
-            return image, await anyio.to_thread.run_sync(plan, image, tools, plans, order.tables)
+        async with _planned(order, tools, plans) as found:
+            return found
 
     return anyio.run(run)
 
@@ -72,9 +74,18 @@ def build_archive(order: Order, tools: Tools, plans: Storage | None, target: Pat
     return made
 
 
-async def _make(order: Order, tools: Tools, plans: Storage | None, storage: Storage) -> Made:
+@asynccontextmanager
+async def _planned(
+    order: Order, tools: Tools, plans: Storage | None
+) -> AsyncIterator[tuple[Prepared, Planned]]:
+    # Before anything is built: what is wrong use is said at once.
+    chosen = await anyio.to_thread.run_sync(choose, tools, plans, order.tables)
     async with prepared(tools, order) as image:
-        planned = await anyio.to_thread.run_sync(plan, image, tools, plans, order.tables)
+        yield image, await anyio.to_thread.run_sync(plan, image, tools, plans, chosen)
+
+
+async def _make(order: Order, tools: Tools, plans: Storage | None, storage: Storage) -> Made:
+    async with _planned(order, tools, plans) as (image, planned):
         assembler = Assembler(storage, tools.packer, LayerCache(storage), tools.at_once)
         packed = await assembler.pack([layer.paths for layer in planned.layers], image.packages)
     manifests = await assembler.describe(packed, image.request)

@@ -31,31 +31,52 @@ class Planned:
     """With which tables: those asked for, those of the first time, those that count now."""
 
 
-def plan(
-    image: Prepared, tools: Tools, storage: Storage | None, version: str | None = None
-) -> Planned:
-    """``version``: that of a table. Blocks, and raises what the storage raises.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    tables: Tables
+    versions: Mapping[str, str]
+    """By kind."""
+
+
+def choose(tools: Tools, storage: Storage | None, version: str | None) -> Chosen | None:
+    """The tables of that version; None where none is named. Blocks.
 
     Raises ConfigurationError where there is no such table for the strategy.
     """
-    group = _Grouping(image.closure, tools)
+    if version is None:
+        return None
+    kinds = READS[tools.layering]
+    if not kinds:
+        raise ConfigurationError(
+            f"the strategy {tools.layering} reads no tables, and so not {version} either"
+        )
     if storage is None:
-        if version is not None:
-            raise ConfigurationError(
-                f"there is no storage to read table {version} from: set NIXERY_STORAGE_BACKEND "
-                "and what belongs to it, as for the server"
-            )
+        raise ConfigurationError(
+            f"there is no storage to read table {version} from: set NIXERY_STORAGE_BACKEND "
+            "and what belongs to it, as for the server"
+        )
+    published = Published(storage)
+    there = {kind: version for kind in kinds if published.read(kind, version)}
+    tables, versions = CurrentTables(published, kinds).of(there)
+    if not versions:
+        raise ConfigurationError(
+            f"there is no table {version} that the strategy {tools.layering} reads; "
+            "nixery tables shows those that count now"
+        )
+    return Chosen(tables, versions)
+
+
+def plan(
+    image: Prepared, tools: Tools, storage: Storage | None, chosen: Chosen | None = None
+) -> Planned:
+    """``chosen``: instead of what counts. Blocks, and raises what the storage raises."""
+    group = _Grouping(image.closure, tools)
+    if chosen:
+        return Planned(group.with_tables(chosen.tables), chosen.versions, "chosen")
+    if storage is None:
         return Planned(group.with_tables(EMPTY), {}, "now")
     kinds = READS[tools.layering]
     known = CurrentTables(Published(storage), kinds)
-    if version is not None:
-        tables, versions = known.of(dict.fromkeys(kinds, version))
-        if not versions:
-            raise ConfigurationError(
-                f"there is no table {version} that the strategy {tools.layering} reads; "
-                "nixery tables shows those that count now"
-            )
-        return Planned(group.with_tables(tables), versions, "chosen")
     if before := Plans(storage).look(image.key, image.closure):
         tables, _ = known.of({kind: before.tables[kind] for kind in kinds if kind in before.tables})
         return Planned(group.as_before(before, tables), before.tables, "before")

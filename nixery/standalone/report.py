@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from nixery.amounts import size_text
-from nixery.layers import Layer
+from nixery.layers import Layer, Strategy
 from nixery.layers.plan import Why
 from nixery.standalone.planning import Planned
 from nixery.standalone.prepare import Prepared, Tools
@@ -17,6 +17,7 @@ _WHY: Mapping[Why, str] = {
     "rest": "the tail: what the budget has no layers for",
 }
 _ROOM = "alone: there is room for all"
+_TREE = "together: one of them alone brings the others"
 _WHEN = {
     "chosen": "with the tables that were asked for",
     "before": "as it was first made",
@@ -61,11 +62,21 @@ def text(image: Prepared, planned: Planned, tools: Tools) -> str:
     ]
     crowded = any(layer.why == "rest" for layer in planned.layers)
     for number, layer in enumerate(planned.layers, start=1):
-        why = _WHY[layer.why] if crowded or layer.why != "alone" else _ROOM
+        why = _why(layer, tools.layering, crowded=crowded)
         lines.append(f"{number:>3}  {size_text(layer.size):>10}  {why}")
         lines += _paths(layer, size)
     lines.append(f"{len(planned.layers) + 1:>3}  links that make the image's root of its packages")
     return "\n".join(lines)
+
+
+def _why(layer: Layer, strategy: Strategy, *, crowded: bool) -> str:
+    """``crowded``: whether there is a rest."""
+    match layer.why, strategy:
+        case "alone", _ if not crowded:
+            return _ROOM
+        case "together", "dominator":
+            return _TREE
+    return _WHY[layer.why]
 
 
 def _paths(layer: Layer, size: Mapping[str, int]) -> Iterator[str]:

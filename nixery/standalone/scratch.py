@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nixery.errors import ConfigurationError
 from nixery.oci import Digest
 from nixery.storage import layer_key
 from nixery.storage.filesystem import FilesystemStorage
@@ -24,7 +25,12 @@ class Scratch:
 
 @contextmanager
 def scratch_for(target: Path) -> Iterator[Scratch]:
-    """On the file system of ``target``, so that a rename reaches it; gone afterwards."""
+    """On the file system of ``target``, so that a rename reaches it; gone afterwards.
+
+    Raises ConfigurationError where the target's directory is not there.
+    """
     target = target.absolute()
+    if not target.parent.is_dir():
+        raise ConfigurationError(f"{target.parent} is no directory: make it first")
     with TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as directory:
         yield Scratch(Path(directory))

@@ -145,6 +145,7 @@ def test_what_goes_wrong_is_one_line(nixery, tmp_path):
     assert "no storage to read table" in nixery("plan", "git", "--tables", "0" * 64, status=2)
     (tmp_path / "full").mkdir()
     (tmp_path / "full/file").touch()
+    assert "make it first" in nixery("build", "git", "-o", tmp_path / "no/image", status=2)
     assert "is there already" in nixery("build", "git", "-o", tmp_path / "full", status=2)
     nowhere = {"NIXERY_STORAGE_BACKEND": "filesystem", "STORAGE_PATH": str(tmp_path / "no")}
     assert "there is no such directory" in nixery("plan", "git", status=2, **nowhere)

@@ -1,6 +1,7 @@
 """Counting a channel, against a cache that the test serves."""
 
 import json
+import lzma
 
 import pytest
 from cache_server import CacheServer, store_path
@@ -93,6 +94,25 @@ def test_an_interrupted_run_goes_on_where_it_was(count, server, tmp_path):
     assert asked_for(server) == 0
 
 
+def test_a_wrong_cache_says_nothing_of_the_right_one(count, server, tmp_path):
+    """It has none of the paths; asked again, the right one has all of them."""
+    result = count("--cache", f"{server.url}/elsewhere")
+    assert result.exit_code == 1
+    assert f"{server.url}/elsewhere has nothing that {server.url}/channel lists" in result.output
+    assert not (tmp_path / "units.json").exists()
+    result = count()
+    assert result.exit_code == 0
+    assert "left out" not in result.output
+
+
+def test_what_takes_long_shows_how_far_it_is(count, monkeypatch):
+    monkeypatch.setattr("click._termui_impl.isatty", lambda _: True)
+    result = count()
+    for what in ("store paths", "units"):
+        bars = [line for line in result.stderr.splitlines() if what in line and "%" in line]
+        assert "100%" in bars[-1]
+
+
 def test_a_cache_that_is_busy_is_asked_again(count, server):
     server.failing[f"/cache/{'1'.rjust(32, '0')}.narinfo"] = [503]
     assert count().exit_code == 0
@@ -106,7 +126,7 @@ def test_what_the_cache_lacks_is_left_out_and_said(count, server):
 
 
 def test_what_people_pull_most_can_be_named(count, tmp_path):
-    (tmp_path / "start").write_text("curl-bin\n")
+    (tmp_path / "start").write_text("# our list\ncurl-8.4.0-bin # most of all\n")
     result = count("--start", str(tmp_path / "start"))
     assert result.exit_code == 0, result.output
     names = {n for unit in parse_units((tmp_path / "units.json").read_bytes()).units for n in unit}
@@ -120,11 +140,34 @@ def test_a_name_that_the_set_does_not_have_is_wrong_use(count, tmp_path):
     assert "has no nonesuch" in result.output
 
 
+def test_a_list_that_is_no_text_is_wrong_use(count, tmp_path):
+    (tmp_path / "start").write_bytes(b"\xff\xfe")
+    result = count("--start", str(tmp_path / "start"))
+    assert result.exit_code == 2
+    assert "start cannot be read" in result.output
+
+
+def test_an_address_without_http_is_none():
+    result = CliRunner().invoke(popcount, ["channel", "nixos-unstable"])
+    assert result.exit_code == 1
+    assert "must begin with http:// or https://" in result.output
+
+
+def test_all_tables_are_there_or_none(count, tmp_path):
+    """The last of them cannot be written."""
+    (tmp_path / "start.json.part").mkdir()
+    result = count()
+    assert result.exit_code == 1
+    assert f"cannot write to {tmp_path}" in result.output
+    assert not {"popularity.json", "units.json"} & {file.name for file in tmp_path.iterdir()}
+
+
 @pytest.mark.parametrize(
     ("page", "content", "message"),
     [
         ("/channel/store-paths.xz", b"not xz", "cannot be read"),
-        ("/channel/store-paths.xz", None, "has no store-paths.xz"),
+        ("/channel/store-paths.xz", None, "there is no http://127.0.0.1"),
+        ("/channel/store-paths.xz", lzma.compress(b"\n"), "lists no store path"),
         (f"/cache/{'1'.rjust(32, '0')}.narinfo", b"<html>", "not a narinfo"),
         (f"/cache/{'1'.rjust(32, '0')}.narinfo", b"StorePath: /x\nNarSize: 1", "not a narinfo"),
     ],

@@ -7,8 +7,8 @@ from registry import pull
 
 from nixery.errors import ConfigurationError
 from nixery.layers.tables import Units, encode_units
-from nixery.standalone import report
-from nixery.standalone.planning import plan
+from nixery.standalone import build, report
+from nixery.standalone.planning import choose, plan
 from nixery.standalone.prepare import Order, prepared
 from nixery.tables.published import Published
 
@@ -24,8 +24,9 @@ def publish(registry, data):
 
 
 async def planned(tools, storage, version=None):
+    chosen = choose(tools, storage, version)
     async with prepared(tools, Order("hello", version)) as image:
-        return plan(image, tools, storage, version)
+        return plan(image, tools, storage, chosen)
 
 
 def shape(found):
@@ -71,9 +72,29 @@ async def test_chosen_tables_win(registry, tools):
 
 
 @pytest.mark.parametrize("has_storage", [True, False])
-async def test_tables_that_are_not_there(registry, tools, has_storage):
+def test_tables_that_are_not_there_are_missed_before_anything_is_built(
+    registry, tools, has_storage, monkeypatch
+):
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(build, "prepared", never)
+    storage = registry.storage if has_storage else None
     with pytest.raises(ConfigurationError, match=f"there is no .*{'0' * 64}"):
-        await planned(tools, registry.storage if has_storage else None, "0" * 64)
+        build.plan_only(Order("hello", "0" * 64), tools, storage)
+
+
+def test_a_table_that_cannot_be_read_is_none(registry, tools):
+    version = publish(registry, b"{}")
+    with pytest.raises(ConfigurationError, match=f"there is no .*{version}"):
+        choose(tools, registry.storage, version)
+
+
+def test_a_strategy_without_tables_can_have_none_chosen(registry, tools):
+    tools = replace(tools, layering="size")
+    version = publish(registry, TOGETHER)
+    with pytest.raises(ConfigurationError, match=f"size reads no tables, and so not {version}"):
+        choose(tools, registry.storage, version)
 
 
 async def test_nothing_is_written(registry, tools):
@@ -109,3 +130,13 @@ async def test_a_tail_is_told_with_its_largest_paths(tools):
     assert text.count("one of the largest") == 1
     assert len(image.closure.paths) == 4
     assert "more" not in text  # three are shown
+
+
+async def test_the_reason_is_that_of_the_strategy(tools):
+    tools = replace(tools, layering="dominator")
+    async with prepared(tools, Order("git")) as image:
+        found = plan(image, tools, None)
+    assert "together" in {layer.why for layer in found.layers}
+    text = report.text(image, found, tools)
+    assert "one of them alone brings the others" in text
+    assert "asked for apart" not in text
