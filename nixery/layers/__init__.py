@@ -42,7 +42,7 @@ STRATEGIES: Mapping[Strategy, Callable[[Closure, Tables, int], LayerPlan]] = {
     "dominator": dominator.group,
     "units": units.group,
 }
-FORMATS: Mapping[Strategy, int] = {"size": 1, "dominator": 2, "units": 3}
+FORMATS: Mapping[Strategy, int] = {"size": 1, "dominator": 1, "units": 3}
 """Goes up when the same closure, tables and budget would give another plan than before."""
 READS: Mapping[Strategy, tuple[Literal["popularity", "units"], ...]] = {
     "size": (),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from nixery.closure import Closure, StorePath
-from nixery.layers.names import full_name, name
+from nixery.layers.names import names
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +35,20 @@ def demand(
     """Folds paths into names.
 
     ``graph`` holds everything that ``images`` and ``start`` need, and may hold several revisions
-    of a package: they are one name, unless two of them come together. Then they are two things,
-    and named with their versions.
+    of a package: they are one name, unless two of them come together, in an image or in the whole
+    of ``start``. Then they are two things, and named as exactly as it takes to tell them apart.
     """
     images = [tuple(image) for image in images]
     references = {info.path: info.references for info in graph.paths}
     together = [_reach(references, image) for image in dict.fromkeys(images)]
-    several = {
-        twice
-        for paths in (*together, _reach(references, start))
-        for twice, count in Counter(map(name, paths)).items()
+    together.append(_reach(references, start))
+    twice = {
+        called
+        for paths in together
+        for called, count in Counter(way for path in paths for way in _ways(path)).items()
         if count > 1
     }
-    called = {
-        path: full_name(path) if name(path) in several else name(path)
-        for path in set(chain(*together, _reach(references, start)))
-    }
+    called = {path: _loosest(path, twice) for path in set(chain(*together))}
     folded: dict[str, set[str]] = {}
     sizes: dict[str, int] = {}
     for info in graph.paths:
@@ -63,6 +61,16 @@ def demand(
         tuple(tuple(sorted({called[path] for path in image})) for image in images),
         tuple(dict.fromkeys(called[path] for path in start)),
     )
+
+
+def _ways(path: StorePath) -> list[tuple[int, str]]:
+    """What it may be called, numbered, the most exact first."""
+    return list(enumerate(names(path)))
+
+
+def _loosest(path: StorePath, twice: AbstractSet[tuple[int, str]]) -> str:
+    exact, *loose = _ways(path)
+    return next((way for way in reversed(loose) if way not in twice), exact)[1]
 
 
 def _reach(references: Mapping[str, Iterable[str]], start: Iterable[str]) -> AbstractSet[str]:

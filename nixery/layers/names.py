@@ -6,14 +6,13 @@ packages, without hash and without version, but with the output.
 
     /nix/store/<hash>-openssl-3.0.11-bin      openssl-bin
     /nix/store/<hash>-glibc-2.38-44           glibc
-    /nix/store/<hash>-python3.11-requests-2.31.0    python3-requests
+    /nix/store/<hash>-python3.11-requests-2.31.0    python3.11-requests, python3-requests
     /nix/store/<hash>-glibc-locales           glibc-locales
 
 The version begins at the first dash that no letter follows, as in Nix's parseDrvName; what is left
-of letters at its end is the name of an output. Of an interpreter's version in front the first
-number stays: on the day that Python goes up, the name of every package for it would be new. Where
-packages of two such versions come together, they are told apart as any two versions are
-(``demand.py``).
+of letters at its end is the name of an output. Packages for an interpreter have its version in
+front. On the day that Python goes up, all of those would be new; so a table of units names them
+with the first number only, unless there are several (``demand.py``).
 """
 
 import re
@@ -22,7 +21,7 @@ from functools import lru_cache
 from nixery.closure import StorePath
 
 _VERSION = re.compile(r"-[^a-zA-Z].*?(?=(?:-[a-zA-Z]+)?$)")
-_INTERPRETER = re.compile(r"^([a-zA-Z]+[0-9]+)(?:\.[0-9]+)+(?=-[a-zA-Z])")
+_INTERPRETER = re.compile(r"^((?:python|pypy|perl|ruby|lua|luajit|ocaml)[0-9]+)(?:\.[0-9]+)+(?=-)")
 KEPT = 1 << 17
 """Store paths whose names are remembered, about 250 bytes each: those of a whole channel."""
 
@@ -49,7 +48,18 @@ def name(path: StorePath) -> str:
 def unversioned(full: str) -> str:
     """The name alone; a name without a version stays as it is.
 
-    >>> unversioned("bash-interactive-5.2-p15"), unversioned("perl5.38.2-XML-Parser-2.46")
-    ('bash-interactive', 'perl5-XML-Parser')
+    >>> unversioned("bash-interactive-5.2-p15")
+    'bash-interactive'
     """
-    return _INTERPRETER.sub(r"\1", _VERSION.sub("", full, count=1), count=1)
+    return _VERSION.sub("", full, count=1)
+
+
+@lru_cache(KEPT)
+def names(path: StorePath) -> tuple[str, str, str]:
+    """All that a table of units may call it, the most exact first.
+
+    >>> names("/nix/store/0rq3w5nlbbj1s2p6pccwzmrc9pxbwqaw-python3.11-requests-2.31.0")
+    ('python3.11-requests-2.31.0', 'python3.11-requests', 'python3-requests')
+    """
+    bare = name(path)
+    return full_name(path), bare, _INTERPRETER.sub(r"\1", bare)

@@ -30,7 +30,7 @@ USUAL_SIZES = range(1, 13)
 
 def replay(demand: Demand) -> list[tuple[str, ...]]:
     """Packages of each pull. The same demand gives the same pulls."""
-    asked = demand.images[-ASKED:]
+    asked = [image for image in demand.images if image][-ASKED:]
     packages = sorted({package for image in asked for package in image})
     # Half a pull more for each, because rare packages are asked for again as well.
     weights = dict.fromkeys(packages, 0.5)

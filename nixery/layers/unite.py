@@ -14,9 +14,9 @@ saved.
 So, step by step, of pairs that are near (``pairs.py``) the one that costs least for each layer it
 saves. A shelf of several is near to what any of them is near to.
 
-It ends where all fit. Leaving some pulls short can be better: what does not fit there shares a
-last layer, which costs its size in every second such pull. The best of the states on the way is
-taken, and ``moves.py`` makes it better.
+It ends where all fit, or nothing near is left. Leaving some pulls short can be better: what does
+not fit there shares a last layer, which costs its size in every second such pull. The best of the
+states on the way is taken, and ``moves.py`` makes it better.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def unite(shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int)
         if (saved := (pair.both & state.short).bit_count())
     )
     lost = 0.0
-    best: tuple[float, list[Shelf]] = (state.left_over(), list(state.shelves.values()))
+    best = state.judged(lost)
     while offers and state.short:
         price, saved, one, other = offers.pop(state.shelves)
         if one not in state.shelves or other not in state.shelves:
@@ -60,11 +60,9 @@ def unite(shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int)
             for third in sorted(state.near[joined])
             if (gain := state.saved(third, joined))
         )
-        if state.joined % every == 0 or not state.short:
-            total = lost + state.left_over()
-            if total < best[0]:
-                best = (total, list(state.shelves.values()))
-    return best[1]
+        if state.joined % every == 0:
+            best = min(best, state.judged(lost), key=itemgetter(0))
+    return min(best, state.judged(lost), key=itemgetter(0))[1]
 
 
 class _State:
@@ -105,6 +103,10 @@ class _State:
             self.near[third].add(number)
         self.joined += 1
         return number
+
+    def judged(self, lost: float) -> tuple[float, list[Shelf]]:
+        """What this state costs more than the first one, besides its own rest, and its shelves."""
+        return lost + self.left_over(), list(self.shelves.values())
 
     def left_over(self) -> float:
         """Bytes, over every second pull, of what does not fit."""

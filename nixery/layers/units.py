@@ -23,7 +23,7 @@ largest path.
 """
 
 from nixery.closure import Closure, PathInfo
-from nixery.layers.names import full_name, name
+from nixery.layers.names import names
 from nixery.layers.plan import LayerPlan, fit
 from nixery.layers.tables import Tables
 from nixery.layers.unknown import group_unknown
@@ -44,7 +44,7 @@ def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
     known: dict[int, list[PathInfo]] = {}
     unknown: list[PathInfo] = []
     for info in sorted(closure.paths, key=lambda info: info.path):
-        shelf = shelves.get(full_name(info.path), shelves.get(name(info.path)))
+        shelf = next((shelves[name] for name in names(info.path) if name in shelves), None)
         if shelf is None:
             unknown.append(info)
         else:

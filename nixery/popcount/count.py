@@ -7,7 +7,7 @@ from random import Random
 from nixery.closure import Closure, PathInfo, StorePath
 from nixery.layers.demand import demand
 from nixery.layers.learn import BUDGETS, learning
-from nixery.layers.names import name, unversioned
+from nixery.layers.names import full_name, name, names, unversioned
 from nixery.layers.tables import Popularity, Units
 from nixery.tables.record import Asked
 
@@ -24,8 +24,8 @@ def popularity(graph: Closure) -> Popularity:
 def starting_list(graph: Closure, asked_for: Collection[str] = ()) -> list[StorePath]:
     """The paths of these names, in their order; without names, ends of the graph at random.
 
-    A path that nothing refers to is what somebody wants for itself. Names may have versions. Raises
-    LookupError with those that the graph does not have.
+    A path that nothing refers to is what somebody wants for itself. A name may have a version,
+    which decides where there are several. Raises LookupError with the names that are not there.
     """
     if not asked_for:
         referred_to = {to for info in graph.paths for to in info.references}
@@ -35,11 +35,14 @@ def starting_list(graph: Closure, asked_for: Collection[str] = ()) -> list[Store
         Random(0).shuffle(ends)  # noqa: S311 - the same graph gives the same list
         return ends[:STARTING_LIST]
     by_name: dict[str, StorePath] = {}
-    for info in graph.paths:
-        by_name.setdefault(name(info.path), info.path)
-    if missing := [wanted for wanted in asked_for if unversioned(wanted) not in by_name]:
+    paths = sorted((info.path for info in graph.paths), key=lambda path: (full_name(path), path))
+    for called in zip(*map(names, paths), strict=True):  # the most exact names of all, then others
+        for one, path in zip(called, paths, strict=True):
+            by_name.setdefault(one, path)
+    known = {wanted: by_name.get(wanted, by_name.get(unversioned(wanted))) for wanted in asked_for}
+    if missing := [wanted for wanted, path in known.items() if path is None]:
         raise LookupError(" ".join(missing))
-    return [by_name[unversioned(wanted)] for wanted in asked_for]
+    return [path for path in known.values() if path is not None]
 
 
 def start(graph: Closure, packages: Iterable[StorePath]) -> Asked:

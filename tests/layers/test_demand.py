@@ -52,6 +52,21 @@ def test_versions_that_come_together_are_two_things():
     }
 
 
+def test_an_interpreters_version_is_named_only_where_there_are_two():
+    """Packages of Python 3.11, and then of 3.12 as well: in one image, and in a starting list."""
+    x11, x12, y12, y13 = packages = [
+        f"/nix/store/x-python3.{minor}-{name}-1.0"
+        for minor, name in ((11, "x"), (12, "x"), (12, "y"), (13, "y"))
+    ]
+    graph = Closure(tuple(PathInfo(path, 1, ()) for path in packages))
+    assert demand(graph, [[x11], [x12]]).images == (("python3-x",), ("python3-x",))
+    assert demand(graph, [[x11, x12], [y12]]).images == (
+        ("python3.11-x", "python3.12-x"),
+        ("python3-y",),
+    )
+    assert demand(graph, [[x11]], [y12, y13]).start == ("python3.12-y", "python3.13-y")
+
+
 def test_names_that_refer_to_each_other_end():
     """Two revisions can refer to each other's names, though no store path does."""
     graph = Closure(

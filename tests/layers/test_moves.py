@@ -76,6 +76,16 @@ def test_a_unit_leaves_the_shelf_that_it_was_put_on():
     assert sorted(s.units for s in found) == [(0,), (1, 2)]
 
 
+def test_what_is_near_is_so_both_ways(monkeypatch):
+    """Glibc is the nearest of each small one, and may go to any of them."""
+    monkeypatch.setattr("nixery.layers.pairs.NEAR", 1)
+    units = [shelf(0, 40, *range(6)), *(shelf(n, 1, n - 1) for n in range(1, 7))]
+    state = state_of(units, units, 2)
+    # Where they are, they cost so much that it pays to go anywhere.
+    found = [set(state._candidates(unit, n, unit.cost + 1000)) for n, unit in enumerate(units)]
+    assert found == [{1, 2, 3, 4, 5, 6}, *[{0}] * 6]
+
+
 def test_a_unit_gets_a_shelf_of_its_own_where_all_fit():
     units = [shelf(0, 10, 0, 1), shelf(1, 10, 0, 2)]
     assert sorted(s.units for s in moved(together(units, (0, 1)), units, 2)) == [(0,), (1,)]

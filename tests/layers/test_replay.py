@@ -67,5 +67,9 @@ def test_before_anything_was_asked_for_there_is_the_starting_list():
     assert {len(image) for image in drawn} == set(USUAL_SIZES)
 
 
+def test_an_image_of_nothing_says_nothing():
+    assert replay(asked((), ("a",), start="x")) == replay(asked(("a",), start="x"))
+
+
 def test_nothing_known_is_nothing_pulled():
     assert replay(asked()) == []

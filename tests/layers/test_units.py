@@ -1,5 +1,6 @@
 """Units, unions, and what no table knows."""
 
+import pytest
 from closures import closure_of, closures, names_of, unit_tables
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,22 @@ def test_a_name_with_its_version_wins_over_the_bare_name():
     """Two versions of a package in one closure are two things."""
     known = tables(("a-1.0", "b"), ("a", "c"))
     assert layers_of(known, 9) == [["a", "b"], ["c"], ["d"], ["e"], ["f"]]
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ("python3-x", True),
+        ("python3.12-x", True),
+        ("python3.12-x-1.0", True),
+        ("python3.11-x", False),
+        ("python2-x", False),
+    ],
+)
+def test_a_table_knows_what_is_for_another_python(known, expected):
+    packages = {"a": (1, []), "python3.12-x": (1, [])}
+    found = layers_of(tables(("a", known)), 9, packages)
+    assert (len(found) == 1) is expected
 
 
 @given(closures(), st.integers(1, 20))

@@ -33,10 +33,24 @@ def test_named_packages_come_in_their_order():
     ]
 
 
-def test_a_name_may_have_a_version():
-    everything = graph(**{"python3.11-requests": [], "git": []})
-    (path,) = count.starting_list(everything, ["python3.12-requests-2.31.0"])
-    assert path == "/nix/store/x-python3.11-requests-1.0"
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("nodejs-20.1.0", "nodejs-20.1.0"),
+        ("nodejs-18.19.0", "nodejs-18.20.0"),
+        ("nodejs", "nodejs-18.20.0"),
+        ("python3.12-requests", "python3.12-requests-2.31.0"),
+        ("python3.12-requests-2.30.0", "python3.12-requests-2.31.0"),
+        ("python3-requests", "python3.11-requests-2.31.0"),
+    ],
+)
+def test_the_most_exact_name_decides(wanted, found):
+    there = [
+        *("nodejs-18.20.0", "nodejs-20.1.0"),
+        *("python3.11-requests-2.31.0", "python3.12-requests-2.31.0"),
+    ]
+    everything = Closure(tuple(PathInfo(f"/nix/store/x-{name}", 1, ()) for name in there))
+    assert count.starting_list(everything, [wanted]) == [f"/nix/store/x-{found}"]
 
 
 def test_a_missing_name_is_named():
