@@ -97,8 +97,8 @@ def ways(in_a_server, in_a_bucket, by_another_nix):
 def test_rebuilds_have_one_digest(ways, kind, full, record_property):
     """Each by a process of its own, with another number of workers, into an empty storage."""
     found, rebuilds = set(), Counter()
-    # Four numbers of workers and three ways: each meets each.
-    rounds = zip(cycle(ways), cycle("1243"), strict=False)
+    # Five numbers of workers, two ways or three: each meets each.
+    rounds = zip(cycle(ways), cycle("12435"), strict=False)
     for way, workers in islice(rounds, 50 if full else 3):
         found.update(ways[way](NIXERY_COMPRESSION=kind, NIXERY_PACK_WORKERS=workers).items())
         rebuilds[way] += 1
