@@ -1,5 +1,6 @@
 """The table of units, from what was asked for."""
 
+import pytest
 from closures import closure_of, names_of, path
 from few_tools import TOOLS
 from hypothesis import given, settings
@@ -176,13 +177,12 @@ def test_all_images_that_were_learned_from_judge_a_table(monkeypatch):
     assert worth_publishing(learn(found, [3]), NOTHING.units, found, 3)
 
 
-def test_a_table_is_published_when_it_pays():
-    found = asked(*[["git", "curl"], ["git", "python3"], ["curl", "python3"]] * 3)
-    table = learn(found, [3])
-    assert not worth_publishing(table, table, found, 3)
-    assert worth_publishing(table, NOTHING.units, found, 3) == (
-        module._pulled(table, found, 3, 300) < 0.9 * module._pulled(NOTHING.units, found, 3, 300)
-    )
+@pytest.mark.parametrize(("new", "pays"), [(89, True), (90, False), (100, False)])
+def test_a_table_is_published_when_it_pays(monkeypatch, new, pays):
+    """Of 100 bytes that are pulled with the old one, ten must be saved and more."""
+    better = Units((("git",),), {})
+    monkeypatch.setattr(module, "_pulled", lambda table, *_: new if table is better else 100)
+    assert worth_publishing(better, NOTHING.units, asked(["git"]), 3) is pays
 
 
 def test_a_table_is_judged_by_what_a_client_would_pull():

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import os
+import subprocess
 import sys
 
 import pytest
@@ -72,6 +74,23 @@ async def test_what_was_asked_for_becomes_the_table(learner, images, published):
     units = parse_units(units_of(published))
     assert {name for unit in units.units for name in unit} >= {"git", "pcre2", "curl", "openssl"}
     assert set(units.unions) <= {BUDGET}
+
+
+def test_no_order_of_a_process_reaches_the_table():
+    """Sets come in another order with each of these seeds."""
+    request = child.request([asked(*image) for image in IMAGES * 12], asked("curl"), None, BUDGET)
+    tables = {
+        subprocess.run(
+            [sys.executable, "-m", child.__name__],
+            input=request,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in "123"
+    }
+    (table,) = tables
+    assert parse_units(table).unions[BUDGET]
 
 
 async def test_the_same_images_are_not_learned_from_twice(images, published, clock):
