@@ -10,13 +10,14 @@ import pytest
 from structlog.testing import capture_logs
 from tools import asked, path
 
+from nixery.closure import Closure, PathInfo
 from nixery.errors import NixeryError
 from nixery.layers.tables import EMPTY, Units, encode_units, parse_units, version
 from nixery.tables import child, learning
 from nixery.tables.asked import AskedImages
 from nixery.tables.learning import DAY, ENOUGH, HOUR, LEAST, Learner, in_a_process, is_time
 from nixery.tables.published import Published
-from nixery.tables.record import encode
+from nixery.tables.record import Asked, encode
 
 pytestmark = pytest.mark.anyio
 
@@ -76,9 +77,26 @@ async def test_what_was_asked_for_becomes_the_table(learner, images, published):
     assert set(units.unions) <= {BUDGET}
 
 
+def large_image(*tools):
+    """Of tools with 40 libraries each, half of them shared with the next tool."""
+    brought = {tool: [f"lib{n}" for n in range(20 * tool, 20 * tool + 40)] for tool in tools}
+    infos = {
+        path(library): PathInfo(path(library), len(library), ())
+        for libraries in brought.values()
+        for library in libraries
+    }
+    infos |= {
+        path(f"tool{tool}"): PathInfo(path(f"tool{tool}"), 9, tuple(map(path, sorted(libraries))))
+        for tool, libraries in brought.items()
+    }
+    packages = tuple(path(f"tool{tool}") for tool in tools)
+    return Asked(packages, Closure(tuple(infos[known] for known in sorted(infos))))
+
+
 def test_no_order_of_a_process_reaches_the_table():
-    """Sets come in another order with each of these seeds."""
-    request = child.request([asked(*image) for image in IMAGES * 12], asked("curl"), None, BUDGET)
+    """Sets come in another order with each of these seeds; most names are in units of several."""
+    images = [large_image(n % 16, (n * 5 + 1) % 16, (n * 3 + 2) % 16) for n in range(60)]
+    request = child.request(images, large_image(16, 17), None, 12)
     tables = {
         subprocess.run(
             [sys.executable, "-m", child.__name__],
@@ -89,8 +107,9 @@ def test_no_order_of_a_process_reaches_the_table():
         ).stdout
         for seed in "123"
     }
-    (table,) = tables
-    assert parse_units(table).unions[BUDGET]
+    (table,) = map(parse_units, tables)
+    assert table.unions[12]
+    assert any(len(unit) > 1 for unit in table.units)
 
 
 async def test_the_same_images_are_not_learned_from_twice(images, published, clock):
