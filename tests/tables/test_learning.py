@@ -1,23 +1,19 @@
 """When a table is learned, by whom, and what becomes of it."""
 
 import asyncio
-import io
-import os
-import subprocess
 import sys
 
 import pytest
 from structlog.testing import capture_logs
-from tools import asked, path
+from tools import asked
 
-from nixery.closure import Closure, PathInfo
 from nixery.errors import NixeryError
 from nixery.layers.tables import EMPTY, Units, encode_units, parse_units, version
 from nixery.tables import child, learning
 from nixery.tables.asked import AskedImages
 from nixery.tables.learning import DAY, ENOUGH, HOUR, LEAST, Learner, in_a_process, is_time
 from nixery.tables.published import Published
-from nixery.tables.record import Asked, encode
+from nixery.tables.record import encode
 
 pytestmark = pytest.mark.anyio
 
@@ -75,41 +71,6 @@ async def test_what_was_asked_for_becomes_the_table(learner, images, published):
     units = parse_units(units_of(published))
     assert {name for unit in units.units for name in unit} >= {"git", "pcre2", "curl", "openssl"}
     assert set(units.unions) <= {BUDGET}
-
-
-def large_image(*tools):
-    """Of tools with 40 libraries each, half of them shared with the next tool."""
-    brought = {tool: [f"lib{n}" for n in range(20 * tool, 20 * tool + 40)] for tool in tools}
-    infos = {
-        path(library): PathInfo(path(library), len(library), ())
-        for libraries in brought.values()
-        for library in libraries
-    }
-    infos |= {
-        path(f"tool{tool}"): PathInfo(path(f"tool{tool}"), 9, tuple(map(path, sorted(libraries))))
-        for tool, libraries in brought.items()
-    }
-    packages = tuple(path(f"tool{tool}") for tool in tools)
-    return Asked(packages, Closure(tuple(infos[known] for known in sorted(infos))))
-
-
-def test_no_order_of_a_process_reaches_the_table():
-    """Sets come in another order with each of these seeds; most names are in units of several."""
-    images = [large_image(n % 16, (n * 5 + 1) % 16, (n * 3 + 2) % 16) for n in range(60)]
-    request = child.request(images, large_image(16, 17), None, 12)
-    tables = {
-        subprocess.run(
-            [sys.executable, "-m", child.__name__],
-            input=request,
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
-            check=True,
-            capture_output=True,
-        ).stdout
-        for seed in "123"
-    }
-    (table,) = map(parse_units, tables)
-    assert table.unions[12]
-    assert any(len(unit) > 1 for unit in table.units)
 
 
 async def test_the_same_images_are_not_learned_from_twice(images, published, clock):
@@ -208,16 +169,6 @@ async def test_the_starting_list_is_learned_from_as_well(learner, images, publis
     assert published.current("units").version is None
 
 
-def test_the_same_package_of_two_revisions_is_one_name():
-    def old(text):
-        return text.replace(path("curl"), path("curl").replace("0" * 32, "1" * 32))
-
-    older = encode(asked("curl")).decode()
-    images = [found for data in (old(older), older) for found, _ in [child.decode(data)]]
-    wanted = child.demand_of(images, None)
-    assert wanted.images == (("curl",), ("curl",))
-
-
 async def test_a_process_learns_the_same(images):
     note(images, LEAST)
     request = child.request(images.latest(), asked("git"), encode_units(EMPTY.units), BUDGET)
@@ -233,18 +184,6 @@ async def test_a_process_finds_the_packages_that_a_wrapper_added(images, monkeyp
     note(images, LEAST)
     request = child.request(images.latest(), None, None, BUDGET)
     assert await in_a_process(request) == child.answer(request)
-
-
-def test_a_unit_that_may_set_no_priorities_learns_all_the_same(images, monkeypatch, capsysbinary):
-    def refuse(_):
-        raise PermissionError
-
-    note(images, LEAST)
-    request = child.request(images.latest(), None, None, BUDGET)
-    monkeypatch.setattr("os.nice", refuse)
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(request)))
-    child.main()
-    assert parse_units(capsysbinary.readouterr().out)
 
 
 async def test_a_process_that_fails_says_so():
