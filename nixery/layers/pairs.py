@@ -1,6 +1,6 @@
 """Which units are worth a look when two are to share a layer.
 
-Of 1,000 units half a million pairs come together somewhere, and nearly all of them for nobody's
+Of 1,000 units 200,000 pairs and more come together somewhere, and nearly all of them for nobody's
 good: one is pulled where the other is not. What pays comes in nearly the same pulls.
 
     pulls     1  2  3  4  5     perl and git are in two of three pulls together: 0.67
