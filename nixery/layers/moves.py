@@ -23,7 +23,7 @@ said for many shelves; the best ones are then looked at exactly.
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from nixery.layers.pairs import Pair
+from nixery.layers.pairs import Pair, neighbours
 from nixery.layers.shelves import MADE, Shelf, bits, join, joined_cost, size_of
 
 SWEEPS = 12
@@ -31,7 +31,7 @@ SWEEPS = 12
 TRIED = 3
 """Shelves that are looked at exactly, for each unit, until one is better."""
 LOOKS = 30_000_000
-"""Sizes of shelves that are looked at, at most: half a minute, and more than most tables need."""
+"""Sizes of shelves that are looked at, at most: a minute, and more than most tables need."""
 ENOUGH = 0.002
 """The share of all bytes that a sweep must save for another one."""
 
@@ -72,12 +72,11 @@ class _State:
         self.shelves = dict(enumerate(shelves))
         self._units = {unit.units[0]: unit for unit in units}
         self._home = {unit: number for number, shelf in enumerate(shelves) for unit in shelf.units}
-
-        self._near: dict[int, list[int]] = {unit.units[0]: [] for unit in units}
-        for pair in near:
-            one, other = units[pair.one].units[0], units[pair.other].units[0]
-            self._near[one].append(other)
-            self._near[other].append(one)
+        around = neighbours(near)
+        self._near = {
+            unit.units[0]: [units[other].units[0] for other in around[position]]
+            for position, unit in enumerate(units)
+        }
         self._next = len(shelves)
         self._pulls_of = {unit.units[0]: list(bits(unit.present)) for unit in units}
         sizes: list[dict[int, int]] = [{} for _ in range(pulls)]

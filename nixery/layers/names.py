@@ -23,7 +23,7 @@ from nixery.closure import StorePath
 _VERSION = re.compile(r"-[^a-zA-Z].*?(?=(?:-[a-zA-Z]+)?$)")
 _INTERPRETER = re.compile(r"^((?:python|pypy|perl|ruby|lua|luajit|ocaml)[0-9]+)(?:\.[0-9]+)+(?=-)")
 KEPT = 1 << 17
-"""Store paths whose names are remembered, about 250 bytes each: those of a whole channel."""
+"""Store paths whose names are remembered, about 300 bytes each: those of a whole channel."""
 
 
 def full_name(path: StorePath) -> str:
@@ -35,14 +35,13 @@ def full_name(path: StorePath) -> str:
     return path.rpartition("/")[2].partition("-")[2]
 
 
-@lru_cache(KEPT)
 def name(path: StorePath) -> str:
     """Without the version.
 
     >>> name("/nix/store/0rq3w5nlbbj1s2p6pccwzmrc9pxbwqaw-openssl-3.0.11-bin")
     'openssl-bin'
     """
-    return unversioned(full_name(path))
+    return names(path)[1]
 
 
 def unversioned(full: str) -> str:
@@ -61,5 +60,6 @@ def names(path: StorePath) -> tuple[str, str, str]:
     >>> names("/nix/store/0rq3w5nlbbj1s2p6pccwzmrc9pxbwqaw-python3.11-requests-2.31.0")
     ('python3.11-requests-2.31.0', 'python3.11-requests', 'python3-requests')
     """
-    bare = name(path)
-    return full_name(path), bare, _INTERPRETER.sub(r"\1", bare)
+    full = full_name(path)
+    bare = unversioned(full)
+    return full, bare, _INTERPRETER.sub(r"\1", bare)

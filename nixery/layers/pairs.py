@@ -12,7 +12,8 @@ So of every unit its NEAR nearest are looked at, and those that it is nearest to
 small one finds glibc, which is in all pulls and has a thousand neighbours.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 
@@ -54,6 +55,15 @@ def pairs(shelves: Sequence[Shelf]) -> list[Pair]:
         )
         for one, other in sorted(near)
     ]
+
+
+def neighbours(near: Iterable[Pair]) -> dict[int, set[int]]:
+    """For each position those that it is in a pair with; empty for one that is in none."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for pair in near:
+        found[pair.one].add(pair.other)
+        found[pair.other].add(pair.one)
+    return found
 
 
 def _nearest(position: int, shelves: Sequence[Shelf]) -> list[int]:

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from nixery.layers.offers import Offers
-from nixery.layers.pairs import Pair, loss
+from nixery.layers.pairs import Pair, loss, neighbours
 from nixery.layers.shelves import MADE, Shelf, bits, join
 
 LOOKS = 40
@@ -72,10 +72,7 @@ class _State:
         self, shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int
     ) -> None:
         self.shelves = dict(enumerate(shelves))
-        self.near: dict[int, set[int]] = {number: set() for number in self.shelves}
-        for pair in near:
-            self.near[pair.one].add(pair.other)
-            self.near[pair.other].add(pair.one)
+        self.near = neighbours(near)
         self.room = room
         self.count = [0] * pulls
         for shelf in shelves:
