@@ -88,16 +88,22 @@ def verify(file: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click gi
 
 @click.group(invoke_without_command=True)
 @with_config
+@click.option("--all", "every", is_flag=True, help="Also those that lie there and do not count.")
 @with_json
 @click.pass_context
-def tables(context: click.Context, file: Path | None, as_json: bool) -> None:  # noqa: FBT001
+def tables(
+    context: click.Context,
+    file: Path | None,
+    every: bool,  # noqa: FBT001 - click gives them by name
+    as_json: bool,  # noqa: FBT001
+) -> None:
     """Show the tables that new images are planned with, on all servers of this storage."""
-    from nixery.tables import files  # noqa: PLC0415
+    from nixery.tables import kept  # noqa: PLC0415
 
     if context.invoked_subcommand is None:
         with told():
-            storage = open_storage(file, read_only=True)
-            click.echo(json.dumps(files.as_json(storage)) if as_json else files.listing(storage))
+            found = kept.tables(open_storage(file, read_only=True))
+        click.echo(json.dumps(found) if as_json else kept.text(found, every=every))
 
 
 @tables.command()
@@ -110,6 +116,18 @@ def publish(file: Path | None, paths: tuple[Path, ...]) -> None:
     with told():
         for kind, pointer in files.publish(open_storage(file), paths).items():
             click.echo(f"{kind} {pointer.version}")
+
+
+@tables.command()
+@with_config
+@click.argument("version")
+def restore(file: Path | None, version: str) -> None:
+    """Let a table count again that lies in the storage; nixery tables --all shows them."""
+    from nixery.tables import kept  # noqa: PLC0415
+
+    with told():
+        kind = kept.restore(open_storage(file), version)
+    click.echo(f"{kind} {version}")
 
 
 @tables.command()

@@ -22,20 +22,28 @@ def popularity(graph: Closure) -> Popularity:
 
 
 def starting_list(graph: Closure, asked_for: Collection[str] = ()) -> list[StorePath]:
-    """The paths of these names, in their order; without names, ends of the graph at random.
+    """The paths of these names, as ``named``; without names, ends of the graph at random.
 
-    A path that nothing refers to is what somebody wants for itself. A name may have a version,
-    which decides where there are several. Raises LookupError with the names that are not there.
+    A path that nothing refers to is what somebody wants for itself.
     """
-    if not asked_for:
-        referred_to = {to for info in graph.paths for to in info.references}
-        ends = [info.path for info in graph.paths if info.path not in referred_to]
-        # By name: the choice outlives a change of every hash.
-        ends.sort(key=lambda path: (name(path), path))
-        Random(0).shuffle(ends)  # noqa: S311 - the same graph gives the same list
-        return ends[:STARTING_LIST]
+    if asked_for:
+        return named((info.path for info in graph.paths), asked_for)
+    referred_to = {to for info in graph.paths for to in info.references}
+    ends = [info.path for info in graph.paths if info.path not in referred_to]
+    # By name: the choice outlives a change of every hash.
+    ends.sort(key=lambda path: (name(path), path))
+    Random(0).shuffle(ends)  # noqa: S311 - the same graph gives the same list
+    return ends[:STARTING_LIST]
+
+
+def named(paths: Iterable[StorePath], asked_for: Iterable[str]) -> list[StorePath]:
+    """The paths of these names, in their order.
+
+    A name may have a version, which decides where there are several. Raises LookupError with the
+    names that are not there.
+    """
     by_name: dict[str, StorePath] = {}
-    paths = sorted((info.path for info in graph.paths), key=lambda path: (full_name(path), path))
+    paths = sorted(paths, key=lambda path: (full_name(path), path))
     for called in zip(*map(names, paths), strict=True):  # the most exact names of all, then others
         for one, path in zip(called, paths, strict=True):
             by_name.setdefault(one, path)

@@ -61,7 +61,7 @@ def choose(tools: Tools, storage: Storage | None, version: str | None) -> Chosen
     if not versions:
         raise ConfigurationError(
             f"there is no table {version} that the strategy {tools.layering} reads; "
-            "nixery tables shows those that count now"
+            "nixery tables --all shows what is there"
         )
     return Chosen(tables, versions)
 

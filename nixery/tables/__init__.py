@@ -11,6 +11,8 @@
 
     published.py    which table of a kind counts; moved on a condition, so that one mover wins
     current.py      those tables, parsed, for the next plan
+    files.py        tables in files, which nixery popcount makes
+    kept.py         what counts now, and what lies there from before and may count again
     popularity.py   reads what NIX_POPULARITY_URL names
     watch.py        does so daily
     asked.py        what was asked for: one small object per image that was made

@@ -1,13 +1,12 @@
 """Tables in files: what ``nixery popcount`` writes, and ``nixery tables publish`` reads."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from nixery.errors import ConfigurationError, NixeryError
 from nixery.layers.tables import encode_popularity, encode_units, parse_popularity, parse_units
 from nixery.storage import Storage
-from nixery.tables.published import KINDS, Kind, Pointer, Published, table_key
+from nixery.tables.published import Kind, Pointer, Published
 from nixery.tables.record import decode, encode
 
 
@@ -46,36 +45,13 @@ def publish(storage: Storage, files: Iterable[Path]) -> Mapping[Kind, Pointer]:
         if kind in tables:
             raise ConfigurationError(f"{file} is a second table of {kind}; one of each can count")
         tables[kind] = data
-    return {kind: _publish(Published(storage), kind, data) for kind, data in tables.items()}
+    return {kind: make_current(Published(storage), kind, data) for kind, data in tables.items()}
 
 
-def _publish(published: Published, kind: Kind, data: bytes) -> Pointer:
+def make_current(published: Published, kind: Kind, data: bytes) -> Pointer:
+    """Raises NixeryError where somebody else published in the same moment."""
     before = published.current(kind)
     after = published.publish(kind, data, before)
     if published.read(kind, after.version or "") != data:
         raise NixeryError(f"another table of {kind} was published in this moment; try again")
     return after
-
-
-def listing(storage: Storage) -> str:
-    """The current tables, one a line."""
-    return "\n".join(
-        f"{kind:<11} {entry['version'] or 'none'}"
-        + (f"  {entry['size']:>9,} bytes, since {entry['since']}" if entry["version"] else "")
-        for kind, entry in as_json(storage).items()
-    )
-
-
-def as_json(storage: Storage) -> dict[Kind, dict[str, object]]:
-    """By kind: version, size in bytes, and since when it is current."""
-    found: dict[Kind, dict[str, object]] = {}
-    for kind in KINDS:
-        pointer = Published(storage).current(kind)
-        table = storage.stat(table_key(kind, pointer.version)) if pointer.version else None
-        since = datetime.fromtimestamp(pointer.seen.modified, UTC) if pointer.seen else None
-        found[kind] = {
-            "version": pointer.version if table else None,
-            "size": table.size if table else 0,
-            "since": f"{since:%Y-%m-%d %H:%M} UTC" if since and table else None,
-        }
-    return found

@@ -68,6 +68,8 @@ class Published:
 
     def read(self, kind: Kind, version: str) -> bytes | None:
         """The table's bytes; None where it is gone, or is not what its name says."""
+        if not _VERSION.fullmatch(version):
+            return None
         found = self._storage.read(table_key(kind, version))
         return found.data if found and version_of(found.data) == version else None
 

@@ -140,6 +140,12 @@ def test_a_name_that_the_set_does_not_have_is_wrong_use(count, tmp_path):
     assert "has no nonesuch" in result.output
 
 
+def test_a_wrong_name_is_said_before_the_cache_is_asked(count, server, tmp_path):
+    (tmp_path / "start").write_text("git nonesuch\n")
+    count("--start", str(tmp_path / "start"))
+    assert asked_for(server) == 0
+
+
 def test_a_list_that_is_no_text_is_wrong_use(count, tmp_path):
     (tmp_path / "start").write_bytes(b"\xff\xfe")
     result = count("--start", str(tmp_path / "start"))

@@ -1,6 +1,7 @@
 """`nixery tables`: what counts, and how tables get there."""
 
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
@@ -85,6 +86,7 @@ def test_what_is_published_counts(nixery, file, directory):
         "version": version(UNITS),
         "size": len(UNITS),
         "since": None,
+        "others": [],
     }
 
 
@@ -100,6 +102,51 @@ def test_a_mistake_publishes_nothing(nixery, file, tables, said):
     names = [file(f"{n}.json", data) for n, data in enumerate(tables)]
     assert said in nixery("publish", *names, code=2)
     assert json.loads(nixery("--json"))["units"]["version"] is None
+
+
+def test_what_does_not_count_any_more_is_listed_when_asked_for(nixery, file):
+    other = encode_units(Units((("curl",),), {}))
+    nixery("publish", file("a.json", UNITS))
+    nixery("publish", file("b.json", other))
+    assert version(UNITS) not in nixery()
+    rows = [line.split() for line in nixery("--all").splitlines()]
+    assert [row[:2] for row in rows] == [
+        ["popularity", "none"],
+        ["units", version(other)],
+        [version(UNITS), str(len(UNITS))],
+        ["start", "none"],
+    ]
+    (kept,) = json.loads(nixery("--json"))["units"]["others"]
+    assert kept | {"stored": None} == {
+        "version": version(UNITS),
+        "size": len(UNITS),
+        "stored": None,
+    }
+
+
+def test_what_was_stored_last_is_listed_first(nixery, file, directory):
+    tables = [encode_units(Units(((name,),), {})) for name in ("git", "curl", "htop")]
+    for n, data in enumerate(tables):
+        nixery("publish", file("a.json", data))
+        os.utime(directory / "tables/units" / version(data), (n, n))
+    others = json.loads(nixery("--json"))["units"]["others"]
+    assert [kept["version"] for kept in others] == [version(tables[1]), version(tables[0])]
+
+
+def test_a_table_of_before_counts_again(nixery, file, directory):
+    nixery("publish", file("a.json", UNITS), file("s.json", START))
+    nixery("publish", file("b.json", encode_units(Units((("curl",),), {}))))
+    assert nixery("restore", version(UNITS)) == f"units {version(UNITS)}\n"
+    published = Published(FilesystemStorage(directory))
+    assert published.current("units").version == version(UNITS)
+    assert published.current("start").version == version(START)
+
+
+@pytest.mark.parametrize("unknown", [version(b"nonesuch"), "current", ".", "../../layers", ""])
+def test_only_what_is_there_counts_again(nixery, file, unknown):
+    nixery("publish", file("a.json", UNITS))
+    assert "nixery tables --all" in nixery("restore", unknown, code=2)
+    assert json.loads(nixery("--json"))["units"]["version"] == version(UNITS)
 
 
 def test_a_file_that_is_not_there(nixery):
