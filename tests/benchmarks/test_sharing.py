@@ -1,5 +1,7 @@
 """The benchmark of sharing, on an index small enough to check by hand."""
 
+import json
+import sys
 from random import Random
 from xml.etree import ElementTree as ET
 
@@ -10,7 +12,9 @@ from benchmarks.client import Client
 from benchmarks.distribution import Revision, change, condense, parse
 from benchmarks.figures import behind, worse
 from benchmarks.images import draw, random_tools, read_tools, starting_list
+from nixery.layers import STRATEGIES
 from nixery.layers.plan import Layer, LayerPlan
+from nixery.settings import Settings
 
 INDEX = """\
 Package: git
@@ -161,3 +165,13 @@ def test_plots_are_xml_with_a_bar_for_each_figure(tmp_path):
     for file in plots.write(tmp_path, figures):
         bars = ET.fromstring(file.read_text()).findall("{http://www.w3.org/2000/svg}rect")
         assert len(bars) == 1 + 2 + 6
+
+
+@pytest.mark.full
+def test_the_default_is_what_wins(monkeypatch, capsys):
+    """On the whole distribution, as `scripts/bench sharing` prints it."""
+    monkeypatch.setattr(sys, "argv", ["sharing", "--draws", "1"])
+    sharing.main()
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["default"] == Settings.model_fields["layering"].default
+    assert set(found["strategies"]) > set(STRATEGIES)
