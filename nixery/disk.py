@@ -16,7 +16,7 @@ import anyio.to_thread
 import structlog
 
 from nixery.amounts import size_text
-from nixery.errors import StorageFull
+from nixery.errors import ConfigurationError, StorageFull
 
 log = structlog.get_logger()
 
@@ -54,6 +54,22 @@ class Room:
     def __str__(self) -> str:
         files = f" and {self.free_files} files" if self.files else ""
         return f"{size_text(self.free)}{files} free"
+
+
+def make_usable(setting: str, directory: Path) -> None:
+    """Makes the directory where it is missing.
+
+    Raises ConfigurationError, which names the setting, where nothing can be made in it.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        problem = (
+            None if os.access(directory, os.W_OK | os.X_OK) else "the server may not write there"
+        )
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
+        raise ConfigurationError(f"{setting}={directory} cannot be used: {problem}")
 
 
 def room_at(path: Path) -> Room:

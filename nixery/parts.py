@@ -22,7 +22,7 @@ from nixery.cache import (
     Presence,
     Recipe,
 )
-from nixery.disk import Disk
+from nixery.disk import Disk, make_usable
 from nixery.errors import StorageUnavailable
 from nixery.gc import Keeper
 from nixery.lease import Leases
@@ -60,7 +60,8 @@ class Parts:
 
 
 def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage) -> Parts:
-    """Raises ConfigurationError where the package source cannot be used."""
+    """Raises ConfigurationError where the package source or a directory cannot be used."""
+    make_directories(settings)
     source = open_source(settings, environ)
     nix = open_nix(settings, environ)
     workers = Workers(settings.pack_workers)
@@ -107,7 +108,8 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
 
 
 def make_tools(settings: Settings, environ: Mapping[str, str]) -> Tools:
-    """For images without a server. Raises ConfigurationError where no source can be used."""
+    """For images without a server. Raises ConfigurationError as ``make_parts`` does."""
+    make_directories(settings)
     workers = Workers(settings.pack_workers)
     packer = make_packer(settings, workers)
     return Tools(
@@ -121,6 +123,12 @@ def make_tools(settings: Settings, environ: Mapping[str, str]) -> Tools:
         layering=settings.layering,
         layer_budget=settings.layer_budget,
     )
+
+
+def make_directories(settings: Settings) -> None:
+    """Raises ConfigurationError where one cannot be used."""
+    make_usable("NIXERY_STATE_DIR", settings.state_dir)
+    make_usable("NIXERY_ROOTS_DIR", settings.roots_dir)
 
 
 def make_packer(settings: Settings, workers: Workers) -> Packer:

@@ -6,6 +6,7 @@ belong to processes that died, and are removed. (A lock, not a process number: n
 and containers that share a state directory do not share them.)
 """
 
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nixery.locks import lockable, locked, try_lock
+
+# What uuid4().hex gives: whatever else lies there is not ours to remove.
+_OURS = re.compile(r"[0-9a-f]{32}")
 
 
 class Roots:
@@ -52,7 +56,7 @@ class Roots:
 
     def _sweep(self) -> None:
         for left in self._directory.iterdir():
-            if left == self._own or left.name.startswith(".") or not left.is_dir():
+            if left == self._own or not _OURS.fullmatch(left.name) or not left.is_dir():
                 continue
             with lockable(left) as descriptor:
                 if try_lock(descriptor):  # else its process lives

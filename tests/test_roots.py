@@ -54,3 +54,12 @@ def test_a_failure_in_the_block_removes_them_too(tmp_path):
     with pytest.raises(ValueError), Roots(tmp_path).opened() as roots, roots.reserve():
         raise ValueError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_others_put_there_stays(tmp_path):
+    """NIXERY_ROOTS_DIR may be a directory that has a use already."""
+    (tmp_path / "auto").mkdir()
+    (tmp_path / "auto" / "profile").symlink_to("/nix/store/x")
+    with Roots(tmp_path).opened():
+        pass
+    assert (tmp_path / "auto" / "profile").is_symlink()

@@ -7,6 +7,7 @@ import pytest
 from fake_images import stored_image
 
 from nixery import parts, service
+from nixery.errors import ConfigurationError
 from nixery.http.drain import Drain
 from nixery.notify import ServiceManager
 from nixery.oci import Format
@@ -111,3 +112,10 @@ def test_queues_end_before_the_request(environ, monkeypatch, timeout, patience):
 def test_a_bucket_has_no_disk(environ):
     environ |= {"NIXERY_STORAGE_BACKEND": "gcs", "GCS_BUCKET": "images"}
     assert [str(path) for path in parts.disks(load(environ))] == ["/nix/store"]
+
+
+@pytest.mark.parametrize("setting", ["NIXERY_STATE_DIR", "NIXERY_ROOTS_DIR"])
+def test_a_directory_that_cannot_be_used_is_named_with_its_setting(environ, tmp_path, setting):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=f"{setting}={tmp_path}/file/x cannot be used"):
+        app_of(environ | {setting: str(tmp_path / "file" / "x")})

@@ -65,6 +65,14 @@ def test_an_empty_source_is_no_source():
         pytest.param("NIXERY_GIT_ALLOWED_REFS", "", "set but empty", id="refs empty"),
         pytest.param("NIXERY_NIXPKGS_CONFIG", "{", "NIXERY_NIXPKGS_CONFIG", id="no JSON"),
         pytest.param("NIXERY_NIXPKGS_CONFIG", "[]", "NIXERY_NIXPKGS_CONFIG", id="no object"),
+        pytest.param(
+            "NIXERY_NIXPKGS_CONFIG", '{"a": NaN}', "JSON compliant", id="no number in JSON"
+        ),
+        pytest.param("NIX_TIMEOUT", "2147483648", "NIX_TIMEOUT", id="more than Nix can count"),
+        pytest.param("NIXERY_TAGS", "latest foo/bar", "'foo/bar' is not a tag", id="no tag"),
+        pytest.param(
+            "NIXERY_STATE_DIR", "/storage", "STORAGE_PATH and NIXERY_STATE", id="one place"
+        ),
         pytest.param("NIXERY_ERROR_STATUS", "loud", "NIXERY_ERROR_STATUS", id="error status"),
         pytest.param("NIXERY_LAYER_BUDGET", "0", "NIXERY_LAYER_BUDGET", id="no layers"),
         pytest.param("NIXERY_LAYERING", "none", "NIXERY_LAYERING", id="no such strategy"),
@@ -199,3 +207,22 @@ def test_what_is_no_size_is_refused(given):
 def test_who_only_looks_after_the_storage_needs_no_source():
     environ = {name: value for name, value in MINIMAL.items() if name != "NIXERY_PKGS_PATH"}
     assert load(environ, needs_source=False).storage_backend == "filesystem"
+
+
+def test_paths_start_where_the_server_was_started(tmp_path, monkeypatch):
+    """The programs that it starts work elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    named = ("STORAGE_PATH", "NIXERY_STATE_DIR", "NIXERY_ROOTS_DIR", "NIXERY_ALLOWED_PATHS")
+    settings = load(MINIMAL | {name: name.lower() for name in named})
+    found = (settings.storage_path, settings.state_dir, settings.roots_dir, *settings.allowed_paths)
+    assert found == tuple(tmp_path / name.lower() for name in named)
+
+
+def test_empty_in_a_file_is_not_set_either(tmp_path):
+    file = tmp_path / "nixery.toml"
+    file.write_text("".join(f'{name} = ""\n' for name in names() if name not in MINIMAL))
+    with pytest.raises(ConfigurationError, match="NIXERY_GIT_ALLOWED_REFS is set but empty"):
+        load(MINIMAL, file)
+    kept = [line for line in file.read_text().splitlines() if "ALLOWED_REFS" not in line]
+    file.write_text("\n".join(kept))
+    assert load(MINIMAL, file) == load(MINIMAL)

@@ -4,30 +4,14 @@ An alias is the name that operators use. docs/configuration.md lists all of them
 the page and this file together.
 """
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from nixery.amounts import parse_size
 from nixery.errors import ErrorStatus
 from nixery.layers import Strategy
 from nixery.oci import LayerCompression
-
-
-def _words(value: object) -> object:
-    """Lists are written with spaces or commas between their items."""
-    return value.replace(",", " ").split() if isinstance(value, str) else value
-
-
-def _size(value: object) -> object:
-    return parse_size(value) if isinstance(value, str) else value
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-Paths = Annotated[tuple[Path, ...], BeforeValidator(_words)]
-Bytes = Annotated[int, BeforeValidator(_size), Field(ge=0)]
-Seconds = Annotated[float, Field(gt=0)]
+from nixery.settings.values import Bytes, NixConfig, NixSeconds, Place, Places, Seconds, Tags, Words
 
 
 class Settings(BaseModel):
@@ -48,13 +32,13 @@ class Settings(BaseModel):
         ("refs/heads/*", "refs/tags/*"), alias="NIXERY_GIT_ALLOWED_REFS", min_length=1
     )
     resolve_ttl: float = Field(60, alias="NIXERY_RESOLVE_TTL", ge=0)
-    tags: Words = Field(("latest",), alias="NIXERY_TAGS", min_length=1)
+    tags: Tags = Field(("latest",), alias="NIXERY_TAGS", min_length=1)
 
     # what evaluation may do
-    allowed_paths: Paths = Field((), alias="NIXERY_ALLOWED_PATHS")
+    allowed_paths: Places = Field((), alias="NIXERY_ALLOWED_PATHS")
     allowed_uris: Words = Field((), alias="NIXERY_ALLOWED_URIS")
     allow_ifd: bool = Field(default=False, alias="NIXERY_ALLOW_IFD")
-    nixpkgs_config: Json[dict[str, Any]] = Field({}, alias="NIXERY_NIXPKGS_CONFIG")
+    nixpkgs_config: NixConfig = Field({}, alias="NIXERY_NIXPKGS_CONFIG")
     nixpkgs_allow_unfree: bool = Field(default=False, alias="NIXPKGS_ALLOW_UNFREE")
     nixpkgs_allow_broken: bool = Field(default=False, alias="NIXPKGS_ALLOW_BROKEN")
     nixpkgs_allow_insecure: bool = Field(default=False, alias="NIXPKGS_ALLOW_INSECURE")
@@ -63,15 +47,15 @@ class Settings(BaseModel):
     )
 
     # how long it may take
-    nix_timeout: int = Field(60, alias="NIX_TIMEOUT", gt=0)
+    nix_timeout: NixSeconds = Field(60, alias="NIX_TIMEOUT")
     request_timeout: Seconds = Field(280, alias="NIXERY_REQUEST_TIMEOUT")
 
     # where things are kept
     storage_backend: Literal["filesystem", "gcs", "s3"] = Field(alias="NIXERY_STORAGE_BACKEND")
-    storage_path: Path | None = Field(None, alias="STORAGE_PATH")
+    storage_path: Place | None = Field(None, alias="STORAGE_PATH")
     accel_prefix: str = Field("", alias="NIXERY_ACCEL_PREFIX", pattern="^(/([^?#]*/)?)?$")
     gcs_bucket: str = Field("", alias="GCS_BUCKET")
-    gcs_credentials: Path | None = Field(None, alias="GOOGLE_APPLICATION_CREDENTIALS")
+    gcs_credentials: Place | None = Field(None, alias="GOOGLE_APPLICATION_CREDENTIALS")
     gcs_public: bool = Field(default=False, alias="NIXERY_GCS_PUBLIC")
     gcs_emulator: str = Field("", alias="STORAGE_EMULATOR_HOST")
     s3_bucket: str = Field("", alias="S3_BUCKET")
@@ -82,8 +66,8 @@ class Settings(BaseModel):
     s3_path_style: bool = Field(default=False, alias="S3_PATH_STYLE")
     s3_link_expiration: int = Field(300, alias="S3_LINK_EXPIRATION", ge=0, le=604800)
     storage_max_bytes: Bytes = Field(0, alias="NIXERY_STORAGE_MAX_BYTES")
-    state_dir: Path = Field(alias="NIXERY_STATE_DIR")
-    roots_dir: Path = Field(alias="NIXERY_ROOTS_DIR")
+    state_dir: Place = Field(alias="NIXERY_STATE_DIR")
+    roots_dir: Place = Field(alias="NIXERY_ROOTS_DIR")
     nix_remote: str = Field("", alias="NIX_REMOTE")
 
     # how images are made

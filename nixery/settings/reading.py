@@ -39,14 +39,7 @@ def load(
     ``needs_storage``, for those that only look into one; no path or bucket is set where there
     is none.
     """
-    given: dict[str, Any] = _read(file) if file else {}
-    # An empty NIXERY_GIT_ALLOWED_REFS is a mistake that must not read as "the default";
-    # an empty value of anything else means unset, as it did in the Go server.
-    given |= {
-        name: environ[name]
-        for name in names()
-        if name in environ and (environ[name] or name == "NIXERY_GIT_ALLOWED_REFS")
-    }
+    given = _set(_read(file) if file else {}) | _set(environ)
     if needs_source:
         _require_one_source(given)
     cores = os.cpu_count() or 1
@@ -66,11 +59,28 @@ def load(
         raise ConfigurationError(_one_line(error)) from None
     if needs_storage or "NIXERY_STORAGE_BACKEND" in given:
         _require_storage(settings)
+    if settings.storage_path == settings.state_dir:
+        raise ConfigurationError(
+            f"STORAGE_PATH and NIXERY_STATE_DIR are both {settings.state_dir}: their files have "
+            "the same names, so one would remove those of the other"
+        )
     try:
         compression_of(settings.compression, settings.compression_level)
     except ValueError as error:
         raise ConfigurationError(f"NIXERY_COMPRESSION_LEVEL cannot be: {error}") from None
     return settings
+
+
+def _set(values: Mapping[str, Any]) -> dict[str, Any]:
+    """An empty value means unset, as it did in the Go server.
+
+    But an empty NIXERY_GIT_ALLOWED_REFS is a mistake that must not read as "the default".
+    """
+    return {
+        name: values[name]
+        for name in names()
+        if name in values and (values[name] != "" or name == "NIXERY_GIT_ALLOWED_REFS")
+    }
 
 
 def _read(file: Path) -> dict[str, Any]:

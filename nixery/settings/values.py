@@ -1,0 +1,44 @@
+"""What a setting's value may look like, where the type alone does not say it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, Json
+
+from nixery.amounts import parse_size
+from nixery.errors import NameInvalid
+from nixery.image import parse_tag
+
+
+def _words(value: object) -> object:
+    """Lists are written with spaces or commas between their items."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _size(value: object) -> object:
+    return parse_size(value) if isinstance(value, str) else value
+
+
+def _tag(text: str) -> str:
+    try:
+        return text if text == "*" else parse_tag(text)
+    except NameInvalid as error:
+        raise ValueError(error.message) from None
+
+
+def _finite(value: dict[str, Any]) -> dict[str, Any]:
+    """Nix reads JSON as it is specified, without NaN and Infinity. Raises ValueError."""
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Tags = Annotated[tuple[Annotated[str, AfterValidator(_tag)], ...], BeforeValidator(_words)]
+# From where the server was started: the programs that it starts work elsewhere.
+Place = Annotated[Path, AfterValidator(Path.absolute)]
+Places = Annotated[tuple[Place, ...], BeforeValidator(_words)]
+Bytes = Annotated[int, BeforeValidator(_size), Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0)]
+NixSeconds = Annotated[int, Field(gt=0, lt=1 << 31)]
+NixConfig = Annotated[Json[dict[str, Any]], AfterValidator(_finite)]
