@@ -48,8 +48,7 @@ from nixery.closure import Closure
 from nixery.layers import EMPTY, STRATEGIES, LayerPlan, Strategy, Tables, group
 from nixery.layers.demand import Demand, demand
 from nixery.layers.learn import BUDGETS, learn, worth_publishing
-from nixery.layers.names import name
-from nixery.layers.tables import Popularity
+from nixery.popcount import count
 
 CHANGED = 0.002
 DRAWS = 10
@@ -127,8 +126,8 @@ def tools_of(said: str, debian: Distribution) -> list[int]:
 def contenders(
     debian: Distribution, learned: Sequence[Image], later: Sequence[Image], start: Sequence[int]
 ) -> Mapping[str, Contender]:
-    counts = {node.name: len(debian.referrers[n]) for n, node in enumerate(debian.nodes)}
-    popularity = Popularity({name(f"/-{known}"): count for known, count in counts.items()})
+    everything = range(len(debian.nodes))
+    popularity = count.popularity(Revision(debian, everything, {}).closure(everything))
 
     def units(starting: Sequence[int]) -> Contender:
         tables = Tables(popularity, learn(asked(debian, learned, starting)))

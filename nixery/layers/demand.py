@@ -52,7 +52,7 @@ def demand(
     folded: dict[str, set[str]] = {}
     sizes: dict[str, int] = {}
     for info in graph.paths:
-        if known := called.get(info.path):
+        if (known := called.get(info.path)) is not None:
             folded.setdefault(known, set()).update(called[to] for to in info.references)
             sizes[known] = max(info.size, sizes.get(known, 0))
     return Demand(

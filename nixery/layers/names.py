@@ -45,12 +45,12 @@ def name(path: StorePath) -> str:
 
 
 def unversioned(full: str) -> str:
-    """The name alone; a name without a version stays as it is.
+    """The name alone; what has no version, or is nothing else, stays as it is.
 
-    >>> unversioned("bash-interactive-5.2-p15")
-    'bash-interactive'
+    >>> unversioned("bash-interactive-5.2-p15"), unversioned("-1.0")
+    ('bash-interactive', '-1.0')
     """
-    return _VERSION.sub("", full, count=1)
+    return _VERSION.sub("", full, count=1) or full
 
 
 @lru_cache(KEPT)

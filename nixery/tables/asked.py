@@ -62,24 +62,24 @@ class AskedImages:
         """Now, and when each record was written, by the storage's clock. Blocks, but reads none."""
         return self._storage.now(), [stat.modified for stat in self._storage.list(PREFIX)]
 
-    def latest(self, count: int = KEPT) -> list[Asked]:
-        """The images that were asked for last, the oldest first. Blocks.
+    def latest(self, count: int = KEPT) -> list[bytes]:
+        """The records of the images that were asked for last, the oldest first. Blocks.
 
-        Removes all other records, and those that cannot be read.
+        Each is one line. Removes all other records, and those that cannot be read.
         """
-        found: list[tuple[float, Stat, Asked]] = []
+        found: list[tuple[float, Stat, bytes]] = []
         with ThreadPoolExecutor(READERS) as threads:
             for record in filter(None, threads.map(self._read, self._storage.list(PREFIX))):
-                if decoded := decode(record.data):
-                    asked, manifests = decoded
-                    last = max([record.stat.modified, *self._pulled(manifests)])
-                    found.append((last, record.stat, asked))
+                decoded = None if b"\n" in record.data else decode(record.data)
+                if decoded:
+                    last = max([record.stat.modified, *self._pulled(decoded[1])])
+                    found.append((last, record.stat, record.data))
                 else:
                     self._storage.delete(record.stat)
         found.sort(key=lambda entry: (entry[0], entry[1].key))
         for _, stat, _ in found[:-count]:
             self._storage.delete(stat)
-        return [asked for _, _, asked in found[-count:]]
+        return [data for _, _, data in found[-count:]]
 
     def _read(self, stat: Stat) -> Object | None:
         return self._storage.read(stat.key)

@@ -19,21 +19,24 @@ from nixery.closure import Closure, PathInfo
 from nixery.layers.demand import Demand, demand
 from nixery.layers.learn import learn, worth_publishing
 from nixery.layers.tables import EMPTY, Units, encode_units, parse_units
-from nixery.tables.record import Asked, decode, encode
+from nixery.tables.record import Asked, decode
 
 NICE = 19
 
 
 def request(
-    images: Iterable[Asked], start: Asked | None, current: bytes | None, budget: int
+    images: Iterable[bytes], start: bytes | None, current: bytes | None, budget: int
 ) -> bytes:
-    """What the program is given."""
+    """What the program is given. ``images`` and ``start``: records as they are stored.
+
+    The server that asks has no use for them, and decoding them would hold it up.
+    """
     head = {
         "budget": budget,
-        "units": current.decode() if current else None,
-        "start": encode(start).decode() if start else None,
+        "units": current.decode(errors="replace") if current else None,
+        "start": start.decode(errors="replace") if start else None,
     }
-    return b"\n".join([json.dumps(head).encode(), *map(encode, images)])
+    return b"\n".join([json.dumps(head).encode(), *images])
 
 
 def answer(request: bytes) -> bytes:

@@ -18,14 +18,15 @@ Planned = Literal["popularity", "units"]
 class CurrentTables:
     """Asks the storage each time, which costs a look per kind, and parses only what is new.
 
-    A table that is gone or cannot be read counts as empty: on every replica alike.
+    A table that is gone or cannot be read counts as empty, until it is published again.
     """
 
     def __init__(self, published: Published, kinds: Iterable[Planned]) -> None:
         """``kinds``: those that the strategy in use reads."""
         self._published = published
         self._kinds = tuple(kinds)
-        self._parsed: dict[Planned, tuple[str, Popularity | Units | None]] = {}
+        self._parsed: dict[Planned, tuple[str, Popularity | Units]] = {}
+        self._said: set[str] = set()
 
     def look(self) -> tuple[Tables, Mapping[str, str]]:
         """The tables with their versions by kind. Blocks, and raises what the storage raises."""
@@ -49,6 +50,11 @@ class CurrentTables:
             parse = parse_popularity if kind == "popularity" else parse_units
             table = None if data is None else parse(data)
             if table is None:
-                log.warning("table cannot be read and counts as empty", kind=kind, version=version)
+                if version not in self._said:
+                    log.warning(
+                        "table cannot be read and counts as empty", kind=kind, version=version
+                    )
+                self._said.add(version)
+                return None
             known = self._parsed[kind] = version, table
         return known[1]

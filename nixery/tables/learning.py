@@ -21,7 +21,6 @@ from nixery.storage import Storage
 from nixery.tables import child
 from nixery.tables.asked import AskedImages
 from nixery.tables.published import Pointer, Published
-from nixery.tables.record import Asked, decode
 
 log = structlog.get_logger()
 
@@ -41,8 +40,9 @@ Learn = Callable[[bytes], Awaitable[bytes]]
 class Known:
     """All that a table is learned from."""
 
-    images: Sequence[Asked]
-    start: Asked | None
+    images: Sequence[bytes]
+    """Records."""
+    start: bytes | None
     units: bytes | None
     pointer: Pointer
     """To those units."""
@@ -136,10 +136,9 @@ class Learner:
         # Before anything else: what is published from here on wins.
         pointer = self._published.current("units")
         units = self._published.read("units", pointer.version) if pointer.version else None
-        start = self._published.current("start").version
-        data = self._published.read("start", start) if start else None
-        decoded = decode(data) if data else None
-        return Known(self._asked.latest(), decoded[0] if decoded else None, units, pointer)
+        version = self._published.current("start").version
+        start = self._published.read("start", version) if version else None
+        return Known(self._asked.latest(), start, units, pointer)
 
 
 def learn_once(storage: Storage, budget: int) -> Learned:

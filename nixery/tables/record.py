@@ -59,10 +59,11 @@ def decode(data: bytes) -> tuple[Asked, tuple[Digest, ...]] | None:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
+    value.encode()  # raises ValueError for half of a surrogate pair, which JSON may have
     return value
 
 
 def _number(value: object) -> int:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value < 1 << 63:
         raise ValueError(value)
     return value

@@ -9,13 +9,17 @@ from nixery.errors import StorageFull
 from nixery.pulled import mark_key
 from nixery.tables import asked as module
 from nixery.tables.asked import AskedImages
-from nixery.tables.record import Asked
+from nixery.tables.record import Asked, decode, encode
 
 DIGEST = "sha256:" + "1" * 64
 
 
 def at_once(work):
     work()
+
+
+def latest(images, *count):
+    return [decode(record)[0] for record in images.latest(*count)]
 
 
 @pytest.fixture
@@ -27,14 +31,14 @@ def test_the_latest_come_oldest_first(images, clock):
     for name in ("git", "curl", "python3"):
         images.note(name, asked(name), [])
         clock.forward(1)
-    assert images.latest() == [asked("git"), asked("curl"), asked("python3")]
+    assert latest(images) == [asked("git"), asked("curl"), asked("python3")]
 
 
 def test_an_image_made_again_is_one_image_and_the_latest(images, clock):
     for name in ("git", "curl", "git"):
         images.note(name, asked(name), [])
         clock.forward(1)
-    assert images.latest() == [asked("curl"), asked("git")]
+    assert latest(images) == [asked("curl"), asked("git")]
 
 
 def test_a_pull_from_the_caches_counts_without_a_record(images, storage, clock):
@@ -44,19 +48,29 @@ def test_a_pull_from_the_caches_counts_without_a_record(images, storage, clock):
     images.note("curl", asked("curl"), [])
     clock.forward(1)
     storage.write(mark_key(DIGEST), b"today")
-    assert images.latest() == [asked("curl"), asked("git")]
+    assert latest(images) == [asked("curl"), asked("git")]
 
 
 def test_older_ones_go(images, storage, clock):
     for name in ("git", "curl", "python3"):
         images.note(name, asked(name), [])
         clock.forward(1)
-    assert images.latest(2) == [asked("curl"), asked("python3")]
+    assert latest(images, 2) == [asked("curl"), asked("python3")]
     assert {stat.key for stat in storage.list("asked/")} == {"asked/curl", "asked/python3"}
 
 
-def test_what_nobody_can_read_goes(images, storage):
-    storage.write("asked/x", b"{")
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"{",
+        encode(asked("git")).replace(b'"format":1', b'"format":\n1'),
+        encode(asked("git")).replace(b"-git-", b"-\\ud800-"),
+        encode(asked("git")).replace(b",30,", b",1" + b"0" * 400 + b","),
+    ],
+    ids=["no JSON", "two lines", "half a character", "a size without end"],
+)
+def test_what_nobody_can_read_goes(images, storage, record):
+    storage.write("asked/x", record)
     assert images.latest() == []
     assert not list(storage.list("asked/"))
 

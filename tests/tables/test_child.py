@@ -43,7 +43,7 @@ def large_image(*tools):
 
 def large_request():
     images = [large_image(n % 16, (n * 5 + 1) % 16, (n * 3 + 2) % 16) for n in range(60)]
-    return child.request(images, large_image(16, 17), None, BUDGET)
+    return child.request(map(encode, images), encode(large_image(16, 17)), None, BUDGET)
 
 
 def test_a_unit_that_may_set_no_priorities_learns_all_the_same(monkeypatch, capsysbinary):
@@ -71,3 +71,10 @@ def test_no_order_of_a_process_reaches_the_table():
     (table,) = map(parse_units, tables)
     assert table.unions[BUDGET]
     assert any(len(unit) > 1 for unit in table.units)
+
+
+def test_a_path_whose_name_is_only_a_version_is_learned_like_any_other():
+    """Nix takes it: `nix-store --add ./-1.0`."""
+    data = encode(asked("git")).replace(b"-pcre2-1.0", b"--1.0")
+    wanted = child.demand_of([child.decode(data)[0]], None)
+    assert "-1.0" in wanted.brings("git")

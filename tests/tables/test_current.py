@@ -58,6 +58,15 @@ def test_a_table_that_cannot_be_read_counts_as_empty_and_is_said_once(both, stor
     assert [entry["event"] for entry in logs] == ["table cannot be read and counts as empty"]
 
 
+def test_a_lost_table_that_is_published_again_counts_again(both, storage):
+    """Also for a server that missed it meanwhile."""
+    units = publish(storage, "units", encode_units(UNITS))
+    del storage.objects[f"tables/units/{units}"]
+    assert both.look() == (EMPTY, {})
+    publish(storage, "units", encode_units(UNITS))
+    assert both.look()[0].units == UNITS
+
+
 def test_an_older_version_can_be_had(both, storage):
     old = publish(storage, "units", encode_units(UNITS))
     publish(storage, "units", encode_units(EMPTY.units))
