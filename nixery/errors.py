@@ -179,7 +179,10 @@ class StoreDamaged(NixeryError):
 
 
 class StorageUnavailable(NixeryError):
-    """The bucket does not answer, also after retries; what is cached locally is still served."""
+    """The bucket does not answer, also after retries, or the disk is broken or read-only.
+
+    What is cached locally is still served.
+    """
 
     status = 503
     code = "UNAVAILABLE"

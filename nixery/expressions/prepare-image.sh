@@ -54,8 +54,9 @@ closure)
         --log-format internal-json "$@"
     ;;
 check)
-    # Evaluating opens the store, and so asks the daemon where there is one.
-    exec nix-instantiate --eval --expr true --log-format internal-json
+    # Whether a path is valid, only the store can say, or the daemon where there is one.
+    exec nix-store --check-validity --print-invalid --log-format internal-json \
+        /nix/store/00000000000000000000000000000000-none
     ;;
 *)
     usage

@@ -87,7 +87,7 @@ class Nix:
         """Raises NixeryError where Nix, its store or its daemon cannot be used."""
         finished = await self._run("check")
         if finished.status != 0:
-            raise failures.of_closure(finished)
+            raise failures.of_check(finished)
 
     async def _look_up(
         self, source: SourceTree, request: ImageRequest

@@ -20,8 +20,7 @@ from nixery.errors import (
 )
 from nixery.nix.events import Line
 from nixery.nix.process import Finished
-
-MAX_REASON = 300  # characters; terminals wrap, but a message should stay one
+from nixery.nix.text import first_line, shorten
 
 _DERIVATION = re.compile(r"/nix/store/[0-9a-z]{32}-[^'!^\s]+?\.drv")
 
@@ -69,16 +68,6 @@ _BUILDS = (
     ("build_failed", re.compile(r"builder for '|Cannot build '"), "failed to build"),
 )
 _TIMED_OUT = 101
-
-
-def first_line(text: str) -> str:
-    """What fits the one line of a message."""
-    return shorten(next((line for line in text.splitlines() if line.strip()), ""))
-
-
-def shorten(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= MAX_REASON else f"{text[: MAX_REASON - 1]}…"
 
 
 def _text(finished: Finished) -> str:
@@ -166,6 +155,13 @@ def of_closure(finished: Finished) -> NixeryError:
         f"Nix cannot list the closure: {_reason(_text(finished))}",
         cause="closure",
         log=_lines(finished),
+    )
+
+
+def of_check(finished: Finished) -> NixeryError:
+    """Nix was asked for nothing but an answer."""
+    return of_machine(finished) or NixeryError(
+        f"Nix cannot be used: {_reason(_text(finished))}", cause="check", log=_lines(finished)
     )
 
 

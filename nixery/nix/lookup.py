@@ -14,7 +14,7 @@ from typing import Any
 
 from nixery.closure import Package
 from nixery.errors import Denied, EvaluationFailed, NixeryError, PackageNotFound
-from nixery.nix.failures import first_line
+from nixery.nix.text import first_line
 
 _TYPEABLE = re.compile(r"[a-z0-9]+(?:(?:_|__|-+)[a-z0-9]+)*")  # in an image name, without dots
 _POSITION = re.compile(r" in /\S+?(?=[ ,]|$)")

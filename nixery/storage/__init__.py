@@ -171,6 +171,9 @@ class Storage(Protocol):
     def check(self) -> None:
         """Raises ConfigurationError where this storage cannot be used as configured."""
 
+    def ping(self) -> None:
+        """Raises NixeryError where it cannot be used now. Cheap: probes ask every few seconds."""
+
 
 FRESH = 3_600.0
 """Seconds; far less than gc leaves everything alone for."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nixery.errors import StorageFull
+from nixery.errors import StorageFull, StorageUnavailable
 
 
 def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
@@ -35,8 +35,11 @@ def make_directory(directory: Path) -> None:
 
 
 @contextmanager
-def full_disk_is_told() -> Iterator[None]:
-    """A full disk or an exhausted quota becomes StorageFull; other failures stay OSError."""
+def failures_are_told() -> Iterator[None]:
+    """A full disk or an exhausted quota becomes StorageFull, any other failure StorageUnavailable.
+
+    A disk may become read-only, vanish or break while the server runs.
+    """
     try:
         yield
     except OSError as error:
@@ -44,4 +47,6 @@ def full_disk_is_told() -> Iterator[None]:
             raise StorageFull(
                 "the registry's disk is full; images that are stored can still be pulled"
             ) from error
-        raise
+        raise StorageUnavailable(
+            f"the registry's disk cannot be written to: {error.strerror}"
+        ) from error

@@ -24,12 +24,12 @@ from pathlib import Path
 import structlog
 
 from nixery.disk import room_at
-from nixery.errors import ConfigurationError
+from nixery.errors import ConfigurationError, StorageUnavailable
 from nixery.locks import Lock, locked
 from nixery.oci import Digest, hexdigits
 from nixery.storage import Blob, Buffer, Condition, LocalFile, Location, Object, Stat, layer_key
 from nixery.storage.durable import (
-    full_disk_is_told,
+    failures_are_told,
     make_directory,
     sync_directory,
     write_all,
@@ -53,7 +53,7 @@ class FilesystemStorage:
 
     @contextmanager
     def stage(self) -> Iterator["_Staging"]:
-        with full_disk_is_told():
+        with failures_are_told():
             path = self._made("staging") / uuid.uuid4().hex
             # 0o644: a web server in front (X-Accel-Redirect) may run as another user.
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -61,7 +61,7 @@ class FilesystemStorage:
             yield _Staging(self, path, descriptor)
         finally:
             os.close(descriptor)
-            with suppress(FileNotFoundError):  # published: renamed away
+            with suppress(OSError):  # published, and so renamed away; or the disk takes nothing
                 path.unlink()
 
     def locate(self, digest: Digest) -> Location | None:
@@ -99,7 +99,7 @@ class FilesystemStorage:
     def write(
         self, key: str, data: bytes, condition: Condition | Stat | None = None
     ) -> Stat | None:
-        with full_disk_is_told(), self.stage() as staging:
+        with failures_are_told(), self.stage() as staging:
             staging.write(data)
             staging.sync()
             with self._locked(Lock.EXCLUSIVE if condition else Lock.SHARED):
@@ -138,7 +138,7 @@ class FilesystemStorage:
 
     def quarantine(self, digest: Digest) -> None:
         self._verified.pop(digest, None)
-        with full_disk_is_told():
+        with failures_are_told():
             target = self._made("quarantine") / hexdigits(digest)
             with suppress(FileNotFoundError), self._locked(Lock.EXCLUSIVE):
                 (self._directory / layer_key(digest)).rename(target)
@@ -157,10 +157,18 @@ class FilesystemStorage:
                 self._made(name)
             with self.stage() as staging, self._locked(Lock.SHARED):
                 staging.write(b"")
-        except OSError as error:
+        except (OSError, StorageUnavailable) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
             raise ConfigurationError(
-                f"STORAGE_PATH={self._directory} cannot be written to: {error.strerror}"
+                f"STORAGE_PATH={self._directory} cannot be written to: "
+                f"{getattr(cause, 'strerror', cause)}"
             ) from None
+
+    def ping(self) -> None:
+        if not os.access(self._directory, os.W_OK | os.X_OK):
+            raise StorageUnavailable(
+                f"{self._directory} is not there, or cannot be written to any more"
+            )
 
     def publish(self, staging: "_Staging", digest: Digest) -> None:
         with self._locked(Lock.SHARED):
@@ -200,19 +208,19 @@ class _Staging:
         self._size = 0
 
     def write(self, data: Buffer, /) -> None:
-        with full_disk_is_told():
+        with failures_are_told():
             write_all(self.descriptor, data)
         self._sha256.update(data)
         self._size += len(data)
 
     def sync(self) -> None:
-        with full_disk_is_told():
+        with failures_are_told():
             os.fsync(self.descriptor)
 
     def publish(self) -> Blob:
         digest = Digest("sha256:" + self._sha256.hexdigest())
         self.sync()
-        with full_disk_is_told():
+        with failures_are_told():
             self._storage.publish(self, digest)
         return Blob(digest, self._size)
 

@@ -88,6 +88,8 @@ class MemoryStorage:
 
     def check(self) -> None: ...
 
+    def ping(self) -> None: ...
+
     def _holds(self, key: str, condition: Condition | Stat) -> bool:
         found = self.stat(key)
         if isinstance(condition, Condition):

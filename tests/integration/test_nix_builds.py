@@ -34,6 +34,17 @@ async def test_closure(nix, tiny_source, tmp_path):
     assert file.stat().st_size < bash.size < file.stat().st_size + 2000
 
 
+async def test_a_nix_that_works(nix):
+    await nix.check()
+
+
+async def test_a_daemon_that_is_not_there(nix_environment, tmp_path):
+    """What is evaluated and reads nothing would not meet it."""
+    nowhere = {"NIX_REMOTE": "daemon", "NIX_DAEMON_SOCKET_PATH": str(tmp_path / "socket")}
+    with pytest.raises(NixeryError, match="the Nix daemon cannot be reached"):
+        await Nix(environment=nix_environment | nowhere).check()
+
+
 async def test_evaluation_builds_nothing(nix_environment, nix_store, tiny_source, salt):
     nix = Nix(environment=nix_environment, nixpkgs_config={"salt": salt})
     (package,) = await nix.evaluate(tiny_source, request("hello"))

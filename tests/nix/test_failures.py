@@ -13,8 +13,9 @@ from nixery.errors import (
     TimedOut,
 )
 from nixery.nix.events import Line
-from nixery.nix.failures import MAX_REASON, of_closure, of_evaluation, of_realisation
+from nixery.nix.failures import of_check, of_closure, of_evaluation, of_realisation
 from nixery.nix.process import Finished
+from nixery.nix.text import MAX_REASON
 
 HASH = "kvprb6ragzg16hz9gxnzy7gpb028ii4s"
 DRV = f"/nix/store/{HASH}-hello-2.12.1.drv"
@@ -273,8 +274,9 @@ def test_build_during_evaluation():
         lambda failure: of_evaluation(failure, "package 'git'"),
         lambda failure: of_realisation(failure, [HELLO]),
         of_closure,
+        of_check,
     ],
-    ids=["evaluate", "realise", "closure"],
+    ids=["evaluate", "realise", "closure", "check"],
 )
 def test_trouble_of_the_machine(verdict, failure, kind, cause):
     """It is nobody's package, whatever was asked, so it is not remembered as a failed build."""
@@ -284,3 +286,8 @@ def test_trouble_of_the_machine(verdict, failure, kind, cause):
 
 def test_closure():
     assert of_closure(finished("path '/nix/store/x' is not valid")).cause == "closure"
+
+
+def test_check():
+    error = of_check(finished("creating directory '/proc/x': No such file or directory"))
+    assert error.message.startswith("Nix cannot be used: creating directory '/proc/x'")

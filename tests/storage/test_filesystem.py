@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nixery.disk import Room
-from nixery.errors import ConfigurationError, StorageFull
+from nixery.errors import ConfigurationError, StorageFull, StorageUnavailable
 from nixery.storage import layer_key, put
 from nixery.storage.filesystem import FilesystemStorage
 
@@ -101,6 +102,31 @@ def test_a_full_disk_is_told_as_that(tmp_path, monkeypatch, code):
             staging.write(b"data")
 
 
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EIO])
+def test_a_disk_that_breaks_is_told_as_unavailable(tmp_path, monkeypatch, code):
+    """What is stored can still be read; clients are told to come back."""
+    storage = FilesystemStorage(tmp_path)
+
+    def broken(*_):
+        raise OSError(code, "the reason")
+
+    with storage.stage() as staging:
+        monkeypatch.setattr(os, "write", broken)
+        with pytest.raises(StorageUnavailable, match="cannot be written to: the reason"):
+            staging.write(b"data")
+
+
+def test_a_directory_that_vanishes_is_noticed_and_comes_back(tmp_path):
+    storage = FilesystemStorage(tmp_path / "storage")
+    storage.check()
+    storage.ping()
+    shutil.rmtree(tmp_path / "storage")
+    with pytest.raises(StorageUnavailable, match=f"{tmp_path}/storage is not there"):
+        storage.ping()
+    put(storage, b"one")
+    storage.ping()
+
+
 def test_a_directory_that_does_not_fit_is_told_as_that(tmp_path, monkeypatch):
     storage = FilesystemStorage(tmp_path)
     storage.check()
@@ -136,7 +162,7 @@ def test_a_failed_sync_publishes_nothing(tmp_path, monkeypatch):
     with storage.stage() as staging:
         staging.write(b"data")
         monkeypatch.setattr(os, "fsync", broken)
-        with pytest.raises(OSError, match="broken disk"):
+        with pytest.raises(StorageUnavailable, match="broken disk"):
             staging.publish()
     assert list((tmp_path / "layers").iterdir()) == []
 

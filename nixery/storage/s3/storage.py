@@ -173,6 +173,9 @@ class S3Storage:
         except NixeryError as error:
             raise configuration(error, self._bucket) from None
 
+    def ping(self) -> None:
+        self.stat("layers/0")  # any answer will do, also that there is no such object
+
     def _kept(self) -> Conditions:
         """Tried out once, since a command may use a bucket that it did not check."""
         if self._conditions is None:
