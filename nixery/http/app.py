@@ -72,7 +72,7 @@ def _error_handler(pages: Pages, mode: ErrorStatus) -> ErrorHandler:
     def handle(request: Request, error: Exception) -> Response:
         failure = errors.describe(error, mode, request.state.request_id)
         if failure.is_ours:
-            log.error("request failed", status=failure.status, exc_info=error)
+            log.error("request failed", status=failure.status, **errors.explain(error))
         else:
             log.info("request refused", code=failure.code, message=failure.message)
         is_page = failure.status == 404 and not is_registry(request.scope["path"])

@@ -67,6 +67,17 @@ def describe(error: Exception, mode: ErrorStatus, request_id: str) -> Failure:
             return Failure(500, "UNKNOWN", message, {"request_id": request_id})
 
 
+def explain(error: Exception) -> Mapping[str, object]:
+    """For the log: the reason, and where it came from if nobody foresaw it."""
+    match _known(error):
+        case NixeryError() as known:
+            return {"error": known.message, **({"log": known.log} if known.log else {})}
+        case HTTPException() as known:
+            return {"error": known.detail}
+        case _:
+            return {"error": f"{type(error).__name__}: {error}", "exc_info": error}
+
+
 def render(failure: Failure) -> Response:
     error = {"code": failure.code, "message": failure.message, "detail": failure.detail}
     # json.dumps escapes what is not ASCII: a lone surrogate in a build log cannot fail here.

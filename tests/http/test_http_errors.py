@@ -7,7 +7,7 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from nixery import errors
-from nixery.http.errors import describe, render
+from nixery.http.errors import describe, explain, render
 
 ID = "the-request"
 
@@ -109,4 +109,25 @@ def test_body():
         "errors": [
             {"code": "MANIFEST_UNKNOWN", "message": "bad \udcff\x1b", "detail": {"log": ["\x1b"]}}
         ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (errors.StorageUnavailable("m", log=["403: no"]), {"error": "m", "log": ("403: no",)}),
+        (ExceptionGroup("g", [errors.StoreDamaged("m")]), {"error": "m"}),
+        (HTTPException(503, "m"), {"error": "m"}),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_was_foreseen_is_one_line_of_the_log(error, said):
+    assert explain(error) == said
+
+
+def test_what_nobody_foresaw_comes_with_its_traceback():
+    error = OSError(errno.ENOENT, "No such file or directory", "/gone")
+    assert explain(error) == {
+        "error": "FileNotFoundError: [Errno 2] No such file or directory: '/gone'",
+        "exc_info": error,
     }
