@@ -151,6 +151,21 @@ async def test_two_that_learn_at_once_agree(images, storage, published, clock):
     assert "git" in str(units_of(published))
 
 
+async def test_what_is_published_while_the_images_are_read_wins(learner, images, published):
+    """They may be many, and a bucket slow."""
+    note(images, LEAST)
+    mine = encode_units(Units((("mine",),), {}))
+    latest = images.latest
+
+    def slow():
+        published.publish("units", mine, published.current("units"))
+        return latest()
+
+    images.latest = slow
+    await learner.learn()
+    assert units_of(published) == mine
+
+
 async def test_the_starting_list_is_learned_from_as_well(learner, images, published):
     """Packages that nobody asked for yet have their place."""
     start = encode(asked("git", "python3"))

@@ -44,6 +44,15 @@ def current(storage):
     return Published(storage).current("popularity").version
 
 
+@pytest.mark.parametrize("answer", [b'{"a":1}', OSError("no route")])
+async def test_whoever_waits_for_the_first_look_waits_no_longer_than_that(storage, clock, answer):
+    watch = watch_of(Site(answer), storage, clock)
+    watching = asyncio.create_task(watch.watch())
+    await clock.sleeping()
+    assert watch.looked.is_set()
+    watching.cancel()
+
+
 async def test_it_is_looked_at_at_the_start_and_daily(storage, clock):
     site = Site(b'{"a":1}', b'{"a":2}')
     watching = asyncio.create_task(watch_of(site, storage, clock).watch())
