@@ -26,7 +26,8 @@ class File(NamedTuple):
     path: bytes
     size: int
     executable: bool
-    inode: int
+    inode: tuple[int, int]
+    """The device and its number there: a store path may have something else mounted in it."""
 
 
 class Whiteout(NamedTuple):
@@ -75,7 +76,8 @@ def _entry(path: bytes, status: os.stat_result) -> Entry:
     mode = status.st_mode
     if stat.S_ISREG(mode):
         # The owner's bit alone decides, as in a NAR.
-        return File(path, status.st_size, bool(mode & stat.S_IXUSR), status.st_ino)
+        inode = status.st_dev, status.st_ino
+        return File(path, status.st_size, bool(mode & stat.S_IXUSR), inode)
     if stat.S_ISLNK(mode):
         return Symlink(path, os.readlink(path))  # noqa: PTH115 - a path of bytes
     if stat.S_ISDIR(mode):

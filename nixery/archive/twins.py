@@ -26,7 +26,7 @@ class Twins:
         sizes = Counter((file.size, file.executable) for file in entries if isinstance(file, File))
         self._repeated = {key for key, count in sizes.items() if key[0] and count > 1}
         self._scratch = scratch
-        self._by_inode: dict[int, bytes] = {}
+        self._by_inode: dict[tuple[int, int], bytes] = {}
         self._first: dict[tuple[bytes, bool], bytes] = {}
         self._links: Counter[bytes] = Counter()
 

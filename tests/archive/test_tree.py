@@ -27,6 +27,8 @@ def test_entries_say_what_a_header_needs(tmp_path):
     assert isinstance(found[b"run"], File)
     assert (found[b"run"].size, found[b"run"].executable) == (5, True)
     assert not found[b"plain"].executable
+    status = (tmp_path / "nix/store/x/plain").stat()
+    assert found[b"plain"].inode == (status.st_dev, status.st_ino)
 
 
 def test_the_owners_bit_alone_makes_a_file_executable(tmp_path):

@@ -54,6 +54,22 @@ def test_content_that_fits_is_not_read_again(twins_of):
     assert twins.first(files[b"a"], b"a")[1] == b"short"
 
 
+def test_one_inode_is_read_once(twins_of):
+    twins, files = twins_of({b"a": b"short", b"b": b"other"})
+    twins.first(files[b"a"], b"a")
+    unread = files[b"a"]._replace(path=b"/nowhere")
+    assert twins.first(unread, b"c")[0] == b"a"
+
+
+def test_a_number_on_another_device_is_another_inode(twins_of):
+    """Numbers are given by each file system: where one is mounted in another, they repeat."""
+    twins, files = twins_of({b"a": b"short", b"b": b"other"})
+    device, number = files[b"a"].inode
+    elsewhere = files[b"b"]._replace(inode=(device + 1, number))
+    assert twins.first(files[b"a"], b"a")[0] is None
+    assert twins.first(elsewhere, b"b")[0] is None
+
+
 def test_an_executable_file_is_no_link_to_one_that_is_not(twins_of):
     """The mode belongs to the inode, which both would share."""
     twins, files = twins_of({b"1": b"x", b"2": b"x", b"bin/3": b"x", b"bin/4": b"x"})
