@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
-from errno import ELOOP, ENOENT
+from errno import EINVAL, ELOOP, ENOENT, ENOTDIR
 from typing import NamedTuple
 
 from nixery.errors import StoreDamaged
@@ -42,7 +42,8 @@ Entry = Directory | Symlink | File | Whiteout
 def walk(top: bytes) -> Iterator[Entry]:
     """The path itself and everything below it, parents first, names sorted by their bytes.
 
-    Raises StoreDamaged where something is missing, or is of a kind that Nix never stores.
+    Raises StoreDamaged where something is missing, becomes something else on the way, or is of a
+    kind that Nix never stores.
     """
     try:
         pending = [_entry(top, os.lstat(top))]
@@ -53,6 +54,8 @@ def walk(top: bytes) -> Iterator[Entry]:
                 pending += _children(entry.path)
     except FileNotFoundError as error:
         raise StoreDamaged(f"{os.fsdecode(error.filename)} is not in the store") from error
+    except NotADirectoryError as error:  # it was one, or what it lies in was
+        raise _replaced(error.filename) from error
 
 
 def _children(path: bytes) -> list[Entry]:
@@ -79,20 +82,37 @@ def _entry(path: bytes, status: os.stat_result) -> Entry:
         inode = status.st_dev, status.st_ino
         return File(path, status.st_size, bool(mode & stat.S_IXUSR), inode)
     if stat.S_ISLNK(mode):
-        return Symlink(path, os.readlink(path))  # noqa: PTH115 - a path of bytes
+        return Symlink(path, _target(path))
     if stat.S_ISDIR(mode):
         return Directory(path)
     raise StoreDamaged(f"{os.fsdecode(path)} is neither a file, a directory nor a symlink")
 
 
+def _target(path: bytes) -> bytes:
+    try:
+        return os.readlink(path)  # noqa: PTH115 - a path of bytes
+    except OSError as error:
+        if error.errno == EINVAL:  # no symlink
+            raise _replaced(path) from error
+        raise
+
+
+def _replaced(path: bytes) -> StoreDamaged:
+    return StoreDamaged(f"{os.fsdecode(path)} was replaced while it was read")
+
+
 def fill(descriptor: int, view: memoryview, path: bytes, *, last: bool) -> None:
     """Read exactly as much as the view holds; ``last``: the file must end there.
 
-    Raises StoreDamaged where the file is shorter, or longer, than it was said to be: headers
-    are written before the content, so a file that changes would make a corrupt archive.
+    Raises StoreDamaged where the file is shorter, or longer, than it was said to be, or is a
+    directory: headers are written before the content, so a file that changes would make a corrupt
+    archive.
     """
     beyond = bytearray(1)
-    done = os.readv(descriptor, (view, beyond) if last else (view,))
+    try:
+        done = os.readv(descriptor, (view, beyond) if last else (view,))
+    except IsADirectoryError as error:  # which can be opened like a file
+        raise StoreDamaged(f"{os.fsdecode(path)} was replaced by a directory") from error
     while done < len(view):
         more = os.readv(descriptor, (view[done:], beyond) if last else (view[done:],))
         if not more:
@@ -107,6 +127,7 @@ def open_file(path: bytes) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
-        if error.errno in (ENOENT, ELOOP):  # the latter: a symlink has taken its place
+        # The latter two: a symlink has taken its place, or a file that of a directory above it.
+        if error.errno in (ENOENT, ELOOP, ENOTDIR):
             raise StoreDamaged(f"{os.fsdecode(path)} is not in the store any more") from error
         raise

@@ -5,6 +5,7 @@ import os
 import pytest
 from store_trees import make_store
 
+from nixery.archive import tree
 from nixery.archive.tree import Directory, File, Symlink, fill, open_file, walk
 from nixery.errors import StoreDamaged
 
@@ -81,3 +82,38 @@ def test_a_symlink_in_the_place_of_a_file_is_not_followed(tmp_path):
     (tmp_path / "file").symlink_to("/etc/passwd")
     with pytest.raises(StoreDamaged, match="file is not in the store any more"):
         open_file(bytes(tmp_path / "file"))
+
+
+def test_a_directory_in_the_place_of_a_file_has_no_content(tmp_path):
+    """It can be opened; only reading fails."""
+    descriptor = open_file(bytes(tmp_path))
+    with pytest.raises(StoreDamaged, match="file was replaced by a directory"):
+        fill(descriptor, memoryview(bytearray(1)), b"file", last=True)
+    os.close(descriptor)
+
+
+def test_a_file_whose_directory_became_a_file_is_gone(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreDamaged, match="file/x is not in the store any more"):
+        open_file(bytes(tmp_path / "file/x"))
+
+
+def test_a_file_in_the_place_of_a_directory_is_named(tmp_path):
+    (tmp_path / "replaced").mkdir()
+    entries = walk(bytes(tmp_path))
+    next(entries)
+    assert next(entries) == Directory(bytes(tmp_path / "replaced"))
+    (tmp_path / "replaced").rmdir()
+    (tmp_path / "replaced").touch()
+    with pytest.raises(StoreDamaged, match="/replaced was replaced while it was read"):
+        next(entries)
+
+
+def test_a_file_in_the_place_of_a_symlink_is_named(tmp_path):
+    """Between the look at what it is and the look at where it leads."""
+    (tmp_path / "link").symlink_to("anywhere")
+    status = (tmp_path / "link").lstat()
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").touch()
+    with pytest.raises(StoreDamaged, match="/link was replaced while it was read"):
+        tree._entry(bytes(tmp_path / "link"), status)
