@@ -11,15 +11,19 @@ as a mapping from name to node. Directories at the root are real. Below them,
                                        share/man/man1/y.1   a link to b/share/man/man1/y.1
 
 Where two packages provide the same name the first wins, unless both have a directory there, or a
-link to one.
+link to one. Links to directories can make a small package endless; what is merged has bounds.
 
 Nothing here reads a file: ``look`` does (see listing), and the same answers give the same tree.
 """
 
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nixery.oci import WHITEOUT
+
+OFTEN = 100
+"""How often the same directories are merged, in all; after that the first one is linked to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,7 @@ _FILES: Tree = {
 
 def merge(outputs: Sequence[bytes], look: Look) -> Tree:
     """The tree for these store paths, of which the first wins."""
-    found: Tree = {}
-    _merge(b"", tuple(dict.fromkeys(outputs)), look, found, ())
-    found |= _DIRECTORIES
+    found = _merged(tuple(dict.fromkeys(outputs)), look) | _DIRECTORIES
     tree = _FILES | found
     env = tree.get(b"bin/env")
     if isinstance(env, Link):
@@ -101,32 +103,43 @@ _Directories = tuple[bytes, ...]
 """What provides a name, without repetition, first one first."""
 
 
-def _merge(
-    prefix: bytes,
-    directories: _Directories,
-    look: Look,
-    tree: Tree,
-    above: tuple[_Directories, ...],
-) -> None:
-    """Add what the directories hold to the tree.
+def _merged(outputs: _Directories, look: Look) -> Tree:
+    """What the packages hold.
 
-    ``above`` are those being merged already: links that lead back up would have no end.
+    Links may lead back up, which has no end, and to and fro between directories, which has one
+    beyond all bounds. So no directories are merged within themselves, nor again and again.
     """
+    tree: Tree = {}
+    times: Counter[_Directories] = Counter()
+    # One level after another, in order, so that the same are left in every store; no recursion,
+    # because directories may be nested as deeply as a path can say.
+    pending: deque[tuple[bytes, _Directories, tuple[_Directories, ...]]] = deque()
+    pending.append((b"", outputs, ()))
+    while pending:
+        prefix, directories, above = pending.popleft()
+        above = (*above, directories)
+        for name, offered in sorted(_offers(directories, look).items()):
+            if name.startswith(WHITEOUT) or (not prefix and name in _NEVER_TAKEN):
+                continue  # a package could empty the image with the former
+            path = prefix + name
+            inner = tuple(dict.fromkeys(c.directory for _, c in offered if c.directory is not None))
+            first_directory, first = offered[0]
+            several = len(inner) > 1 or not prefix
+            merging = several and inner not in above and times[inner] < OFTEN
+            if path in _ALWAYS_REAL or (first.directory is not None and merging):
+                if inner:
+                    tree[path] = Directory(0o755)
+                    times[inner] += 1
+                    pending.append((path + b"/", inner, above))
+            else:
+                tree[path] = Link(first_directory + b"/" + name)
+    return tree
+
+
+def _offers(directories: _Directories, look: Look) -> dict[bytes, list[tuple[bytes, Child]]]:
+    """By name, which of the directories have something there."""
     offers: dict[bytes, list[tuple[bytes, Child]]] = {}
     for directory in directories:
         for child in look(directory):
             offers.setdefault(child.name, []).append((directory, child))
-    above = (*above, directories)
-    for name, offered in offers.items():
-        if name.startswith(WHITEOUT) or (not prefix and name in _NEVER_TAKEN):
-            continue  # a package could empty the image with the former
-        path = prefix + name
-        inner = tuple(dict.fromkeys(c.directory for _, c in offered if c.directory is not None))
-        first_directory, first = offered[0]
-        several = len(inner) > 1 or not prefix
-        if path in _ALWAYS_REAL or (first.directory is not None and several and inner not in above):
-            if inner:
-                tree[path] = Directory(0o755)
-                _merge(path + b"/", inner, look, tree, above)
-        else:
-            tree[path] = Link(first_directory + b"/" + name)
+    return offers

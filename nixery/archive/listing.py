@@ -13,16 +13,24 @@ _MAX_LINKS = 40  # the kernel's own limit on one path
 
 def looking_below(root: bytes) -> Look:
     """``root``: where the store's files physically lie, without a slash at its end."""
+    # Directories on whose way there is no link. To look for one at each step of a path again
+    # takes the third power of its depth, with all that the kernel does.
+    straight: set[bytes] = set()
 
     def look(path: bytes) -> tuple[Child, ...]:
         stop_if_cancelled()
-        directory = resolve(root, path)
+        directory = path if path in straight else resolve(root, path)
         if directory is None:
             if not os.path.lexists(root + path):
                 raise StoreDamaged(f"{os.fsdecode(path)} is not in the store")
             return ()
-        with os.scandir(root + directory) as entries:
-            return tuple(_child(root, directory, entry) for entry in entries)
+        try:
+            with os.scandir(root + directory) as entries:
+                children = tuple(_child(root, directory, entry) for entry in entries)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise StoreDamaged(f"{os.fsdecode(directory)} is no directory any more") from error
+        straight.update(child.directory for child in children if child.directory is not None)
+        return children
 
     return look
 
@@ -30,7 +38,7 @@ def looking_below(root: bytes) -> Look:
 def _child(root: bytes, parent: bytes, entry: os.DirEntry[bytes]) -> Child:
     path = parent + b"/" + entry.name
     if entry.is_symlink():
-        return Child(entry.name, resolve(root, path))
+        return Child(entry.name, _follow(root, parent.split(b"/")[1:], entry.name))
     return Child(entry.name, path if entry.is_dir() else None)
 
 
@@ -40,7 +48,11 @@ def resolve(root: bytes, path: bytes) -> bytes | None:
     Links are followed by hand: they say ``/nix/store`` where the store lies elsewhere, and one
     that leaves the store must not be followed into this machine's own files.
     """
-    done: list[bytes] = []
+    return _follow(root, [], path)
+
+
+def _follow(root: bytes, done: list[bytes], path: bytes) -> bytes | None:
+    """``resolve`` from a place on; ``done`` are the names on the way to it, none of them a link."""
     rest = path.split(b"/")[::-1]
     links = 0
     while rest:

@@ -5,6 +5,7 @@ import os
 import pytest
 from store_trees import make_store
 
+from nixery.archive import listing
 from nixery.archive.environment import Child
 from nixery.archive.listing import looking_below, resolve
 from nixery.errors import StoreDamaged
@@ -89,3 +90,29 @@ def test_looking_at_a_file_gives_nothing(root):
 def test_an_output_that_is_gone_is_an_error(root):
     with pytest.raises(StoreDamaged, match="/nix/store/d is not in the store"):
         looking_below(root)(b"/nix/store/d")
+
+
+def test_what_was_found_by_looking_is_not_looked_for_again(root, monkeypatch):
+    """A path of 1,000 directories would be followed from the store on 1,000 times."""
+    look = looking_below(root)
+    look(b"/nix/store/b")
+    monkeypatch.setattr(listing, "_readlink", None)
+    assert look(b"/nix/store/b/share") == (Child(b"doc", b"/nix/store/b/share/doc"),)
+
+
+def test_what_a_link_leads_to_is_not_looked_for_again(root, monkeypatch):
+    look = looking_below(root)
+    look(b"/nix/store/c")
+    monkeypatch.setattr(listing, "_readlink", None)
+    assert look(b"/nix/store/b/share/doc") == (Child(b"1", None),)
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_directory_that_goes_away_meanwhile_is_an_error(root, tmp_path, replaced):
+    look = looking_below(root)
+    look(b"/nix/store/a")
+    (tmp_path / "nix/store/a/lib").rename(tmp_path / "elsewhere")
+    if replaced:
+        (tmp_path / "nix/store/a/lib").touch()
+    with pytest.raises(StoreDamaged, match="/nix/store/a/lib is no directory any more"):
+        look(b"/nix/store/a/lib")
