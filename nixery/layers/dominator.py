@@ -91,6 +91,11 @@ def tops(closure: Closure, popular: Mapping[StorePath, int]) -> dict[StorePath, 
     graph: rustworkx.PyDiGraph[int, None] = rustworkx.PyDiGraph()
     graph.add_nodes_from(range(len(infos) + 1))
     graph.add_edges_from_no_data(edges)
+    reached = rustworkx.descendants(graph, root)
+    for n in range(1, len(infos) + 1):
+        if n not in reached:  # in a circle that nothing else refers to, or below one
+            graph.add_edge(root, n, None)
+            reached |= {n, *rustworkx.descendants(graph, n)}
     dominator = rustworkx.immediate_dominators(graph, root)
 
     top: dict[int, int] = {root: root}

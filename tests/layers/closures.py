@@ -40,6 +40,15 @@ def closures(draw):
 
 
 @st.composite
+def circles(draw):
+    """Any graph at all. A store has no circles; what somebody says of one may."""
+    edges = draw(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=20))
+    return closure_of(
+        {f"p{n:02d}": (n, {f"p{to:02d}" for at, to in edges if at == n}) for n in range(10)}
+    )
+
+
+@st.composite
 def unit_tables(draw):
     """Tables of units over the names of ``closures()``, right or wrong."""
     names = [f"p{n:02d}" for n in draw(st.permutations(range(30)))]

@@ -71,6 +71,13 @@ def test_popularity_lifts_a_tree_out_of_the_rest():
     assert [names_of(layer) for layer in plan.layers] == [["low"], ["big", "mid"]]
 
 
+def test_a_circle_that_nothing_refers_to_is_one_tree():
+    """A store has none, so all that counts is that there is a plan."""
+    assert trees({"a": (1, ["c"]), "b": (1, ["a", "d"]), "c": (1, ["b"]), "d": (1, [])}) == [
+        ["a", "b", "c", "d"]
+    ]
+
+
 @given(closures())
 def test_every_way_to_a_path_leads_through_its_top(closure):
     """The definition, checked without the library: cut the top out and the path is lost."""

@@ -4,7 +4,7 @@ import hashlib
 import random
 
 import pytest
-from closures import closure_of, closures, unit_tables
+from closures import circles, closure_of, closures, names_of, unit_tables
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 
 
 @every_strategy
-@given(closures(), unit_tables(), BUDGETS)
+@given(closures() | circles(), unit_tables(), BUDGETS)
 def test_every_path_is_in_exactly_one_layer(strategy, closure, tables, budget):
     plan = group(closure, tables, budget, strategy)
     paths = [path for layer in plan.layers for path in layer.paths]
@@ -30,12 +30,20 @@ def test_every_path_is_in_exactly_one_layer(strategy, closure, tables, budget):
 
 
 @every_strategy
-@given(closures(), unit_tables(), BUDGETS, st.randoms(use_true_random=False))
+@given(closures() | circles(), unit_tables(), BUDGETS, st.randoms(use_true_random=False))
 def test_the_order_of_the_closure_does_not_reach_the_plan(strategy, closure, tables, budget, rng):
     shuffled = list(closure.paths)
     rng.shuffle(shuffled)
     planned = group(closure, tables, budget, strategy)
     assert group(Closure(tuple(shuffled)), tables, budget, strategy) == planned
+
+
+@every_strategy
+def test_a_circle_of_references_is_no_error(strategy):
+    """As two paths that refer to each other, and one to itself, with something below."""
+    packages = {"a": (1, ["b"]), "b": (1, ["a", "d"]), "c": (1, ["c"]), "d": (1, [])}
+    plan = group(closure_of(packages), EMPTY, 9, strategy)
+    assert sorted(name for layer in plan.layers for name in names_of(layer)) == [*"abcd"]
 
 
 @every_strategy
