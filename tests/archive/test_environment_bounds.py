@@ -98,3 +98,15 @@ def test_what_is_near_to_the_root_is_merged_first(monkeypatch):
     tree = merge(OUTPUTS, look)
     assert tree[b"share/near/x"] == Directory(0o755)
     assert tree[b"share/other/far/x"] == Link(b"/a/share/other/far/x")
+
+
+def test_a_directory_is_no_env():
+    """Nothing is made of one where scripts look for the program."""
+
+    def look(path):
+        name = {0: b"bin", 1: b"env", 2: path[1:2]}[path[2:].count(b"/")]
+        return [Child(name, None if len(name) == 1 else path + b"/" + name)]
+
+    tree = merge(OUTPUTS, look)
+    assert tree[b"bin/env"] == Directory(0o755)
+    assert not {b"usr", b"usr/bin", b"usr/bin/env"} & tree.keys()

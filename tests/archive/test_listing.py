@@ -1,6 +1,7 @@
 """Looking into store paths: links are followed inside the store, and nowhere else."""
 
 import os
+from errno import EIO
 
 import pytest
 from store_trees import make_store
@@ -25,6 +26,7 @@ TREE = {
     b"a/out-and-in": "../../../etc/../nix/store/b",
     b"a/above": "../../..",
     b"a/the-store": "/nix/store",
+    b"a/above-all-and-in": "../../../../../nix/store/b",
     b"b/share/doc/1": b"",
     b"c": "/nix/store/b/share",
 }
@@ -54,6 +56,7 @@ def root(tmp_path):
         (b"a/out-and-in", None),
         (b"a/above", None),
         (b"a/the-store", None),
+        (b"a/above-all-and-in", b"b"),
     ],
 )
 def test_where_a_path_leads(root, name, directory):
@@ -68,6 +71,17 @@ def test_links_do_not_lead_into_the_machine(tmp_path):
     (root / "run").mkdir()
     (root / "run/system").symlink_to("/nix/store/b/share")
     assert resolve(os.fsencode(root), b"/nix/store/a/system") is None
+
+
+def test_a_failing_disk_is_no_answer(root, monkeypatch):
+    """What it hides would be missing in the image, and in whatever is cached."""
+
+    def fail(_):
+        raise OSError(EIO, "Input/output error")
+
+    monkeypatch.setattr("os.readlink", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        resolve(root, b"/nix/store/a/lib64")
 
 
 def test_looking_gives_names_and_where_directories_are(root):

@@ -151,3 +151,32 @@ def test_an_abandoned_pipeline_gives_its_blocks_back():
         with closing(Pipeline(Recording(), Marking(), workers)) as pipeline:
             push(pipeline, 3)
         assert len(borrow_all(workers)) == 4
+
+
+def test_no_block_is_given_back_while_it_is_compressed(monkeypatch):
+    """Another layer would write into it."""
+    begun, given_back, early = threading.Event(), threading.Event(), []
+
+    class Slow(Marking):
+        def compress(self, block):
+            if block[0] == 0:  # the pipeline's own, not free before another is borrowed
+                assert begun.wait(10)
+            else:
+                begun.set()
+                early.append(given_back.wait(0.2))
+            return super().compress(block)
+
+    with Workers(2) as workers:
+        give_back = workers.give_back
+
+        def watched(block):
+            if block[0] == 1:
+                given_back.set()
+            give_back(block)
+
+        monkeypatch.setattr(workers, "give_back", watched)
+        with closing(Pipeline(Recording(), Slow(), workers)) as pipeline:
+            push(pipeline, 2)
+            assert begun.wait(10)
+        assert given_back.is_set()
+    assert early == [False]

@@ -68,6 +68,19 @@ def test_pax_is_used_only_where_ustar_does_not_do():
     assert len(header(b"f", 0o444, Type.FILE, 0o77777777777 + 1)) == 3 * RECORD
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param((b"n" * 100, 0o444, Type.FILE), id="a name"),
+        pytest.param((b"n" * 99 + b"/", 0o555, Type.DIRECTORY), id="a directory"),
+        pytest.param((b"n", 0o777, Type.SYMLINK, 0, b"l" * 100), id="a target"),
+    ],
+)
+def test_what_fills_its_field_needs_no_pax(entry):
+    """It needs no zero at its end; a pax header would give every such layer another digest."""
+    assert len(header(*entry)) == RECORD
+
+
 def test_no_prefix_stands_beside_a_name_in_a_pax_record():
     """A directory whose one name does not fit, so that only its last slash is near enough."""
     ustar = header(b"d/" + b"n" * 101 + b"/", 0o555, Type.DIRECTORY)[-RECORD:]

@@ -1,12 +1,14 @@
 """Which files are links to which."""
 
 import os
+from pathlib import Path
 
 import pytest
 from store_trees import make_store
 
 from nixery.archive.tree import walk
 from nixery.archive.twins import MAX_LINKS, Twins
+from nixery.errors import StoreDamaged
 
 SCRATCH = 8  # bytes; contents below are shorter and longer
 
@@ -68,6 +70,15 @@ def test_a_number_on_another_device_is_another_inode(twins_of):
     elsewhere = files[b"b"]._replace(inode=(device + 1, number))
     assert twins.first(files[b"a"], b"a")[0] is None
     assert twins.first(elsewhere, b"b")[0] is None
+
+
+@pytest.mark.parametrize("content", [b"short", b"much longer than the scratch"])
+def test_a_file_that_grew_is_no_twin_of_what_it_was(twins_of, content):
+    twins, files = twins_of({b"a": content, b"b": content})
+    Path(os.fsdecode(files[b"b"].path)).write_bytes(content + b"+")
+    twins.first(files[b"a"], b"a")
+    with pytest.raises(StoreDamaged, match="/b grew while it was read"):
+        twins.first(files[b"b"], b"b")
 
 
 def test_an_executable_file_is_no_link_to_one_that_is_not(twins_of):
