@@ -78,6 +78,17 @@ def test_a_circle_that_nothing_refers_to_is_one_tree():
     ]
 
 
+def test_what_nobody_counted_counts_once():
+    """Not for nothing: a large path of one's own would be in the rest for ever."""
+    plan = group(
+        closure_of({"own": (9, []), "mid": (8, []), "low": (2, [])}),
+        popularity(mid=1, low=1),
+        2,
+        "dominator",
+    )
+    assert [names_of(layer) for layer in plan.layers] == [["own"], ["low", "mid"]]
+
+
 @given(closures())
 def test_every_way_to_a_path_leads_through_its_top(closure):
     """The definition, checked without the library: cut the top out and the path is lost."""

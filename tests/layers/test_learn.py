@@ -78,6 +78,16 @@ def test_only_what_is_weighed_is_followed(monkeypatch):
     assert len(followed) == 2 + 2
 
 
+def test_what_is_pulled_most_in_all_is_weighed(monkeypatch):
+    """By bytes over all pulls: a larger path that few ask for has less to gain."""
+    weighed = []
+    monkeypatch.setattr(module, "WEIGHED", 1)
+    monkeypatch.setattr(module, "pairs", lambda shelves: weighed.extend(shelves) or [])
+    packages = {"often": (3, []), "large": (5, [])}
+    learn(asked(*[["often"]] * 9, ["large"], packages=packages))
+    assert [shelf.variants[0][1] for shelf in weighed] == [3]
+
+
 def test_units_may_move_before_a_table_has_them(monkeypatch):
     """Whatever comes of it counts, for every budget; units of no size are left alone."""
     rooms = []
@@ -183,6 +193,11 @@ def test_a_table_is_published_when_it_pays(monkeypatch, new, pays):
     better = Units((("git",),), {})
     monkeypatch.setattr(module, "_pulled", lambda table, *_: new if table is better else 100)
     assert worth_publishing(better, NOTHING.units, asked(["git"]), 3) is pays
+
+
+def test_the_latest_images_judge_a_table():
+    found = asked(["git"], ["curl"], packages={"git": (30, []), "curl": (4, [])})
+    assert module._pulled(NOTHING.units, found, 9, 1) == 4
 
 
 def test_a_table_is_judged_by_what_a_client_would_pull():

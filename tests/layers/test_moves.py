@@ -91,6 +91,32 @@ def test_a_unit_gets_a_shelf_of_its_own_where_all_fit():
     assert sorted(s.units for s in moved(together(units, (0, 1)), units, 2)) == [(0,), (1,)]
 
 
+def test_all_that_leave_get_shelves_of_their_own():
+    """Also where the last one left for a new shelf as well."""
+    units = [shelf(n, 10, 0, n + 1) for n in range(4)]
+    found = moved(together(units, (0, 1, 2, 3)), units, 4)
+    assert sorted(s.units for s in found) == [(0,), (1,), (2,), (3,)]
+
+
+def test_what_costs_most_is_tried_first(monkeypatch):
+    """What is small finds its place around it; of equals, the first in the table."""
+    tried = []
+    monkeypatch.setattr(module._State, "improve", lambda _, unit: tried.append(unit.units) or 0)
+    units = [shelf(0, 1, 0), shelf(1, 9, 0), shelf(2, 9, 0), shelf(3, 9, 0, 1)]
+    moved(units, units[::-1], 4)
+    assert tried == [(3,), (1,), (2,), (0,)]
+
+
+def test_sweeps_end_where_one_saves_little_of_what_is_left(monkeypatch):
+    """Of 100 bytes the first saves 40, more than half of the 60 left; the next half of 40."""
+    monkeypatch.setattr(module, "ENOUGH", 0.5)
+    saved = iter([40.0, 20.0])
+    monkeypatch.setattr(module._State, "total", lambda _: 100.0)
+    monkeypatch.setattr(module._State, "improve", lambda *_: next(saved))
+    moved([EXAMPLE[0]], [EXAMPLE[0]], 1)
+    assert list(saved) == []
+
+
 def test_what_never_comes_together_stays_apart():
     units = [*(shelf(n, 10, 1) for n in range(3)), *(shelf(n, 1, 2) for n in range(3, 6))]
     found = moved(units, units, 2)

@@ -29,6 +29,14 @@ def test_who_is_nobodys_nearest_has_its_own(monkeypatch):
     assert looked_at([glibc, *others]) == [(0, n) for n in range(1, 7)]
 
 
+def test_what_comes_in_few_pulls_is_not_near_to_what_comes_in_many(monkeypatch):
+    """A tool asked for once never comes without glibc; glibc comes without it most of the time."""
+    monkeypatch.setattr(module, "NEAR", 1)
+    glibc, once = shelf(0, 40, *range(6)), shelf(1, 1, 5)
+    often = [shelf(n, 1, 0, 1, 2, 3, 4, 7) for n in (2, 3)]
+    assert looked_at([glibc, once, *often]) == [(0, 1), (0, 3), (2, 3)]
+
+
 @given(SHELVES)
 def test_few_are_all_looked_at_that_come_together(shelves):
     together = [

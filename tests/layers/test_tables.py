@@ -79,8 +79,10 @@ def test_versions_do_not_change_with_the_program():
     )
 
 
-def test_popularity_prefers_the_version_and_else_takes_the_most_popular_one():
-    popularity = Popularity({"llvm-14.0.6": 5, "llvm-16.0.6": 90, "zlib": 7})
+@pytest.mark.parametrize("order", [1, -1])
+def test_popularity_prefers_the_version_and_else_takes_the_most_popular_one(order):
+    counts = [("llvm-14.0.6", 5), ("llvm-16.0.6", 90), ("zlib", 7)]
+    popularity = Popularity(dict(counts[::order]))
     assert popularity.of("/nix/store/x-llvm-14.0.6") == 5
     assert popularity.of("/nix/store/x-llvm-17.0.1") == 90
     assert popularity.of("/nix/store/x-zlib-1.3") == 7

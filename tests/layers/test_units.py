@@ -28,6 +28,12 @@ def test_what_is_asked_for_most_comes_first_and_the_unknown_last():
     assert layers_of(known, 9) == [["f"], ["a"], ["c", "d"], ["b"], ["e"]]
 
 
+def test_of_equally_large_groups_the_first_path_has_a_layer():
+    """Whether a table knows it or not."""
+    packages = {"a": (1, []), "b": (5, []), "y": (1, []), "z": (1, [])}
+    assert layers_of(tables(("b",), ("y",), ("z",)), 3, packages) == [["b"], ["a"], ["y", "z"]]
+
+
 def test_unions_hold_for_their_budget_and_smaller_ones():
     known = tables(("a",), ("b",), ("c",), ("d",), ("e", "f"), unions={4: ((1, 4),)})
     assert layers_of(known, 5) == [["a"], ["b"], ["c"], ["d"], ["e", "f"]]
