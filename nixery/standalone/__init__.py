@@ -2,6 +2,7 @@
 
     prepare.py   from the name to the closure, rooted: the builder's steps without what it remembers
     planning.py  the layers as a server with these settings and this storage would have them
+    place.py     where the image goes, and whether it can
     build.py     blobs and manifest, made again (scratch.py: where)
     layout.py    … as an OCI image layout, byte for byte what a server serves
     docker.py    … as an archive for ``docker load``, with the same tars, uncompressed

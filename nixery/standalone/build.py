@@ -11,10 +11,10 @@ import anyio.to_thread
 from nixery.archive import Uncompressed
 from nixery.assembler import Assembler
 from nixery.cache import LayerCache
-from nixery.errors import ConfigurationError
 from nixery.manifest import Manifest, blobs_of
 from nixery.oci import Digest, Format
 from nixery.standalone import docker, layout
+from nixery.standalone.place import place_of_directory, place_of_file
 from nixery.standalone.planning import Planned, choose, plan
 from nixery.standalone.prepare import Order, Prepared, Tools, prepared
 from nixery.standalone.scratch import scratch_for
@@ -45,32 +45,31 @@ def plan_only(order: Order, tools: Tools, plans: Storage | None) -> tuple[Prepar
 
 
 def build_layout(order: Order, tools: Tools, plans: Storage | None, target: Path) -> Made:
-    """An OCI image layout in the directory ``target``.
+    """An OCI image layout in the directory ``target``, or where links in its place lead to.
 
     Raises ConfigurationError where there is something already.
     """
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise ConfigurationError(f"{target} is there already, and is no empty directory")
-    with scratch_for(target) as scratch:
+    place = place_of_directory(target)
+    with scratch_for(place) as scratch:
         made = anyio.run(_make, order, tools, plans, scratch.storage)
         layout.write(scratch.directory / "made", scratch, made.manifest, made.image.tag)
-        (scratch.directory / "made").rename(target)
+        (scratch.directory / "made").rename(place)
     return made
 
 
 def build_archive(order: Order, tools: Tools, plans: Storage | None, target: Path) -> Made:
-    """A file for ``docker load``; one that is there is replaced.
+    """A file for ``docker load``; one that is there, or that links lead to, is replaced.
 
-    Its config, and so the image's ID, is the one that a server serves.
+    Its config, and so the image's ID, is the one that a server serves. Raises ConfigurationError
+    where there is anything but a regular file.
     """
-    if target.is_dir():
-        raise ConfigurationError(f"{target} is a directory; name the file that is to be made")
+    place = place_of_file(target)
     plain = replace(tools, packer=replace(tools.packer, compression=Uncompressed()))
-    with scratch_for(target) as scratch:
+    with scratch_for(place) as scratch:
         made = anyio.run(_make, order, plain, plans, scratch.storage)
         name = f"{made.image.name}:{made.image.tag}"
         docker.write(scratch.directory / "made", scratch, made.manifest, name)
-        (scratch.directory / "made").rename(target)
+        (scratch.directory / "made").rename(place)
     return made
 
 
