@@ -46,16 +46,22 @@ def popcount() -> None:
 @click.argument("paths", nargs=-1, required=True)
 @with_start
 @with_output
-def store(paths: tuple[StorePath, ...], start: Path | None, output: Path) -> None:
-    """Count store paths of this machine and everything they refer to."""
-    import anyio  # noqa: PLC0415 - the other way needs neither
+def store(paths: tuple[str, ...], start: Path | None, output: Path) -> None:
+    """Count store paths of this machine and everything they refer to.
 
+    A PATH may be a link into the store, such as nix-build's result.
+    """
+    import anyio  # noqa: PLC0415 - the other way needs none of these
+
+    from nixery.logs import configure_logging  # noqa: PLC0415
     from nixery.nix.client import Nix  # noqa: PLC0415
+    from nixery.popcount.local import in_store  # noqa: PLC0415
 
+    configure_logging(sys.stderr, json=not sys.stderr.isatty())
     names = _names(start)
     nix = Nix(environment=os.environ)
     try:
-        graph = anyio.run(nix.closure, paths)
+        graph = anyio.run(nix.closure, [in_store(path) for path in paths])
     except NixeryError as error:
         _fail(error.message)
     _write(graph, names, output)
