@@ -28,8 +28,11 @@ class Cache:
 
     def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
         """Raises NixeryError where it is no such address."""
-        if not url.startswith(("http://", "https://")):
-            raise NixeryError(f"{url!r} is no address: it must begin with http:// or https://")
+        if not url.startswith(("http://", "https://")) or len(url.split()) != 1:
+            raise NixeryError(
+                f"{url[:200]!r} is no address: it must begin with http:// or https://, "
+                "and have no blanks"
+            )
         self._url = url.rstrip("/")
         self._pool = urllib3.PoolManager(
             maxsize=connections,
@@ -69,6 +72,18 @@ class Cache:
             return parse(data.decode())
         except ValueError as error:
             raise NixeryError(f"{self.address(name)}: {error}") from None
+
+
+def cache_of(channel: Cache) -> str:
+    """The address of the binary cache that the channel names. Raises NixeryError."""
+    data = channel.read("binary-cache-url")
+    if data is None:
+        return DEFAULT_CACHE
+    try:
+        return data.decode().strip() or DEFAULT_CACHE
+    except UnicodeDecodeError as error:
+        url = channel.address("binary-cache-url")
+        raise NixeryError(f"{url} cannot be read: {error}; name the cache with --cache") from None
 
 
 def listed(channel: Cache) -> list[StorePath]:

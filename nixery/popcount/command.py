@@ -81,7 +81,7 @@ def channel(
     Answers of the binary cache are kept in OUTPUT/narinfo.jsonl; run again, it asks for what is
     missing only.
     """
-    from nixery.popcount.channel import DEFAULT_CACHE, Cache, closure_of, graph, listed  # noqa: PLC0415
+    from nixery.popcount.channel import Cache, cache_of, closure_of, graph, listed  # noqa: PLC0415
     from nixery.popcount.journal import Journal  # noqa: PLC0415
 
     # What it asks again it need not tell: what it gives up is an error that says so.
@@ -92,8 +92,7 @@ def channel(
             paths = listed(pages)
             # Now, and not when 100,000 questions are answered.
             _chosen(lambda: count.named(paths, names))
-            named = pages.read("binary-cache-url") or DEFAULT_CACHE.encode()
-        place = cache_url or named.decode().strip()
+            place = cache_url or cache_of(pages)
         with (
             closing(Cache(place, connections)) as cache,
             Journal(output / "narinfo.jsonl").opened() as kept,

@@ -1,7 +1,7 @@
 """Answers kept on disk as they come: one line of JSON each, appended.
 
-A run that was killed may have left half a line; it counts as not answered. So does what a cache
-did not have: it may have been the wrong cache, or not filled yet.
+A run that was killed may have left half a line, and a disk may have changed one; it counts as not
+answered. So does what a cache did not have: it may have been the wrong cache, or not filled yet.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from nixery.closure import PathInfo, StorePath
+from nixery.popcount.narinfo import SIZES
 
 
 class Journal:
@@ -25,7 +26,8 @@ class Journal:
     def opened(self) -> Iterator["Journal"]:
         """Raises OSError where the file cannot be read or written."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a+", encoding="utf-8") as lines:
+        # What is not UTF-8 is in no store path; the line counts as not answered.
+        with self._file.open("a+", encoding="utf-8", errors="replace") as lines:
             lines.seek(0)
             whole = True
             for line in lines:
@@ -44,7 +46,9 @@ class Journal:
     def _read(self, line: str) -> None:
         try:
             match json.loads(line):
-                case [str(path), int(size), list(references)]:
-                    self.known[path] = PathInfo(path, size, tuple(map(str, references)))
-        except ValueError:
+                case [str(path), int(size), list(references)] if (
+                    size in SIZES and "".join((path, *references)).isascii()
+                ):
+                    self.known[path] = PathInfo(path, size, tuple(references))
+        except (ValueError, TypeError, RecursionError):
             pass

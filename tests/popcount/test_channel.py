@@ -4,7 +4,7 @@ import json
 import lzma
 
 import pytest
-from cache_server import CacheServer, store_path
+from cache_server import CacheServer, narinfo, store_path
 from click.testing import CliRunner
 
 from nixery.layers.tables import parse_popularity, parse_units
@@ -16,6 +16,7 @@ ZLIB = store_path(2, "zlib-1.3")
 GIT = store_path(3, "git-2.42.0")
 CURL = store_path(4, "curl-8.4.0-bin")
 HIDDEN = store_path(5, "hidden-1.0")
+GLIBC_PAGE = f"/cache/{'1'.rjust(32, '0')}.narinfo"
 PACKAGES = {
     GLIBC: (40, [GLIBC]),
     ZLIB: (1, [GLIBC]),
@@ -153,10 +154,12 @@ def test_a_list_that_is_no_text_is_wrong_use(count, tmp_path):
     assert "start cannot be read" in result.output
 
 
-def test_an_address_without_http_is_none():
-    result = CliRunner().invoke(popcount, ["channel", "nixos-unstable"])
+@pytest.mark.parametrize("address", ["nixos-unstable", "https://a b", "https://a\nb"])
+def test_an_address_without_http_is_none(address):
+    result = CliRunner().invoke(popcount, ["channel", address])
     assert result.exit_code == 1
     assert "must begin with http:// or https://" in result.output
+    assert len(result.output.splitlines()) == 1
 
 
 def test_all_tables_are_there_or_none(count, tmp_path):
@@ -174,8 +177,14 @@ def test_all_tables_are_there_or_none(count, tmp_path):
         ("/channel/store-paths.xz", b"not xz", "cannot be read"),
         ("/channel/store-paths.xz", None, "there is no http://127.0.0.1"),
         ("/channel/store-paths.xz", lzma.compress(b"\n"), "lists no store path"),
-        (f"/cache/{'1'.rjust(32, '0')}.narinfo", b"<html>", "not a narinfo"),
-        (f"/cache/{'1'.rjust(32, '0')}.narinfo", b"StorePath: /x\nNarSize: 1", "not a narinfo"),
+        ("/channel/binary-cache-url", b"https://\xff", "name the cache with --cache"),
+        (GLIBC_PAGE, b"<html>", "not a narinfo"),
+        (GLIBC_PAGE, b"StorePath: /x\nNarSize: 1", "not a narinfo"),
+        (GLIBC_PAGE, b"StorePath: \xff", "narinfo"),
+        *(
+            (GLIBC_PAGE, narinfo(GLIBC, size, []).encode(), "not a narinfo: NarSize is")
+            for size in (-1, "", "1_0", 1 << 63, "9" * 400, "9" * 5000)
+        ),
     ],
 )
 def test_a_channel_that_is_none_is_one_line(count, server, page, content, message):
@@ -186,4 +195,55 @@ def test_a_channel_that_is_none_is_one_line(count, server, page, content, messag
     result = count()
     assert result.exit_code == 1
     assert message in result.output
-    assert "Traceback" not in result.output
+    assert isinstance(result.exception, SystemExit)
+    assert set(result.stderr.splitlines()[:-1]) <= {"store paths"}
+    assert result.stderr.splitlines()[-1].startswith("nixery: ")
+    assert len(result.stderr) < 1000
+
+
+def test_a_size_beyond_all_numbers_is_not_kept(count, server, tmp_path):
+    """Else the next run would fail without asking."""
+    right = server.pages[GLIBC_PAGE]
+    server.pages[GLIBC_PAGE] = narinfo(GLIBC, "9" * 400, []).encode()
+    assert count().exit_code == 1
+    lines = (tmp_path / "narinfo.jsonl").read_text().splitlines()
+    assert GLIBC not in {json.loads(line)[0] for line in lines}
+    server.pages[GLIBC_PAGE] = right
+    assert count().exit_code == 0
+
+
+def test_a_cache_that_is_given_need_not_be_named(count, server):
+    server.pages["/channel/binary-cache-url"] = b"https://\xff"
+    assert count("--cache", f"{server.url}/cache").exit_code == 0
+
+
+def test_the_largest_size_is_taken(count, server):
+    server.pages[GLIBC_PAGE] = narinfo(GLIBC, (1 << 63) - 1, []).encode()
+    assert count().exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b'["%s", 1, ["\xff"]]', id="not UTF-8"),
+        pytest.param(b"[" * 200_000, id="too deep"),
+        pytest.param(b'["%s", 1, [["x"]]]', id="no reference"),
+        pytest.param(b'["%s", 1, ["\\ud800"]]', id="no text"),
+        pytest.param(b'["%s", 9223372036854775808, []]', id="beyond all sizes"),
+        pytest.param(b'["%s", -1, []]', id="below all sizes"),
+        pytest.param(b'["%s", ' + b"9" * 5000 + b", []]", id="beyond all numbers"),
+    ],
+)
+def test_a_damaged_answer_is_asked_for_again(count, server, tmp_path, line):
+    """Only that one."""
+    assert count().exit_code == 0
+    units = (tmp_path / "units.json").read_bytes()
+    journal = tmp_path / "narinfo.jsonl"
+    good = [line for line in journal.read_bytes().splitlines() if GLIBC.encode() not in line[:90]]
+    assert len(good) == len(PACKAGES) - 1
+    journal.write_bytes(b"\n".join([line.replace(b"%s", GLIBC.encode()), *good, b""]))
+    server.asked.clear()
+    result = count()
+    assert result.exit_code == 0, result.output
+    assert asked_for(server) == server.asked[GLIBC_PAGE] == 1
+    assert (tmp_path / "units.json").read_bytes() == units
