@@ -39,6 +39,8 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
 
     Raises ConfigurationError.
     """
+    beside = tuple(beside)
+    _check_allowed(beside)
     if path:
         return PathSource(Path(path), tags, Memory(resolve_ttl, clock), beside)
     address = parse_address(repo or channel_url)
@@ -52,3 +54,13 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     if repo:
         return GitSource(remote, allowed, trees, commits)
     return ChannelSource(channel, remote, tags, trees, commits)
+
+
+def _check_allowed(paths: Iterable[Path]) -> None:
+    """Else the server would start, and every pull that needs one of them would fail."""
+    for path in paths:
+        try:
+            path.stat()
+        except OSError as error:
+            problem = f"{path} cannot be read ({error.strerror}): name what is there"
+            raise ConfigurationError(f"NIXERY_ALLOWED_PATHS: {problem}") from None

@@ -56,20 +56,24 @@ class PathSource:
 
     async def _identity(self) -> str:
         path = self._place()
-        try:
-            looks = [
-                await to_thread.run_sync(look, tree)
-                for tree in (readable_root(path), *self._beside)
-            ]
-        except OSError as error:
-            # Somebody is changing it at this moment.
-            raise SourceUnavailable(f"the package set cannot be read: {error.strerror}") from error
+        looks = [await _look("NIXERY_PKGS_PATH", readable_root(path))]
+        looks += [await _look("NIXERY_ALLOWED_PATHS", tree) for tree in self._beside]
         return " ".join([str(path), *looks])
 
     def _place(self) -> Path:
         if _problem(self._path):
             raise SourceUnavailable("the package set is not in its place: try again later")
         return self._path.resolve()
+
+
+async def _look(setting: str, tree: Path) -> str:
+    try:
+        return await to_thread.run_sync(look, tree)
+    except OSError as error:
+        # Somebody is changing it at this moment, or took it away.
+        raise SourceUnavailable(
+            f"{tree} cannot be read ({error.strerror}), which {setting} names"
+        ) from error
 
 
 def readable_root(path: Path) -> Path:
