@@ -11,6 +11,8 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession, Request
 from google.cloud.storage import Bucket, Client
 from requests import Session
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from nixery.errors import ConfigurationError
 from nixery.storage.gcs.session import Adapter, limited
@@ -41,6 +43,8 @@ def open_bucket(
     name: str, credentials_file: Path | None, *, public: bool, emulator: str, patience: Patience
 ) -> OpenBucket:
     """Raises ConfigurationError; makes no request but those that find credentials."""
+    if emulator:
+        _check_address(emulator)
     credentials = _credentials(credentials_file, anonymous=bool(emulator))
     adapter = Adapter(patience)
     # Tokens and signatures come from other servers, under the same limits.
@@ -59,6 +63,17 @@ def open_bucket(
     except ValueError as error:
         raise ConfigurationError(f"GCS_BUCKET={name}: {error}") from None
     return OpenBucket(bucket, session, choose_links(bucket, credentials, request, public=public))
+
+
+def _check_address(emulator: str) -> None:
+    try:
+        parts = parse_url(emulator)
+    except LocationParseError:
+        parts = None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.host:
+        raise ConfigurationError(
+            f"STORAGE_EMULATOR_HOST={emulator}: this is no address, such as http://localhost:4443"
+        )
 
 
 def _credentials(file: Path | None, *, anonymous: bool) -> Credentials:

@@ -11,7 +11,8 @@ from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
 from requests import RequestException
-from urllib3.exceptions import HTTPError
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from urllib3.exceptions import HTTPError, LocationParseError
 
 from nixery.errors import ConfigurationError, NixeryError, StorageFull, StorageUnavailable
 from nixery.storage.patience import Patience
@@ -27,6 +28,9 @@ FAILURES = (
     ConnectionError,
 )
 """All that google-cloud-storage raises when a request does not go well."""
+
+NO_ADDRESS = (MissingSchema, InvalidSchema, InvalidURL, LocationParseError)
+"""What requests and urllib3 raise before they send anything."""
 
 # https://cloud.google.com/storage/docs/json_api/v1/status-codes: reasons of a 403
 QUOTA = ("quotaExceeded", "dailyLimitExceeded")
@@ -67,6 +71,9 @@ def configuration(error: BaseException, bucket: str) -> ConfigurationError | Non
             problem = f"the bucket refuses: {one_line(cause)}"
         case _ if isinstance(cause, RefreshError) and not cause.retryable:
             problem = f"the credentials are refused: {one_line(cause)}"
+        # The second: where the address of the tokens is none, which a file of credentials holds.
+        case _ if isinstance(cause, NO_ADDRESS) or isinstance(cause.__cause__, NO_ADDRESS):
+            problem = f"it cannot be asked at all: {one_line(cause)}"
         case _:
             return None
     return ConfigurationError(f"GCS_BUCKET={bucket}: {problem}")

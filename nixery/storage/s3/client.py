@@ -36,7 +36,10 @@ Client = Any
 
 
 def open_client(options: S3Options, patience: Patience) -> Client:
-    """A client that can be used from many threads."""
+    """A client that can be used from many threads. Raises ConfigurationError."""
+    if not options.access_key.isprintable():
+        # As files of secrets often end. It stands in a header, so nothing could be sent.
+        raise ConfigurationError("S3_ACCESS_KEY holds a line break: give the key alone")
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path" if options.path_style else "virtual"},

@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    EndpointProviderError,
     HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
+    ParamValidationError,
     ResponseStreamingError,
 )
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
@@ -106,9 +108,17 @@ def told(error: BaseException) -> NixeryError:
 
 
 def configuration(error: NixeryError, bucket: str) -> NixeryError:
-    """What the operator must change where the bucket refuses; the error itself otherwise."""
-    if isinstance(error.__cause__, NoCredentialsError):
-        return ConfigurationError(f"S3_BUCKET={bucket}: there are no credentials for it")
+    """What the operator must change where the bucket refuses, or where nothing can be asked.
+
+    The error itself otherwise.
+    """
+    match error.__cause__:
+        case NoCredentialsError():
+            return ConfigurationError(f"S3_BUCKET={bucket}: there are no credentials for it")
+        case ParamValidationError() | EndpointProviderError() as cause:
+            # A name that no bucket has, an endpoint that is no address: nothing was sent.
+            problem = " ".join(str(cause).split())[:300]
+            return ConfigurationError(f"S3_BUCKET={bucket}: {problem}")
     if not isinstance(error, Refused):
         return error
     match error.s3_code:

@@ -236,6 +236,33 @@ def test_a_name_that_no_bucket_has(connect):
         connect("-images")
 
 
+@pytest.mark.parametrize(
+    "emulator",
+    [
+        *("localhost:4443", "127.0.0.1:4443", "http://", "ftp://localhost", "http:/localhost"),
+        *("http://[::1", "http://localhost:x", "http://localhost:99999", "http://local host"),
+    ],
+)
+def test_an_address_that_is_none_ends_the_start(emulator):
+    with pytest.raises(ConfigurationError) as caught:
+        gcs.connect("images", emulator=emulator, patience=IMPATIENT)
+    assert caught.value.message == (
+        f"STORAGE_EMULATOR_HOST={emulator}: this is no address, such as http://localhost:4443"
+    )
+
+
+def test_an_address_that_nothing_can_be_sent_to_ends_the_start():
+    """It looks like one; only the library that sends finds out."""
+    storage = gcs.connect("images", emulator="http://a..b", patience=IMPATIENT)
+    assert "it cannot be asked at all: Failed to parse: 'a..b'" in refused(storage)
+
+
+def test_tokens_from_an_address_that_is_none_end_the_start(connect, server, tmp_path):
+    file = tmp_path / "wrong.json"
+    file.write_text(server.api.access.key_file("oauth2.googleapis.com/token"))
+    assert "it cannot be asked at all: Invalid URL" in refused(connect(credentials_file=file))
+
+
 def test_a_bucket_that_does_not_answer_is_no_wrong_setting():
     """It is asked for a while; then the caller decides."""
     server = FakeGcs()

@@ -98,6 +98,28 @@ def test_an_endpoint_that_is_no_address(s3_options):
         s3.connect(replace(s3_options, bucket="images", endpoint="minio"), IMPATIENT)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"bucket": "X y"}, "S3_BUCKET=X y: Parameter validation failed: Invalid bucket name"),
+        ({"bucket": "s3://images"}, "Invalid bucket name"),
+        ({"endpoint": "ftp://minio"}, "`ftp://minio` was not a valid URI"),
+        ({"endpoint": "http://minio:x"}, "`http://minio:x` was not a valid URI"),
+        ({"endpoint": "http://minio:99999"}, "`http://minio:99999` was not a valid URI"),
+    ],
+)
+def test_what_cannot_be_asked_at_all_ends_the_start(s3_options, wrong, said):
+    """Time does not mend it, and the server would start without its bucket."""
+    storage = s3.connect(replace(s3_options, **{"bucket": "images"} | wrong), IMPATIENT)
+    assert said in refused(storage)
+    storage._client.close()
+
+
+def test_a_key_with_the_end_of_its_line(s3_options):
+    with pytest.raises(ConfigurationError, match="S3_ACCESS_KEY holds a line break"):
+        s3.connect(replace(s3_options, bucket="images", access_key="key\n"), IMPATIENT)
+
+
 def test_no_credentials_at_all(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
