@@ -109,8 +109,9 @@ def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:
     log.info(
         "request",
         method=scope["method"],
-        # Quoted again, so that no decoded line break reaches a log that people read.
-        path=quote(scope["path"][:_MAX_PATH], errors="replace"),
+        # Quoted again, so that no decoded line break reaches a log that people read. Digests and
+        # names stay as they are: people search for them.
+        path=quote(scope["path"][:_MAX_PATH], safe="/:@+,", errors="replace"),
         status=outcome.status,
         bytes=outcome.body_bytes,
         ms=round(seconds * 1000, 2),

@@ -89,6 +89,24 @@ async def test_line(client_of, logged):
     }
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (f"/v2/hello/blobs/sha256:{'0' * 64}", f"/v2/hello/blobs/sha256:{'0' * 64}"),
+        (f"/v2/hello/blobs/sha256%3a{'0' * 64}", f"/v2/hello/blobs/sha256:{'0' * 64}"),
+        ("/v2/gtk%2B/a@b,c/d_e.f-1~", "/v2/gtk+/a@b,c/d_e.f-1~"),
+        ("/v2/a%0D%0Ab%09%1B%7F%C2%9B", "/v2/a%0D%0Ab%09%1B%7F%C2%9B"),
+        ("/v2/%22status%22=200%20%27%25%3F%23%E2%80%A8", None),
+    ],
+)
+async def test_a_path_can_be_searched_for(client_of, logged, asked, found):
+    """Digests and names are as people write them; what could forge a line stays quoted."""
+    async with client_of(wrap(PlainTextResponse("hello"))) as client:
+        await client.get(asked)
+    (line,) = logged
+    assert line["path"] == (found or asked.replace("=", "%3D"))
+
+
 async def test_line_is_bounded(client_of, logged):
     """A client decides neither how long a line is nor what it does to a terminal."""
     async with client_of(wrap(PlainTextResponse("hello"))) as client:
