@@ -48,11 +48,11 @@ def choose(tools: Tools, storage: Storage | None, version: str | None) -> Chosen
     kinds = READS[tools.layering]
     if not kinds:
         raise ConfigurationError(
-            f"the strategy {tools.layering} reads no tables, and so not {version} either"
+            f"the strategy {tools.layering} reads no tables, and so not {version!r} either"
         )
     if storage is None:
         raise ConfigurationError(
-            f"there is no storage to read table {version} from: set NIXERY_STORAGE_BACKEND "
+            f"there is no storage to read table {version!r} from: set NIXERY_STORAGE_BACKEND "
             "and what belongs to it, as for the server"
         )
     published = Published(storage)
@@ -60,7 +60,7 @@ def choose(tools: Tools, storage: Storage | None, version: str | None) -> Chosen
     tables, versions = CurrentTables(published, kinds).of(there)
     if not versions:
         raise ConfigurationError(
-            f"there is no table {version} that the strategy {tools.layering} reads; "
+            f"there is no table {version!r} that the strategy {tools.layering} reads; "
             "nixery tables --all shows what is there"
         )
     return Chosen(tables, versions)

@@ -84,6 +84,19 @@ def test_tables_that_are_not_there_are_missed_before_anything_is_built(
         build.plan_only(Order("hello", "0" * 64), tools, storage)
 
 
+@pytest.mark.parametrize("version", ["", "units", "a\nb", "../current"])
+def test_what_is_no_version_is_no_table(registry, tools, version):
+    """An empty variable in a script is told as what it is, in one line."""
+    publish(registry, TOGETHER)
+    with pytest.raises(ConfigurationError) as caught:
+        build.plan_only(Order("hello", version), tools, registry.storage)
+    assert caught.value.message == (
+        f"there is no table {version!r} that the strategy units reads; "
+        "nixery tables --all shows what is there"
+    )
+    assert tools.nix.steps == []
+
+
 def test_a_table_that_cannot_be_read_is_none(registry, tools):
     version = publish(registry, b"{}")
     with pytest.raises(ConfigurationError, match=f"there is no .*{version}"):
@@ -93,7 +106,7 @@ def test_a_table_that_cannot_be_read_is_none(registry, tools):
 def test_a_strategy_without_tables_can_have_none_chosen(registry, tools):
     tools = replace(tools, layering="size")
     version = publish(registry, TOGETHER)
-    with pytest.raises(ConfigurationError, match=f"size reads no tables, and so not {version}"):
+    with pytest.raises(ConfigurationError, match=f"size reads no tables, and so not '{version}'"):
         choose(tools, registry.storage, version)
 
 
