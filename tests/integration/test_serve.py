@@ -69,8 +69,8 @@ def test_a_source_that_is_not_there(nix_environment, tmp_path):
 def test_a_port_in_use(nix_environment, tiny, tmp_path, registry):
     said = refused(
         nix_environment,
-        STORAGE_PATH=str(tmp_path),
-        NIXERY_STATE_DIR=str(tmp_path),
+        STORAGE_PATH=str(tmp_path / "storage"),
+        NIXERY_STATE_DIR=str(tmp_path / "state"),
         NIXERY_PKGS_PATH=str(tiny),
         NIXERY_LISTEN="127.0.0.1",
         PORT=registry.url.rpartition(":")[2],

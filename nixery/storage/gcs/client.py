@@ -43,8 +43,7 @@ def open_bucket(
     name: str, credentials_file: Path | None, *, public: bool, emulator: str, patience: Patience
 ) -> OpenBucket:
     """Raises ConfigurationError; makes no request but those that find credentials."""
-    if emulator:
-        _check_address(emulator)
+    emulator = _address(emulator) if emulator else ""
     credentials = _credentials(credentials_file, anonymous=bool(emulator))
     adapter = Adapter(patience)
     # Tokens and signatures come from other servers, under the same limits.
@@ -65,15 +64,18 @@ def open_bucket(
     return OpenBucket(bucket, session, choose_links(bucket, credentials, request, public=public))
 
 
-def _check_address(emulator: str) -> None:
+def _address(emulator: str) -> str:
+    """With a scheme: Google's library for Go, and so the Go server, needs none."""
+    address = emulator if "/" in emulator else f"http://{emulator}"
     try:
-        parts = parse_url(emulator)
+        parts = parse_url(address)
     except LocationParseError:
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.host:
         raise ConfigurationError(
             f"STORAGE_EMULATOR_HOST={emulator}: this is no address, such as http://localhost:4443"
         )
+    return address
 
 
 def _credentials(file: Path | None, *, anonymous: bool) -> Credentials:

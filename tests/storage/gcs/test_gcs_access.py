@@ -239,7 +239,7 @@ def test_a_name_that_no_bucket_has(connect):
 @pytest.mark.parametrize(
     "emulator",
     [
-        *("localhost:4443", "127.0.0.1:4443", "http://", "ftp://localhost", "http:/localhost"),
+        *("http://", "ftp://localhost", "http:/localhost", "localhost:port"),
         *("http://[::1", "http://localhost:x", "http://localhost:99999", "http://local host"),
     ],
 )
@@ -249,6 +249,13 @@ def test_an_address_that_is_none_ends_the_start(emulator):
     assert caught.value.message == (
         f"STORAGE_EMULATOR_HOST={emulator}: this is no address, such as http://localhost:4443"
     )
+
+
+def test_an_address_needs_no_scheme(bucket, google):
+    """Google's library for Go takes it so, and with it the Go server."""
+    storage = gcs.connect(bucket.name, emulator=google.url.removeprefix("http://"))
+    storage.check()
+    assert storage.stat("layers/none") is None
 
 
 def test_an_address_that_nothing_can_be_sent_to_ends_the_start():
