@@ -27,6 +27,7 @@ let
   # These need documents, /bin/sh, git, ssh, or a machine that is not busy.
   elsewhere = map (name: "tests/${name}.py") [
     "http/test_zerocopy"
+    "source/test_source_allowed"
     "source/test_source_channel"
     "source/test_source_command"
     "source/test_source_git"

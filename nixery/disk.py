@@ -56,18 +56,19 @@ class Room:
         return f"{size_text(self.free)}{files} free"
 
 
-def make_usable(setting: str, directory: Path) -> None:
-    """Makes the directory where it is missing.
+def make_directory(setting: str, directory: Path, *, writable: bool) -> None:
+    """Makes it where it is missing.
 
-    Raises ConfigurationError, which names the setting, where nothing can be made in it.
+    Raises ConfigurationError, which names the setting, where it cannot be made, or written to
+    though it must be.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        problem = (
-            None if os.access(directory, os.W_OK | os.X_OK) else "the server may not write there"
-        )
+        problem = None
     except OSError as error:
         problem = error.strerror or str(error)
+    if writable and not problem and not os.access(directory, os.W_OK | os.X_OK):
+        problem = "nothing can be made in it"
     if problem:
         raise ConfigurationError(f"{setting}={directory} cannot be used: {problem}")
 

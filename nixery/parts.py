@@ -22,7 +22,7 @@ from nixery.cache import (
     Presence,
     Recipe,
 )
-from nixery.disk import Disk, make_usable
+from nixery.disk import Disk, make_directory
 from nixery.errors import StorageUnavailable
 from nixery.gc import Keeper
 from nixery.lease import Leases
@@ -61,7 +61,7 @@ class Parts:
 
 def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage) -> Parts:
     """Raises ConfigurationError where the package source or a directory cannot be used."""
-    make_directories(settings)
+    make_directory("NIXERY_STATE_DIR", settings.state_dir, writable=False)  # it can be lost
     source = open_source(settings, environ)
     nix = open_nix(settings, environ)
     workers = Workers(settings.pack_workers)
@@ -81,7 +81,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
         nix=nix,
         storage=storage,
         packer=packer,
-        roots=Roots(settings.roots_dir),
+        roots=open_roots(settings),
         caches=Caches(
             images=KnownImages(ManifestCache(storage, settings.state_dir / "manifests"), presence),
             evaluations=Evaluations(
@@ -109,13 +109,12 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
 
 def make_tools(settings: Settings, environ: Mapping[str, str]) -> Tools:
     """For images without a server. Raises ConfigurationError as ``make_parts`` does."""
-    make_directories(settings)
     workers = Workers(settings.pack_workers)
     packer = make_packer(settings, workers)
     return Tools(
         source=open_source(settings, environ),
         nix=open_nix(settings, environ),
-        roots=Roots(settings.roots_dir),
+        roots=open_roots(settings),
         recipe=recipe(settings, packer),
         workers=workers,
         packer=packer,
@@ -125,10 +124,10 @@ def make_tools(settings: Settings, environ: Mapping[str, str]) -> Tools:
     )
 
 
-def make_directories(settings: Settings) -> None:
-    """Raises ConfigurationError where one cannot be used."""
-    make_usable("NIXERY_STATE_DIR", settings.state_dir)
-    make_usable("NIXERY_ROOTS_DIR", settings.roots_dir)
+def open_roots(settings: Settings) -> Roots:
+    """Raises ConfigurationError where there is no place for them."""
+    make_directory("NIXERY_ROOTS_DIR", settings.roots_dir, writable=True)
+    return Roots(settings.roots_dir)
 
 
 def make_packer(settings: Settings, workers: Workers) -> Packer:

@@ -2,6 +2,9 @@
 
 import asyncio
 
+PATIENCE = 60
+"""Seconds that nothing takes which works."""
+
 
 class Clock:
     """``clock()`` is the time; ``clock.forward(seconds)`` lets it pass for all who sleep."""
@@ -25,10 +28,11 @@ class Clock:
             self._sleepers.remove(sleeper)
 
     async def sleeping(self, count: int = 1) -> None:
-        """Waits until so many sleep."""
-        while len(self._sleepers) < count:
-            self._changed.clear()
-            await self._changed.wait()
+        """Waits until so many sleep; who never does has failed, and is not waited for."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self._sleepers) < count:
+                self._changed.clear()
+                await self._changed.wait()
 
     def forward(self, seconds: float) -> None:
         self.now += seconds

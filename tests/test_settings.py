@@ -70,9 +70,6 @@ def test_an_empty_source_is_no_source():
         ),
         pytest.param("NIX_TIMEOUT", "2147483648", "NIX_TIMEOUT", id="more than Nix can count"),
         pytest.param("NIXERY_TAGS", "latest foo/bar", "'foo/bar' is not a tag", id="no tag"),
-        pytest.param(
-            "NIXERY_STATE_DIR", "/storage", "STORAGE_PATH and NIXERY_STATE", id="one place"
-        ),
         pytest.param("NIXERY_ERROR_STATUS", "loud", "NIXERY_ERROR_STATUS", id="error status"),
         pytest.param("NIXERY_LAYER_BUDGET", "0", "NIXERY_LAYER_BUDGET", id="no layers"),
         pytest.param("NIXERY_LAYERING", "none", "NIXERY_LAYERING", id="no such strategy"),
@@ -216,6 +213,14 @@ def test_paths_start_where_the_server_was_started(tmp_path, monkeypatch):
     settings = load(MINIMAL | {name: name.lower() for name in named})
     found = (settings.storage_path, settings.state_dir, settings.roots_dir, *settings.allowed_paths)
     assert found == tuple(tmp_path / name.lower() for name in named)
+
+
+@pytest.mark.parametrize("setting", ["NIXERY_STATE_DIR", "STATE_DIRECTORY"])
+def test_storage_and_state_never_share_a_directory(setting):
+    """Both have `manifests/`. A unit for the Go server may store in its StateDirectory."""
+    settings = load(MINIMAL | {setting: "/storage"})
+    assert (str(settings.storage_path), str(settings.state_dir)) == ("/storage", "/storage/state")
+    assert str(settings.roots_dir) == "/storage/state/roots"
 
 
 def test_empty_in_a_file_is_not_set_either(tmp_path):

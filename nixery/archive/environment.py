@@ -16,14 +16,14 @@ link to one. Links to directories can make a small package endless; what is merg
 Nothing here reads a file: ``look`` does (see listing), and the same answers give the same tree.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nixery.oci import WHITEOUT
 
-OFTEN = 100
-"""How often the same directories are merged, in all; after that the first one is linked to."""
+MOST = 200_000
+"""Entries of the tree, some 800 bytes each; directories that would make more are not merged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,36 +103,52 @@ _Directories = tuple[bytes, ...]
 """What provides a name, without repetition, first one first."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """Directories that are to be merged at a path of the tree."""
+
+    path: bytes
+    directories: _Directories
+    above: tuple[_Directories, ...] = ()
+    """Those being merged already on the way to it."""
+    instead: Link | None = None
+    """What takes their place if they are too much; None at the root, where directories are real."""
+
+
 def _merged(outputs: _Directories, look: Look) -> Tree:
     """What the packages hold.
 
     Links may lead back up, which has no end, and to and fro between directories, which has one
-    beyond all bounds. So no directories are merged within themselves, nor again and again.
+    beyond all bounds. So no directories are merged within themselves, nor where the tree has
+    enough entries: the first of them is linked to instead.
     """
     tree: Tree = {}
-    times: Counter[_Directories] = Counter()
     # One level after another, in order, so that the same are left in every store; no recursion,
     # because directories may be nested as deeply as a path can say.
-    pending: deque[tuple[bytes, _Directories, tuple[_Directories, ...]]] = deque()
-    pending.append((b"", outputs, ()))
+    pending: deque[_Pending] = deque([_Pending(b"", outputs)])
     while pending:
-        prefix, directories, above = pending.popleft()
-        above = (*above, directories)
-        for name, offered in sorted(_offers(directories, look).items()):
+        merged = pending.popleft()
+        prefix = merged.path and merged.path + b"/"
+        offers = _offers(merged.directories, look)
+        if merged.instead and len(tree) + len(offers) > MOST:
+            tree[merged.path] = merged.instead
+            continue
+        above = (*merged.above, merged.directories)
+        for name, offered in sorted(offers.items()):
             if name.startswith(WHITEOUT) or (not prefix and name in _NEVER_TAKEN):
                 continue  # a package could empty the image with the former
             path = prefix + name
             inner = tuple(dict.fromkeys(c.directory for _, c in offered if c.directory is not None))
             first_directory, first = offered[0]
-            several = len(inner) > 1 or not prefix
-            merging = several and inner not in above and times[inner] < OFTEN
-            if path in _ALWAYS_REAL or (first.directory is not None and merging):
+            link = Link(first_directory + b"/" + name)
+            several = (len(inner) > 1 or not prefix) and inner not in above
+            if path in _ALWAYS_REAL or (first.directory is not None and several):
                 if inner:
                     tree[path] = Directory(0o755)
-                    times[inner] += 1
-                    pending.append((path + b"/", inner, above))
+                    instead = link if prefix and path not in _ALWAYS_REAL else None
+                    pending.append(_Pending(path, inner, above, instead))
             else:
-                tree[path] = Link(first_directory + b"/" + name)
+                tree[path] = link
     return tree
 
 

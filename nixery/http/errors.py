@@ -71,11 +71,16 @@ def explain(error: Exception) -> Mapping[str, object]:
     """For the log: the reason, and where it came from if nobody foresaw it."""
     match _known(error):
         case NixeryError() as known:
-            return {"error": known.message, **({"log": known.log} if known.log else {})}
+            cause = {"because": _said(known.__cause__)} if known.__cause__ else {}
+            return {"error": known.message, **cause, **({"log": known.log} if known.log else {})}
         case HTTPException() as known:
             return {"error": known.detail}
         case _:
-            return {"error": f"{type(error).__name__}: {error}", "exc_info": error}
+            return {"error": _said(error), "exc_info": error}
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def render(failure: Failure) -> Response:

@@ -30,7 +30,7 @@ _DAEMON = re.compile(
 )
 _STORE = re.compile(
     r"(Permission denied|Read-only file system)$|build-users-group"
-    r"|is world-writable or a symlink|^creating directory '"
+    r"|is world-writable or a symlink|^creating directory '/[^']*': [A-Z][a-z ]+$"
     r"|experimental Nix feature|cannot figure out user name|requires a newer version of Nix"
 )
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")

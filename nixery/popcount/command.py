@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
@@ -90,8 +90,7 @@ def channel(
     try:
         with closing(Cache(url)) as pages:
             paths = listed(pages)
-            # Now, and not when 100,000 questions are answered.
-            _chosen(lambda: count.named(paths, names))
+            _tell_unlisted(url, paths, names)
             place = cache_url or cache_of(pages)
         with (
             closing(Cache(place, connections)) as cache,
@@ -127,15 +126,22 @@ def _names(start: Path | None) -> list[str]:
     return [name for line in lines for name in line.partition("#")[0].split()]
 
 
-def _chosen(choose: Callable[[], list[StorePath]]) -> list[StorePath]:
-    try:
-        return choose()
-    except LookupError as error:
-        raise click.UsageError(f"the package set has no {error.args[0]}") from None
+def _tell_unlisted(url: str, paths: Iterable[StorePath], names: Iterable[str]) -> None:
+    """Before 100,000 questions are asked. It may be a mistake, or what others refer to."""
+    unlisted = [name for name, path in count.find(paths, names).items() if path is None]
+    if unlisted:
+        click.echo(
+            f"{url} does not list {' '.join(unlisted)}; without anything that refers to it, "
+            "this will end with an error",
+            err=True,
+        )
 
 
 def _write(graph: Closure, names: list[str], output: Path) -> None:
-    starting = _chosen(lambda: count.starting_list(graph, names))
+    try:
+        starting = count.starting_list(graph, names)
+    except LookupError as error:
+        raise click.UsageError(f"the package set has no {error.args[0]}") from None
     try:
         output.mkdir(parents=True, exist_ok=True)
         popularity = count.popularity(graph)

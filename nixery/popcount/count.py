@@ -1,7 +1,7 @@
 """A graph of store paths becomes tables: popularity, units, and the list that units start from."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from random import Random
 
 from nixery.closure import Closure, PathInfo, StorePath
@@ -39,18 +39,25 @@ def starting_list(graph: Closure, asked_for: Collection[str] = ()) -> list[Store
 def named(paths: Iterable[StorePath], asked_for: Iterable[str]) -> list[StorePath]:
     """The paths of these names, in their order.
 
-    A name may have a version, which decides where there are several. Raises LookupError with the
-    names that are not there.
+    Raises LookupError with the names that are not there.
+    """
+    known = find(paths, asked_for)
+    if missing := [wanted for wanted, path in known.items() if path is None]:
+        raise LookupError(" ".join(missing))
+    return [path for path in known.values() if path is not None]
+
+
+def find(paths: Iterable[StorePath], asked_for: Iterable[str]) -> Mapping[str, StorePath | None]:
+    """For each name its path; None where there is none.
+
+    A name may have a version, which decides where there are several.
     """
     by_name: dict[str, StorePath] = {}
     paths = sorted(paths, key=lambda path: (full_name(path), path))
     for called in zip(*map(names, paths), strict=True):  # the most exact names of all, then others
         for one, path in zip(called, paths, strict=True):
             by_name.setdefault(one, path)
-    known = {wanted: by_name.get(wanted, by_name.get(unversioned(wanted))) for wanted in asked_for}
-    if missing := [wanted for wanted, path in known.items() if path is None]:
-        raise LookupError(" ".join(missing))
-    return [path for path in known.values() if path is not None]
+    return {wanted: by_name.get(wanted, by_name.get(unversioned(wanted))) for wanted in asked_for}
 
 
 def start(graph: Closure, packages: Iterable[StorePath]) -> Asked:

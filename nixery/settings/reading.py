@@ -43,11 +43,15 @@ def load(
     if needs_source:
         _require_one_source(given)
     cores = os.cpu_count() or 1
-    state = given.get("NIXERY_STATE_DIR") or _state_directory(environ)
+    state = Path(given.get("NIXERY_STATE_DIR") or _state_directory(environ))
+    if state.absolute() == Path(given.get("STORAGE_PATH") or "/").absolute():
+        # A unit for the Go server may keep its images in systemd's StateDirectory. The files of
+        # both have the same names, and some of one would be removed as if they were the other's.
+        state /= "state"
+    given["NIXERY_STATE_DIR"] = state
     # Roots are worth nothing once the process has ended, and /run forgets them with the unit.
     runtime = _first(environ.get("RUNTIME_DIRECTORY"))
     defaults = {
-        "NIXERY_STATE_DIR": state,
         "NIXERY_ROOTS_DIR": Path(runtime or state) / "roots",
         **({} if needs_storage else {"NIXERY_STORAGE_BACKEND": "filesystem"}),
         "NIXERY_MAX_BUILDS": cores,
@@ -59,11 +63,6 @@ def load(
         raise ConfigurationError(_one_line(error)) from None
     if needs_storage or "NIXERY_STORAGE_BACKEND" in given:
         _require_storage(settings)
-    if settings.storage_path == settings.state_dir:
-        raise ConfigurationError(
-            f"STORAGE_PATH and NIXERY_STATE_DIR are both {settings.state_dir}: their files have "
-            "the same names, so one would remove those of the other"
-        )
     try:
         compression_of(settings.compression, settings.compression_level)
     except ValueError as error:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from nixery.errors import ConfigurationError
 
+MOUNTS = Path("/proc/self/mountinfo")
+
 
 def place_of_directory(target: Path) -> Path:
     """Where links lead to: nothing, or an empty directory. Raises ConfigurationError, OSError."""
@@ -54,7 +56,15 @@ def _look(target: Path) -> tuple[os.stat_result | None, Path]:
 
 
 def _check_movable(target: Path, place: Path) -> None:
-    if os.path.ismount(place):
+    if _is_mounted(place):
         raise ConfigurationError(
             f"{target} is a mount point, which cannot be replaced: name another place"
         )
+
+
+def _is_mounted(place: Path) -> bool:
+    """Also where it is another part of the same file system, which no device number tells."""
+    path = os.fsencode(place)
+    for special in b"\\ \t\n":
+        path = path.replace(bytes([special]), b"\\%03o" % special)
+    return any(line.split(b" ")[4] == path for line in MOUNTS.read_bytes().splitlines())

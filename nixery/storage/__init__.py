@@ -14,7 +14,7 @@
 
 One Protocol, implemented by siblings of this file. All calls block, and are made from worker
 threads: packing, hashing and the bucket libraries are synchronous as well. Every call may raise
-StorageFull, and StorageUnavailable where a bucket does not answer in time.
+StorageFull, and StorageUnavailable where a bucket does not answer in time or a disk is broken.
 """
 
 from collections.abc import Iterator

@@ -38,7 +38,8 @@ def make_directory(directory: Path) -> None:
 def failures_are_told() -> Iterator[None]:
     """A full disk or an exhausted quota becomes StorageFull, any other failure StorageUnavailable.
 
-    A disk may become read-only, vanish or break while the server runs.
+    A disk may become read-only, vanish or break while the server runs. What the system said, with
+    the file, is the cause: clients are not told where that lies.
     """
     try:
         yield
@@ -47,6 +48,4 @@ def failures_are_told() -> Iterator[None]:
             raise StorageFull(
                 "the registry's disk is full; images that are stored can still be pulled"
             ) from error
-        raise StorageUnavailable(
-            f"the registry's disk cannot be written to: {error.strerror}"
-        ) from error
+        raise StorageUnavailable(f"the registry's disk cannot be used: {error.strerror}") from error

@@ -85,11 +85,10 @@ class FilesystemStorage:
             return None
 
     def read(self, key: str) -> Object | None:
-        try:
-            with (self._directory / key).open("rb") as file:
-                return Object(file.read(), _stat(key, os.fstat(file.fileno())))
-        except FileNotFoundError:
-            return None
+        path = self._directory / key
+        with failures_are_told(), suppress(FileNotFoundError), path.open("rb") as file:
+            return Object(file.read(), _stat(key, os.fstat(file.fileno())))
+        return None
 
     def pieces(self, stat: Stat) -> Iterator[bytes]:
         with (self._directory / stat.key).open("rb") as file:
@@ -116,7 +115,7 @@ class FilesystemStorage:
                     yield found
 
     def delete(self, stat: Stat) -> bool:
-        with self._locked(Lock.EXCLUSIVE):
+        with failures_are_told(), self._locked(Lock.EXCLUSIVE):
             if not self._holds(stat.key, stat):
                 return False
             path = self._directory / stat.key
@@ -125,11 +124,8 @@ class FilesystemStorage:
             return True
 
     def touch(self, stat: Stat) -> Stat | None:
-        try:
-            with self._locked(Lock.SHARED):
-                os.utime(self._directory / stat.key)
-        except FileNotFoundError:
-            return None
+        with failures_are_told(), suppress(FileNotFoundError), self._locked(Lock.SHARED):
+            os.utime(self._directory / stat.key)
         touched = self.stat(stat.key)
         digest = Digest("sha256:" + stat.key.removeprefix("layers/"))
         if touched and self._verified.get(digest) == stat.version:
@@ -165,10 +161,10 @@ class FilesystemStorage:
             ) from None
 
     def ping(self) -> None:
-        if not os.access(self._directory, os.W_OK | os.X_OK):
-            raise StorageUnavailable(
-                f"{self._directory} is not there, or cannot be written to any more"
-            )
+        with failures_are_told():
+            staging = self._made("staging")
+        if not os.access(staging, os.W_OK | os.X_OK):
+            raise StorageUnavailable(f"{self._directory} cannot be written to any more")
 
     def publish(self, staging: "_Staging", digest: Digest) -> None:
         with self._locked(Lock.SHARED):

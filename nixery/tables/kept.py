@@ -1,6 +1,6 @@
 """The tables that a storage keeps: what counts now, and what still lies there from before.
 
-gc keeps a table as long as it counts or a plan names it, and for a day after it was stored.
+gc keeps a table as long as it counts or a plan names it, and what counted before for a day more.
 """
 
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from typing import TypedDict
 from nixery.errors import ConfigurationError
 from nixery.storage import Stat, Storage
 from nixery.tables.files import make_current
-from nixery.tables.published import CURRENT, KINDS, Kind, Published, table_key
+from nixery.tables.published import KINDS, Kind, Published, is_version, table_key
 
 
 class Kept(TypedDict):
@@ -70,15 +70,16 @@ def _entry(storage: Storage, kind: Kind) -> Entry:
     pointer = Published(storage).current(kind)
     there = {stat.key: stat for stat in storage.list(f"tables/{kind}/")}
     current = there.pop(table_key(kind, pointer.version), None) if pointer.version else None
-    there.pop(table_key(kind, CURRENT), None)
     latest_first = sorted(there.values(), key=lambda stat: (-stat.modified, stat.key))
+    others = {stat.key.removeprefix(table_key(kind, "")): stat for stat in latest_first}
     return {
         "version": pointer.version if current else None,
         "size": current.size if current else 0,
         "since": _time(pointer.seen) if current and pointer.seen else None,
         "others": [
-            {"version": stat.key.rpartition("/")[2], "size": stat.size, "stored": _time(stat)}
-            for stat in latest_first
+            {"version": version, "size": stat.size, "stored": _time(stat)}
+            for version, stat in others.items()
+            if is_version(version)
         ],
     }
 

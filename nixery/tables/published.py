@@ -39,6 +39,10 @@ class Pointer:
     """None where there is no such object."""
 
 
+def is_version(text: str) -> bool:
+    return bool(_VERSION.fullmatch(text))
+
+
 def pointer_key(kind: str) -> str:
     return f"tables/{kind}/{CURRENT}"
 
@@ -53,7 +57,7 @@ def decode_pointer(data: bytes) -> str | None:
         version = json.loads(data)["version"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    return version if isinstance(version, str) and _VERSION.fullmatch(version) else None
+    return version if isinstance(version, str) and is_version(version) else None
 
 
 class Published:
@@ -68,7 +72,7 @@ class Published:
 
     def read(self, kind: Kind, version: str) -> bytes | None:
         """The table's bytes; None where it is gone, or is not what its name says."""
-        if not _VERSION.fullmatch(version):
+        if not is_version(version):
             return None
         found = self._storage.read(table_key(kind, version))
         return found.data if found and version_of(found.data) == version else None

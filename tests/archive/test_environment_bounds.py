@@ -5,7 +5,7 @@ import random
 import pytest
 
 from nixery.archive import environment
-from nixery.archive.environment import OFTEN, Child, Directory, Link, merge
+from nixery.archive.environment import Child, Directory, Link, merge
 
 OUTPUTS = [b"/a", b"/b"]
 
@@ -44,16 +44,44 @@ def siblings(count, order=sorted):
     return look
 
 
-def test_links_to_and_fro_have_an_end_before_all_ways_are_gone():
+@pytest.fixture
+def most(monkeypatch):
+    """How many entries the tree may have."""
+
+    def set_to(entries):
+        monkeypatch.setattr(environment, "MOST", entries)
+
+    return set_to
+
+
+def test_links_to_and_fro_have_an_end_before_all_ways_are_gone(most):
     """Nine directories have a million ways from one to another."""
+    most(2000)
     tree = merge(OUTPUTS, siblings(9))
-    assert len(tree) < OFTEN * 9 * (9 + 2) + 100
-    assert tree[b"share/d08/d00/a"] == Link(b"/a/share/d00/a")
-    assert tree[b"share/d08/d00/b"] == Link(b"/b/share/d00/b")
+    assert 1900 < len(tree) < 2000 + 20  # what is ours comes on top
     assert tree[b"share/d08/d00"] == Directory(0o755)
+    assert tree[b"share/d08/d00/b"] == Link(b"/b/share/d00/b")
+    assert Link(b"/a/share/d00/d01") in tree.values()
 
 
-def test_where_they_end_does_not_depend_on_the_order_on_disk():
+def test_other_directories_at_each_step_have_an_end_as_well(most):
+    """No two of these ways lead to the same directories of both packages."""
+    most(2000)
+
+    def look(path):
+        output, *parts = path[1:].split(b"/")
+        share = b"/" + output + b"/share"
+        if not parts:
+            return [Child(b"share", share)]
+        step = 1 if output == b"a" else 7
+        own = int(parts[1][1:]) if len(parts) > 1 else 0
+        return [Child(b"l%02d" % n, b"%s/d%d" % (share, own * step + n)) for n in range(40)]
+
+    assert len(merge(OUTPUTS, look)) < 2000 + 20
+
+
+def test_where_they_end_does_not_depend_on_the_order_on_disk(most):
+    most(500)
     rng = random.Random(1)
 
     def shuffled(children, key):
@@ -62,31 +90,8 @@ def test_where_they_end_does_not_depend_on_the_order_on_disk():
     assert merge(OUTPUTS, siblings(6, shuffled)) == merge(OUTPUTS, siblings(6))
 
 
-@pytest.mark.parametrize("links", [OFTEN - 1, OFTEN, OFTEN + 1])
-def test_the_same_directories_are_merged_so_often_and_then_linked_to(links):
-    """The first of them by name."""
-    names = [b"l%03d" % n for n in range(links)]
-
-    def look(path):
-        match path[2:]:
-            case b"":
-                return [Child(b"d", path + b"/d"), Child(b"share", path + b"/share")]
-            case b"/d":
-                return [Child(path[1:2], None)]
-            case _:
-                return [Child(name, path[:2] + b"/d") for name in names]
-
-    tree = merge(OUTPUTS, look)
-    assert tree[b"d"] == Directory(0o755)
-    found = [tree[b"share/" + name] for name in names]
-    merged = found[: OFTEN - 1]
-    assert merged == [Directory(0o755)] * len(merged)
-    assert found[OFTEN - 1 :] == [Link(b"/a/share/" + name) for name in names[OFTEN - 1 :]]
-
-
-def test_what_is_near_to_the_root_is_merged_first(monkeypatch):
+def test_what_is_near_to_the_root_is_merged_first(most):
     """There programs look for things."""
-    monkeypatch.setattr(environment, "OFTEN", 1)
     inner = {b"": [b"share"], b"/share": [b"near", b"other"], b"/share/other": [b"far"]}
     links = {b"/share/near": [b"x"], b"/share/other/far": [b"x"]}
 
@@ -95,9 +100,17 @@ def test_what_is_near_to_the_root_is_merged_first(monkeypatch):
         found = [Child(name, path + b"/" + name) for name in inner.get(below, [])]
         return found + [Child(name, path[:2] + b"/d") for name in links.get(below, [])]
 
+    most(5)  # share, share/near, share/near/x, share/other, share/other/far
     tree = merge(OUTPUTS, look)
     assert tree[b"share/near/x"] == Directory(0o755)
-    assert tree[b"share/other/far/x"] == Link(b"/a/share/other/far/x")
+    assert tree[b"share/other/far"] == Link(b"/a/share/other/far")
+
+
+def test_the_root_is_real_however_much_it_holds(most):
+    most(1)
+    tree = merge(OUTPUTS, siblings(3))
+    assert tree[b"share"] == Directory(0o755)
+    assert tree[b"share/d00"] == Link(b"/a/share/d00")
 
 
 def test_a_directory_is_no_env():

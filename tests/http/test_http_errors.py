@@ -125,6 +125,13 @@ def test_what_was_foreseen_is_one_line_of_the_log(error, said):
     assert explain(error) == said
 
 
+def test_the_log_names_the_file_that_a_client_is_not_told():
+    error = errors.StorageUnavailable("m")
+    error.__cause__ = PermissionError(13, "denied", "/srv/staging/x")
+    assert explain(error)["because"].endswith("denied: '/srv/staging/x'")
+    assert "/srv" not in str(describe(error, "friendly", ID))
+
+
 def test_what_nobody_foresaw_comes_with_its_traceback():
     error = OSError(errno.ENOENT, "No such file or directory", "/gone")
     assert explain(error) == {

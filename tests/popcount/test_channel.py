@@ -141,10 +141,12 @@ def test_a_name_that_the_set_does_not_have_is_wrong_use(count, tmp_path):
     assert "has no nonesuch" in result.output
 
 
-def test_a_wrong_name_is_said_before_the_cache_is_asked(count, server, tmp_path):
-    (tmp_path / "start").write_text("git nonesuch\n")
-    count("--start", str(tmp_path / "start"))
-    assert asked_for(server) == 0
+def test_a_name_that_is_not_listed_is_told_first(count, tmp_path):
+    """It may be a mistake, or what others refer to: hidden is."""
+    (tmp_path / "start").write_text("git hidden\n")
+    result = count("--start", str(tmp_path / "start"))
+    assert result.exit_code == 0, result.output
+    assert "does not list hidden;" in result.stderr.splitlines()[0]
 
 
 def test_a_list_that_is_no_text_is_wrong_use(count, tmp_path):

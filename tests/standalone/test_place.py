@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nixery.errors import ConfigurationError
+from nixery.standalone import place
 from nixery.standalone.build import build_archive, build_layout
 from nixery.standalone.prepare import Order
 
@@ -118,9 +119,11 @@ def test_the_current_directory_is_refused(refuses, tmp_path, monkeypatch, named)
 )
 def test_a_mount_point_is_refused(refuses, tmp_path, monkeypatch, build, make):
     """Such as a volume of the container: a rename cannot replace it."""
-    make(tmp_path / "out")
-    monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path / "out")
-    assert "is a mount point" in refuses(build, tmp_path / "out")
+    make(tmp_path / "an image")
+    line = f"37 29 0:31 /part {tmp_path}/an\\040image rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
+    (tmp_path / "mountinfo").write_text(place.MOUNTS.read_text() + line)
+    monkeypatch.setattr(place, "MOUNTS", tmp_path / "mountinfo")
+    assert "is a mount point" in refuses(build, tmp_path / "an image")
 
 
 @pytest.mark.parametrize("build", [build_layout, build_archive])

@@ -112,19 +112,47 @@ def test_a_disk_that_breaks_is_told_as_unavailable(tmp_path, monkeypatch, code):
 
     with storage.stage() as staging:
         monkeypatch.setattr(os, "write", broken)
-        with pytest.raises(StorageUnavailable, match="cannot be written to: the reason"):
+        with pytest.raises(StorageUnavailable, match="cannot be used: the reason"):
             staging.write(b"data")
 
 
-def test_a_directory_that_vanishes_is_noticed_and_comes_back(tmp_path):
+@pytest.mark.parametrize(
+    ("call", "fails"),
+    [
+        (lambda storage, stat: storage.read(stat.key), "pathlib.Path.open"),
+        (lambda storage, stat: storage.touch(stat), "os.utime"),
+        (lambda storage, stat: storage.delete(stat), "os.unlink"),
+    ],
+    ids=["read", "touch", "delete"],
+)
+def test_whatever_it_fails_at(tmp_path, monkeypatch, call, fails):
+    storage = FilesystemStorage(tmp_path)
+    stat = storage.write("manifests/x", b"data")
+
+    def broken(*_, **__):
+        raise OSError(errno.EIO, "the reason")
+
+    monkeypatch.setattr(fails, broken)
+    with pytest.raises(StorageUnavailable):
+        call(storage, stat)
+
+
+def test_probes_bring_back_a_directory_that_vanished(tmp_path):
+    """A server that is not ready is asked for nothing that would."""
     storage = FilesystemStorage(tmp_path / "storage")
     storage.check()
-    storage.ping()
     shutil.rmtree(tmp_path / "storage")
-    with pytest.raises(StorageUnavailable, match=f"{tmp_path}/storage is not there"):
-        storage.ping()
-    put(storage, b"one")
     storage.ping()
+    assert (tmp_path / "storage").is_dir()
+
+
+def test_a_place_where_it_cannot_come_back_is_told(tmp_path):
+    storage = FilesystemStorage(tmp_path / "storage")
+    storage.check()
+    shutil.rmtree(tmp_path / "storage")
+    (tmp_path / "storage").write_text("in the way")
+    with pytest.raises(StorageUnavailable):
+        storage.ping()
 
 
 def test_a_directory_that_does_not_fit_is_told_as_that(tmp_path, monkeypatch):

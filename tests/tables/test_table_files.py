@@ -124,6 +124,14 @@ def test_what_does_not_count_any_more_is_listed_when_asked_for(nixery, file):
     }
 
 
+def test_what_is_no_table_is_not_listed(nixery, directory):
+    """Whoever may write to a bucket could forge a line, or command a terminal."""
+    (directory / "tables/units" / version(b"a")).mkdir(parents=True)
+    (directory / "tables/units" / version(b"a") / version(b"b")).write_text("deeper")
+    (directory / "tables/units/\x1b[2J").write_text("a command")
+    assert json.loads(nixery("--json"))["units"]["others"] == []
+
+
 def test_what_was_stored_last_is_listed_first(nixery, file, directory):
     tables = [encode_units(Units(((name,),), {})) for name in ("git", "curl", "htop")]
     for n, data in enumerate(tables):

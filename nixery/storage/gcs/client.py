@@ -1,5 +1,6 @@
 """From the settings to a bucket that can be asked: credentials, connections, who signs."""
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,8 @@ def open_bucket(
 
 def _address(emulator: str) -> str:
     """With a scheme: Google's library for Go, and so the Go server, needs none."""
-    address = emulator if "/" in emulator else f"http://{emulator}"
+    bare = re.fullmatch(r"[^/:]+(:[0-9]+)?/?", emulator)
+    address = f"http://{emulator}" if bare else emulator
     try:
         parts = parse_url(address)
     except LocationParseError:
