@@ -56,7 +56,7 @@ class Room:
         return f"{size_text(self.free)}{files} free"
 
 
-def make_directory(setting: str, directory: Path, *, writable: bool) -> None:
+def provide_directory(setting: str, directory: Path, *, writable: bool) -> None:
     """Makes it where it is missing.
 
     Raises ConfigurationError, which names the setting, where it cannot be made, or written to

@@ -22,7 +22,7 @@ from nixery.cache import (
     Presence,
     Recipe,
 )
-from nixery.disk import Disk, make_directory
+from nixery.disk import Disk, provide_directory
 from nixery.errors import StorageUnavailable
 from nixery.gc import Keeper
 from nixery.lease import Leases
@@ -61,7 +61,7 @@ class Parts:
 
 def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage) -> Parts:
     """Raises ConfigurationError where the package source or a directory cannot be used."""
-    make_directory("NIXERY_STATE_DIR", settings.state_dir, writable=False)  # it can be lost
+    provide_directory("NIXERY_STATE_DIR", settings.state_dir, writable=False)  # it can be lost
     source = open_source(settings, environ)
     nix = open_nix(settings, environ)
     workers = Workers(settings.pack_workers)
@@ -126,7 +126,7 @@ def make_tools(settings: Settings, environ: Mapping[str, str]) -> Tools:
 
 def open_roots(settings: Settings) -> Roots:
     """Raises ConfigurationError where there is no place for them."""
-    make_directory("NIXERY_ROOTS_DIR", settings.roots_dir, writable=True)
+    provide_directory("NIXERY_ROOTS_DIR", settings.roots_dir, writable=True)
     return Roots(settings.roots_dir)
 
 

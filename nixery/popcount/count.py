@@ -22,29 +22,22 @@ def popularity(graph: Closure) -> Popularity:
 
 
 def starting_list(graph: Closure, asked_for: Collection[str] = ()) -> list[StorePath]:
-    """The paths of these names, as ``named``; without names, ends of the graph at random.
+    """The paths of these names, in their order; without names, ends of the graph at random.
 
-    A path that nothing refers to is what somebody wants for itself.
+    A path that nothing refers to is what somebody wants for itself. Raises LookupError with the
+    names that are not there.
     """
     if asked_for:
-        return named((info.path for info in graph.paths), asked_for)
+        known = find((info.path for info in graph.paths), asked_for)
+        if missing := [wanted for wanted, path in known.items() if path is None]:
+            raise LookupError(" ".join(missing))
+        return [path for path in known.values() if path is not None]
     referred_to = {to for info in graph.paths for to in info.references}
     ends = [info.path for info in graph.paths if info.path not in referred_to]
     # By name: the choice outlives a change of every hash.
     ends.sort(key=lambda path: (name(path), path))
     Random(0).shuffle(ends)  # noqa: S311 - the same graph gives the same list
     return ends[:STARTING_LIST]
-
-
-def named(paths: Iterable[StorePath], asked_for: Iterable[str]) -> list[StorePath]:
-    """The paths of these names, in their order.
-
-    Raises LookupError with the names that are not there.
-    """
-    known = find(paths, asked_for)
-    if missing := [wanted for wanted, path in known.items() if path is None]:
-        raise LookupError(" ".join(missing))
-    return [path for path in known.values() if path is not None]
 
 
 def find(paths: Iterable[StorePath], asked_for: Iterable[str]) -> Mapping[str, StorePath | None]:

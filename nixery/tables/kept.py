@@ -70,15 +70,14 @@ def _entry(storage: Storage, kind: Kind) -> Entry:
     pointer = Published(storage).current(kind)
     there = {stat.key: stat for stat in storage.list(f"tables/{kind}/")}
     current = there.pop(table_key(kind, pointer.version), None) if pointer.version else None
-    latest_first = sorted(there.values(), key=lambda stat: (-stat.modified, stat.key))
-    others = {stat.key.removeprefix(table_key(kind, "")): stat for stat in latest_first}
+    others = [(stat.key.removeprefix(table_key(kind, "")), stat) for stat in there.values()]
     return {
         "version": pointer.version if current else None,
         "size": current.size if current else 0,
         "since": _time(pointer.seen) if current and pointer.seen else None,
         "others": [
             {"version": version, "size": stat.size, "stored": _time(stat)}
-            for version, stat in others.items()
+            for version, stat in sorted(others, key=lambda other: (-other[1].modified, other[0]))
             if is_version(version)
         ],
     }

@@ -89,30 +89,25 @@ def test_a_removed_directory_comes_back(tmp_path):
     put(storage, b"two")
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_told_as_that(tmp_path, monkeypatch, code):
+@pytest.mark.parametrize(
+    ("code", "told", "said"),
+    [
+        (errno.ENOSPC, StorageFull, "disk is full"),
+        (errno.EDQUOT, StorageFull, "disk is full"),
+        (errno.EROFS, StorageUnavailable, "cannot be used: the reason"),
+        (errno.EIO, StorageUnavailable, "cannot be used: the reason"),
+    ],
+)
+def test_a_disk_that_takes_nothing_is_told_as_that(tmp_path, monkeypatch, code, told, said):
+    """Full, or broken: what is stored can still be read."""
     storage = FilesystemStorage(tmp_path)
 
-    def full(*_):
-        raise OSError(code, "no room")
-
-    with storage.stage() as staging:
-        monkeypatch.setattr(os, "write", full)
-        with pytest.raises(StorageFull):
-            staging.write(b"data")
-
-
-@pytest.mark.parametrize("code", [errno.EROFS, errno.EIO])
-def test_a_disk_that_breaks_is_told_as_unavailable(tmp_path, monkeypatch, code):
-    """What is stored can still be read; clients are told to come back."""
-    storage = FilesystemStorage(tmp_path)
-
-    def broken(*_):
+    def fails(*_):
         raise OSError(code, "the reason")
 
     with storage.stage() as staging:
-        monkeypatch.setattr(os, "write", broken)
-        with pytest.raises(StorageUnavailable, match="cannot be used: the reason"):
+        monkeypatch.setattr(os, "write", fails)
+        with pytest.raises(told, match=said):
             staging.write(b"data")
 
 
