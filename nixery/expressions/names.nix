@@ -11,7 +11,6 @@ let
     concatLists
     concatStringsSep
     filter
-    foldl'
     genList
     hasAttr
     head
@@ -45,57 +44,73 @@ let
     );
   foldedSet = fold set;
 
-  # The other attributes of a level that a component may mean, best first.
+  # The attributes of a level that a component may mean, best first.
   meanings =
     level: folded: component:
     let
       spelled = [ component ] ++ optional (match "[0-9].*" component != null) "_${component}";
       repaired =
         name: optional (hasAttr name level) name ++ optional (hasAttr name folded) folded.${name};
+      others = filter (name: name != component) (concatLists (map repaired (map toLower spelled)));
     in
-    filter (name: name != component) (concatLists (map repaired (map toLower spelled)));
+    optional (hasAttr component level) component ++ others;
 
-  # The first meaning that leads to the end of the path; the exact path wins over every other.
-  descend =
-    above: level: folded: path:
+  missing = above: level: {
+    found = false;
+    level = concatStringsSep "." above;
+    names = if isAttrs level then attrNames level else [ ];
+  };
+
+  # The path as it is spelled.
+  exactly =
+    above: level: path:
     let
       component = head path;
-      missing = {
-        found = false;
-        level = concatStringsSep "." above;
-        names = if isAttrs level then attrNames level else [ ];
-      };
-      follow =
-        name:
-        let
-          next = level.${name};
-        in
-        if tail path == [ ] then
-          {
-            found = true;
-            value = next;
-          }
-        else
-          descend (above ++ [ name ]) next (fold next) (tail path);
-      better =
-        best: name:
-        let
-          other = follow name;
-        in
-        if best.found then
-          best
-        else if other.found || best.level == missing.level then
-          other
-        else
-          best;
-      exact = if hasAttr component level then follow component else missing;
+      next = level.${component};
     in
-    if !(isAttrs level) then
-      missing
-    # Before the folded names are made, which takes 0.2 s for all of nixpkgs.
-    else if exact.found then
-      exact
+    if !(isAttrs level && hasAttr component level) then
+      missing above level
+    else if tail path == [ ] then
+      {
+        found = true;
+        value = next;
+      }
     else
-      foldl' better exact (meanings level folded component);
+      exactly (above ++ [ component ]) next (tail path);
+
+  # The path with each component repaired. Of several meanings the first counts which has the next
+  # component. No way is gone back: sets may refer to the sets above them under several names, and
+  # then the ways would double with each component.
+  repaired =
+    above: level: folded: path:
+    let
+      last = tail path == [ ];
+      follow = name: rec {
+        inherit name;
+        value = level.${name};
+        names = fold value;
+        leadsOn = last || isAttrs value && meanings value names (head (tail path)) != [ ];
+      };
+      ways = map follow (meanings level folded (head path));
+      good = filter (way: way.leadsOn) ways;
+      way = if tail ways == [ ] || good == [ ] then head ways else head good;
+    in
+    if !(isAttrs level) || ways == [ ] then
+      missing above level
+    else if last then
+      {
+        found = true;
+        inherit (way) value;
+      }
+    else
+      repaired (above ++ [ way.name ]) way.value way.names (tail path);
+
+  find =
+    path:
+    let
+      exact = exactly [ ] set path;
+    in
+    # Before the folded names are made, which takes 0.2 s for all of nixpkgs.
+    if exact.found then exact else repaired [ ] set foldedSet path;
 in
-name: descend [ ] set foldedSet (filter isString (split "\\." name))
+name: find (filter isString (split "\\." name))
