@@ -47,6 +47,8 @@
   SystemCallFilter = [
     "@system-service"
     "~@privileged @resources"
+    # Of evaluation, which is confined to its files. systemd's groups have them from version 256 on.
+    "landlock_add_rule landlock_create_ruleset landlock_restrict_self"
   ];
   # The process is told instead of killed, as by a kernel that lacks the call.
   SystemCallErrorNumber = "EPERM";

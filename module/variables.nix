@@ -36,6 +36,10 @@ in
   NIXERY_ALLOW_IFD = by "evaluation.allowImportFromDerivation" (
     switch cfg.evaluation.allowImportFromDerivation
   );
+  NIXERY_CONFINE = by "evaluation.confine" (switch cfg.evaluation.confine);
+  NIXERY_EVALUATION_MEMORY = by "evaluation.memory" (number cfg.evaluation.memory);
+  NIXERY_EVALUATION_TIMEOUT = by "evaluation.timeout" (number cfg.evaluation.timeout);
+  NIXERY_MAX_DOTS = by "evaluation.maxDots" (number cfg.evaluation.maxDots);
   NIXERY_NIXPKGS_CONFIG = by "evaluation.config" (text (builtins.toJSON cfg.evaluation.config));
   NIXPKGS_ALLOW_UNFREE = by "evaluation.config.allowUnfree" null;
   NIXPKGS_ALLOW_BROKEN = by "evaluation.config.allowBroken" null;

@@ -32,8 +32,18 @@ class Images(Protocol):
 
 
 class Answers:
-    def __init__(self, images: Images, failures: Failures, request_timeout: float) -> None:
-        """``request_timeout``: seconds from a client's question to the last stored blob."""
+    def __init__(
+        self,
+        images: Images,
+        failures: Failures,
+        request_timeout: float,
+        max_dots: int = image.MAX_DOTS,
+    ) -> None:
+        """``request_timeout``: seconds from a client's question to the last stored blob.
+
+        ``max_dots``: in one package's name.
+        """
+        self._max_dots = max_dots
         self._images = images
         self._failures = failures
         self._request_timeout = request_timeout
@@ -54,7 +64,7 @@ class Answers:
 
     async def image(self, name: str, tag: str) -> Image:
         """Raises the errors of nixery.errors, each with what the client is to be told."""
-        request, tag = image.parse(name), image.parse_tag(tag)
+        request, tag = image.parse(name, self._max_dots), image.parse_tag(tag)
         if failure := self._failures.recall((request, tag)):
             raise failure.with_traceback(None)  # else it would grow with everyone who is told
         return await self._flights.run((request, tag), lambda _: self._answer(name, request, tag))

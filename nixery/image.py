@@ -23,6 +23,9 @@ from nixery.errors import NameInvalid
 
 MAX_NAME = 255  # with the host it must fit the 255 characters that clients allow
 MAX_PACKAGES = 32
+MAX_DOTS = 4
+"""In one package's name. Each leads further into the package set, and sets that hold sets made for
+other systems cost more memory with every one: pkgsCross.aarch64-multiplatform.hello has two."""
 
 SHELL_PACKAGES = ("bashInteractive", "coreutils", "moreutils", "nano")
 ALWAYS = ("cacert", "iana-etc")
@@ -57,8 +60,8 @@ class ImageRequest:
         return any(name.lower() == "bashinteractive" for name in self.packages)
 
 
-def parse(name: str) -> ImageRequest:
-    """Raises NameInvalid, with a message for whoever typed the name."""
+def parse(name: str, max_dots: int | None = None) -> ImageRequest:
+    """``max_dots``: in one package's name. Raises NameInvalid, for the person who typed it."""
     if len(name) > MAX_NAME:
         raise NameInvalid(f"image name of {len(name)} characters: at most {MAX_NAME} are allowed")
     if not _NAME.fullmatch(name):
@@ -66,6 +69,11 @@ def parse(name: str) -> ImageRequest:
     components = name.split("/")
     if len(components) > MAX_PACKAGES:
         raise NameInvalid(f"{len(components)} packages asked for: at most {MAX_PACKAGES} fit")
+    for component in components:
+        if max_dots is not None and component.count(".") > max_dots:
+            raise NameInvalid(
+                f"{component!r} has {component.count('.')} dots: at most {max_dots} are allowed"
+            )
 
     architecture = Architecture.AMD64
     packages = set(ALWAYS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from nixery import archive, layers
+from nixery import archive, confinement, layers
 from nixery.answers import Answers
 from nixery.archive import Packer, Workers, compression_of
 from nixery.builder import Builder, Limits
@@ -23,10 +23,12 @@ from nixery.cache import (
     Recipe,
 )
 from nixery.disk import Disk, provide_directory
-from nixery.errors import StorageUnavailable
+from nixery.errors import ConfigurationError, StorageUnavailable
 from nixery.gc import Keeper
 from nixery.lease import Leases
-from nixery.nix import Nix
+from nixery.nix import Evaluation, Nix
+from nixery.nix.environment import for_nix
+from nixery.nix.machine import Machine
 from nixery.nix.store import STORE_DIR, store_root
 from nixery.queue import PATIENCE
 from nixery.roots import Roots
@@ -103,7 +105,9 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
             patience=min(PATIENCE, settings.request_timeout / 2),
         ),
     )
-    answers = Answers(builder, Failures(time.monotonic), settings.request_timeout)
+    answers = Answers(
+        builder, Failures(time.monotonic), settings.request_timeout, settings.max_dots
+    )
     return Parts(storage, source, nix, workers, keeper, tables, disk, builder, answers)
 
 
@@ -216,13 +220,27 @@ def recipe(settings: Settings, packer: Packer) -> Recipe:
 
 
 def open_nix(settings: Settings, environ: Mapping[str, str]) -> Nix:
+    """Raises ConfigurationError where evaluation cannot be confined as it must be."""
+    if settings.confine:
+        confinement.check()
+        if settings.allow_ifd and not Machine(for_nix(environ)).has_daemon:
+            raise ConfigurationError(
+                "NIXERY_ALLOW_IFD=1 builds during the evaluation. Without a Nix daemon the sandbox "
+                "of these builds cannot be set up in a confined evaluation: set NIX_REMOTE=daemon, "
+                "or NIXERY_CONFINE=0, see docs/security.md"
+            )
     return Nix(
         environment=environ,
         nix_timeout=settings.nix_timeout,
-        allowed_paths=settings.allowed_paths,
-        allowed_uris=settings.allowed_uris,
-        allow_ifd=settings.allow_ifd,
-        nixpkgs_config=settings.config_for_nixpkgs,
+        evaluation=Evaluation(
+            allowed_paths=settings.allowed_paths,
+            allowed_uris=settings.allowed_uris,
+            allow_ifd=settings.allow_ifd,
+            config=settings.config_for_nixpkgs,
+            memory=settings.evaluation_memory or None,
+            timeout=settings.evaluation_timeout,
+            confined=settings.confine,
+        ),
         command=BUILDER_COMMAND,
     )
 

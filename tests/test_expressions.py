@@ -64,17 +64,18 @@ def test_evaluate(path):
 
 
 def test_realise(path):
-    status, shown = call(path, "realise", "/roots/it", "/x.drv!out", NIX_TIMEOUT="7")
+    wanted = "/nix/store/x.drv!out"
+    status, shown = call(path, "realise", "/roots/it", wanted, NIX_TIMEOUT="7")
     assert status == 102
-    assert shown[:4] == ["nix-store", "--realise", "/x.drv!out", "--add-root"]
-    assert " ".join(shown[4:7]) == "/roots/it --timeout 7"
+    assert " ".join(shown[:6]) == "nix-store --realise --add-root /roots/it --timeout 7"
+    assert shown[-3:-1] == ["--", wanted]
 
 
 def test_closure(path):
     status, shown = call(path, "closure", "/nix/store/a", "/nix/store/b")
     assert status == 102
     assert shown[0] == "nix"
-    assert shown[-3:-1] == ["/nix/store/a", "/nix/store/b"]
+    assert shown[-4:-1] == ["--", "/nix/store/a", "/nix/store/b"]
 
 
 def test_check(path):
@@ -85,10 +86,14 @@ def test_check(path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("build",), ("realise",), ("realise", "root"), ("closure",)]
+    "arguments",
+    [
+        *((), ("build",), ("realise",), ("realise", "root"), ("closure",)),
+        *(("realise", "root", "--option"), ("closure", "github:a/b"), ("closure", "--expr", "1")),
+    ],
 )
 def test_wrong_use(path, arguments):
-    """Status 2, and the subcommands on stderr."""
+    """Status 2, and the subcommands on stderr; what is not a store path never reaches Nix."""
     finished = subprocess.run(
         [path / "nixery-prepare-image", *arguments], capture_output=True, text=True, check=False
     )

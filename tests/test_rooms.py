@@ -22,7 +22,10 @@ FLOORS = [
     ["nix", "layers", "archive", "cache", "lease"],
     ["manifest"],
     ["image", "source", "closure", "storage", "roots"],
-    ["oci", "flight", "threads", "queue", "logs", "expressions", "disk", "notify", "processes"],
+    [
+        *("oci", "flight", "threads", "queue", "logs", "expressions", "disk", "notify"),
+        *("processes", "confinement"),
+    ],
     ["amounts", "locks"],
     ["errors"],
     ["__init__"],

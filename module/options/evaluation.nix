@@ -26,6 +26,41 @@ in
       description = "Whether evaluation may build what it then imports.";
     };
 
+    confine = mkOption {
+      type = types.bool;
+      default = true;
+      example = false;
+      description = ''
+        Whether the kernel confines evaluation to the package set, the Nix store and its own
+        temporary home, without network unless `allowedUris` asks for it. Without this only Nix's
+        restricted mode stands between package sets and the service's files: see docs/security.md.
+      '';
+    };
+
+    memory = mkOption {
+      type = types.strMatching "[0-9.]+([KMGTP](iB|B)?)?";
+      default = "4G";
+      example = "2G";
+      description = ''
+        Address space that one evaluation may take; `0` for no limit. As many as `maxBuilds`
+        evaluations run at once.
+      '';
+    };
+
+    timeout = mkOption {
+      type = types.ints.positive;
+      default = 60;
+      example = 30;
+      description = "Seconds that the evaluation of one image's names may take.";
+    };
+
+    maxDots = mkOption {
+      type = types.ints.unsigned;
+      default = 4;
+      example = 6;
+      description = "Dots that the name of one package may have.";
+    };
+
     config = mkOption {
       type = types.attrsOf types.anything;
       default = { };

@@ -24,6 +24,17 @@ usage() {
     exit 2
 }
 
+# Store paths only: Nix would read others as options, files or addresses of flakes.
+store_paths() {
+    [ $# -ge 1 ] || usage
+    for path; do
+        case $path in
+        /nix/store/*) ;;
+        *) usage ;;
+        esac
+    done
+}
+
 [ $# -ge 1 ] || usage
 step=$1
 shift
@@ -42,16 +53,17 @@ evaluate)
         -I "nixery=$expressions" "$@" "$expressions/packages.nix" --argstr request "$request"
     ;;
 realise)
-    [ $# -ge 2 ] || usage
+    [ $# -ge 1 ] || usage
     root=$1
     shift
-    exec nix-store --realise "$@" --add-root "$root" \
-        --timeout "${NIX_TIMEOUT:-60}" --log-format internal-json
+    store_paths "$@"
+    exec nix-store --realise --add-root "$root" \
+        --timeout "${NIX_TIMEOUT:-60}" --log-format internal-json -- "$@"
     ;;
 closure)
-    [ $# -ge 1 ] || usage
+    store_paths "$@"
     exec nix --extra-experimental-features nix-command path-info --json --recursive \
-        --log-format internal-json "$@"
+        --log-format internal-json -- "$@"
     ;;
 check)
     # Whether a path is valid, only the store can say, or the daemon where there is one.

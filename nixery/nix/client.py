@@ -1,20 +1,43 @@
 """The Nix of this machine: names to packages, packages to store paths, store paths to closures."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
 from anyio.to_thread import run_sync
 
 from nixery.closure import Closure, Package, StorePath
-from nixery.errors import EvaluationFailed
+from nixery.errors import EvaluationFailed, TimedOut
 from nixery.image import ImageRequest
 from nixery.nix import failures, lookup, process
-from nixery.nix.environment import for_nix
+from nixery.nix.commands import Commands
 from nixery.nix.lookup import Refused
 from nixery.nix.store import parse_closure
 from nixery.source import SourceTree
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What evaluation may do, and how much of the machine it may take."""
+
+    allowed_paths: tuple[Path, ...] = ()
+    """May be read beside the package set."""
+    allowed_uris: tuple[str, ...] = ()
+    """Prefixes of what may be downloaded."""
+    allow_ifd: bool = False
+    """Import from derivation: evaluation may build."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What the package set gets as ``config``."""
+    memory: int | None = None
+    """Bytes of address space; None for no limit."""
+    timeout: float = 60
+    """Seconds for one image's names."""
+    confined: bool = True
+    """Whether the kernel holds it to what it may do; else Nix alone does."""
 
 
 class Nix:
@@ -23,34 +46,78 @@ class Nix:
     All of them raise NixeryError where Nix itself cannot be used, StorageFull where its disk is.
     """
 
-    def __init__(  # noqa: PLR0913 - plain values, named where they are given
+    def __init__(
         self,
         *,
         environment: Mapping[str, str],
         nix_timeout: int = 60,
-        allowed_paths: Sequence[Path] = (),
-        allowed_uris: Sequence[str] = (),
-        allow_ifd: bool = False,
-        nixpkgs_config: Mapping[str, Any] | None = None,
+        evaluation: Evaluation | None = None,
         command: str = "nixery-prepare-image",
     ) -> None:
         """``environment``: the service's, PATH, HOME and NIX_REMOTE among it; see for_nix.
 
-        ``nix_timeout``: seconds that a single builder may take. ``allowed_paths``, ``allowed_uris``
-        and ``allow_ifd`` widen what evaluation may read, download and build.
+        ``nix_timeout``: seconds that a single builder may take.
         """
-        self._command = command
-        self._environment = {**for_nix(environment), "NIX_TIMEOUT": str(nix_timeout)}
-        self._allowed_paths = tuple(allowed_paths)
-        self._allowed_uris = tuple(allowed_uris)
-        self._allow_ifd = allow_ifd
-        self._nixpkgs_config = dict(nixpkgs_config or {})
+        self._may = evaluation or Evaluation()
+        self._commands = Commands(
+            environment,
+            nix_timeout=nix_timeout,
+            command=command,
+            is_confined=self._may.confined,
+        )
 
     async def evaluate(self, source: SourceTree, request: ImageRequest) -> tuple[Package, ...]:
         """The packages that the request names, in its order; nothing is built.
 
-        Raises PackageNotFound, Denied or EvaluationFailed for the first name that cannot be had.
+        Raises PackageNotFound, Denied or EvaluationFailed for the first name that cannot be had,
+        and TimedOut.
         """
+        try:
+            with anyio.fail_after(self._may.timeout):
+                return await self._packages(source, request)
+        except TimeoutError:
+            names = ", ".join(request.packages)
+            raise TimedOut(
+                f"{names} could not be evaluated within {self._may.timeout:g} seconds "
+                "(NIXERY_EVALUATION_TIMEOUT)",
+                cause="evaluation_timeout",
+            ) from None
+
+    async def realise(self, packages: Sequence[Package], root: Path) -> None:
+        """Build or substitute the outputs, kept from the garbage collector by links.
+
+        The links are ``root``, ``root-2`` …, some with an output's name behind; the directory
+        must exist. Raises BuildFailed, TimedOut, or Denied where no builder has the system, or
+        where a package's outputs are not those of its derivation.
+        """
+        wanted = [
+            f"{package.drv_path}!{','.join(name for name, _ in package.outputs)}"
+            for package in packages
+        ]
+        finished = await self._commands.run("realise", str(root), *wanted, roots=root.parent)
+        if finished.status != 0:
+            raise failures.of_realisation(finished, packages)
+        # The package set says what the outputs' paths are. Without this look it could name any
+        # path of this machine's store, and have it served.
+        made = await run_sync(_targets, finished.stdout)
+        for package in packages:
+            if not made.issuperset(package.paths):
+                raise failures.of_foreign_output(package)
+
+    async def closure(self, paths: Sequence[StorePath]) -> Closure:
+        """Everything that the paths refer to, themselves included; they must be valid."""
+        finished = await self._commands.run("closure", *paths)
+        if finished.status != 0 or finished.is_cut:
+            raise failures.of_closure(finished)
+        return await run_sync(parse_closure, finished.stdout)
+
+    async def check(self) -> None:
+        """Raises NixeryError where Nix, its store or its daemon cannot be used."""
+        finished = await self._commands.run("check")
+        if finished.status != 0:
+            raise failures.of_check(finished)
+
+    async def _packages(self, source: SourceTree, request: ImageRequest) -> tuple[Package, ...]:
         found = await self._look_up(source, request)
         packages = []
         for entry in found:
@@ -61,33 +128,6 @@ class Nix:
                 raise await run_sync(lookup.verdict, entry, system, explanation)
             packages.append(entry)
         return tuple(packages)
-
-    async def realise(self, packages: Sequence[Package], root: Path) -> None:
-        """Build or substitute the outputs, kept from the garbage collector by links.
-
-        The links are ``root``, ``root-2`` …, some with an output's name behind; the directory
-        must exist. Raises BuildFailed, TimedOut, or Denied where no builder has the system.
-        """
-        wanted = [
-            f"{package.drv_path}!{','.join(name for name, _ in package.outputs)}"
-            for package in packages
-        ]
-        finished = await self._run("realise", str(root), *wanted)
-        if finished.status != 0:
-            raise failures.of_realisation(finished, packages)
-
-    async def closure(self, paths: Sequence[StorePath]) -> Closure:
-        """Everything that the paths refer to, themselves included; they must be valid."""
-        finished = await self._run("closure", *paths)
-        if finished.status != 0:
-            raise failures.of_closure(finished)
-        return await run_sync(parse_closure, finished.stdout)
-
-    async def check(self) -> None:
-        """Raises NixeryError where Nix, its store or its daemon cannot be used."""
-        finished = await self._run("check")
-        if finished.status != 0:
-            raise failures.of_check(finished)
 
     async def _look_up(
         self, source: SourceTree, request: ImageRequest
@@ -105,10 +145,11 @@ class Nix:
         self, source: SourceTree, request: ImageRequest, names: Sequence[str]
     ) -> tuple[Package | Refused, ...]:
         finished = await self._ask(source, request, names=names)
-        if finished.status != 0:
+        if finished.status != 0 or finished.is_cut:
             subject = f"package {names[0]!r}" if len(names) == 1 else "the package set"
             raise failures.of_evaluation(finished, subject)
-        return lookup.read(finished.stdout)
+        # Half a megabyte of names, where one is not found.
+        return await run_sync(lookup.read, finished.stdout, names)
 
     async def _explain(self, source: SourceTree, request: ImageRequest, entry: Refused) -> str:
         """The message that the lookup swallowed (tryEval tells only that there was one)."""
@@ -124,20 +165,23 @@ class Nix:
             # Restricted evaluation follows links before it looks whether a path is allowed.
             "set": str(source.path.resolve()),
             "system": request.architecture.system,
-            "config": self._nixpkgs_config,
+            "config": dict(self._may.config),
         }
-        readable = (source.root, source.path, *self._allowed_paths)
-        options = [word for path in readable for word in ("-I", f"source={path.resolve()}")]
-        if self._allowed_uris:
-            options += ["--option", "allowed-uris", " ".join(self._allowed_uris)]
-        if self._allow_ifd:
+        trees = [path.resolve() for path in (source.root, source.path, *self._may.allowed_paths)]
+        options = [word for tree in trees for word in ("-I", f"source={tree}")]
+        if self._may.allowed_uris:
+            options += ["--option", "allowed-uris", " ".join(self._may.allowed_uris)]
+        if self._may.allow_ifd:
             options += ["--option", "allow-import-from-derivation", "true"]
-        return await self._run("evaluate", *options, stdin=json.dumps(asked | question).encode())
-
-    async def _run(self, step: str, *arguments: str, stdin: bytes = b"") -> process.Finished:
-        return await process.run(
-            [self._command, step, *arguments],
-            phase=step,
-            environment=self._environment,
-            stdin=stdin,
+        return await self._commands.evaluate(
+            options,
+            json.dumps(asked | question).encode(),
+            trees=trees,
+            allowed_uris=self._may.allowed_uris,
+            memory=self._may.memory,
         )
+
+
+def _targets(links: bytes) -> set[StorePath]:
+    """Where the links lead whose names are given, one a line."""
+    return {str(Path(os.fsdecode(link)).readlink()) for link in links.splitlines()}

@@ -1,29 +1,51 @@
-"""What of the service's environment Nix may see.
+"""The environment of Nix commands: an allow-list of what Nix and its programs need.
 
-Without a daemon, Nix shows a builder every variable that its derivation asks for
-(``impureEnvVars``), if only the derivation says which hash its output has. So whoever writes
-packages could have the service's secrets printed into a log that clients are shown.
+Without a daemon, Nix passes builders every variable that their derivation asks for
+(``impureEnvVars``), if only the derivation names the hash of its output. So whoever writes
+packages could print the service's secrets into a log that clients see.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-_KEPT = frozenset({"NIXERY_EXPRESSIONS"})
-_SECRET = re.compile(
-    r"(?:NIXERY|S3|GCS)_.*"  # our settings; an address may hold a password
-    r"|GIT_CONFIG_(?:COUNT|KEY_\d+|VALUE_\d+)"  # where headers for git's servers can be given
-    r"|.*(?:SECRET|TOKEN|PASSWORD|CREDENTIAL).*",
-    re.IGNORECASE,
+_ALLOWED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|TMPDIR"
+    r"|LANG|LANGUAGE|LC_[A-Z]+|LOCALE_ARCHIVE|TZ|TZDIR"
+    r"|SSL_CERT_FILE|SSL_CERT_DIR|CURL_CA_BUNDLE|NIX_SSL_CERT_FILE"
+    r"|(?:http|https|ftp|all|no)_proxy|(?:HTTP|HTTPS|FTP|ALL|NO)_PROXY"
+    # https://nix.dev/manual/nix/2.26/command-ref/env-common
+    r"|NIX_(?:REMOTE|CONFIG|CONF_DIR|USER_CONF_FILES|DAEMON_SOCKET_PATH|IGNORE_SYMLINK_STORE"
+    r"|SSHOPTS|(?:STORE|DATA|LOG|STATE|LOCALSTATE|BIN|LIBEXEC)_DIR)"
 )
+_CREDENTIALS = re.compile(r"\s*(?:extra-)?(?:access-tokens|netrc-file|secret-key-files)\s*=")
 
 
 def for_nix(environ: Mapping[str, str]) -> dict[str, str]:
-    """Without our settings, and without what is called a secret by its name.
+    """The allowed variables. NIX_CONFIG without credentials: those belong into files."""
+    allowed = {name: value for name, value in environ.items() if _ALLOWED.fullmatch(name)}
+    if "NIX_CONFIG" in allowed:
+        lines = allowed["NIX_CONFIG"].splitlines()
+        allowed["NIX_CONFIG"] = "\n".join(line for line in lines if not _CREDENTIALS.match(line))
+    return allowed
 
-    NIX_CONFIG stays, since Nix reads it: access tokens belong into nix.conf.
+
+def confined(
+    environment: Mapping[str, str], home: Path, protocols: Iterable[str] = ()
+) -> dict[str, str]:
+    """``environment`` for a command that sees neither the service's HOME nor /tmp.
+
+    ``home``: an empty directory of the command's own. ``protocols``: those that git may use, beside
+    local repositories.
     """
     return {
-        name: value
-        for name, value in environ.items()
-        if name in _KEPT or not _SECRET.fullmatch(name)
+        **environment,
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        # Nix asks for the user's name, and /etc/passwd is not to be seen.
+        "USER": environment.get("USER", "nixery"),
+        "GIT_ALLOW_PROTOCOL": ":".join(("file", *protocols)),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_TERMINAL_PROMPT": "0",
     }

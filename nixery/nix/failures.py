@@ -6,9 +6,11 @@ direct store tells them apart (100 build, 101 timeout, 102 hash). The texts are 
 """
 
 import re
+import signal
 from collections.abc import Sequence
 
 from nixery.closure import Package, StorePath
+from nixery.confinement import LAUNCHER_FAILED
 from nixery.errors import (
     BuildFailed,
     Denied,
@@ -19,6 +21,7 @@ from nixery.errors import (
     TimedOut,
 )
 from nixery.nix.events import Line
+from nixery.nix.lookup import MAX_ANSWER
 from nixery.nix.process import Finished
 from nixery.nix.text import first_line, shorten
 
@@ -78,6 +81,11 @@ def _lines(finished: Finished) -> list[str]:
     return [line for line in _text(finished).splitlines() if line.strip()]
 
 
+def _ended_by_signal(finished: Finished) -> str:
+    name = signal.Signals(-finished.status).name
+    return f"Nix was ended by {name}, perhaps because it needed more memory than it may have"
+
+
 def _reason(text: str) -> str:
     return first_line(text) or "Nix gave no reason"
 
@@ -103,12 +111,17 @@ def of_machine(finished: Finished) -> NixeryError | None:
             cause="no_store",
             log=log,
         )
+    return _not_run_to_its_end(finished)
+
+
+def _not_run_to_its_end(finished: Finished) -> NixeryError | None:
+    if finished.status == LAUNCHER_FAILED:
+        reason = _reason(_text(finished))
+        return NixeryError(f"Nix cannot be started: {reason}", cause="not_confined")
+    if finished.is_cut:
+        return NixeryError("Nix printed more than it may on stdout", cause="too_much_output")
     if finished.status < 0:
-        return NixeryError(
-            f"Nix was killed by signal {-finished.status}, perhaps for want of memory",
-            cause="killed",
-            log=log,
-        )
+        return NixeryError(_ended_by_signal(finished), cause="killed", log=_lines(finished))
     return None
 
 
@@ -117,6 +130,8 @@ def of_evaluation(finished: Finished, subject: str) -> NixeryError:
     text, log = _text(finished), _lines(finished)
     reason = _reason(finished.errors[-1].text if finished.errors else "")
     message = f"{subject} cannot be evaluated: {reason}"
+    if finished.status < 0 or finished.is_cut:
+        return _evaluation_stopped(finished, subject)
     if _EXPERIMENTAL.search(text):  # no fault of the machine's: evaluation has none on purpose
         return EvaluationFailed(message, cause="experimental", log=log)
     if error := of_machine(finished):
@@ -131,11 +146,27 @@ def of_evaluation(finished: Finished, subject: str) -> NixeryError:
     return _of_build(finished, ()) or EvaluationFailed(message, cause="evaluation", log=log)
 
 
+def _evaluation_stopped(finished: Finished, subject: str) -> EvaluationFailed:
+    if finished.is_cut:
+        return EvaluationFailed(
+            f"{subject} cannot be evaluated: what its names and outputs are called takes more than "
+            f"{MAX_ANSWER >> 20} MiB",
+            cause="answer_too_large",
+        )
+    return EvaluationFailed(
+        f"{subject} cannot be evaluated: {_ended_by_signal(finished)}",
+        cause="killed",
+        log=_lines(finished),
+    )
+
+
 def of_realisation(finished: Finished, packages: Sequence[Package]) -> NixeryError:
     """``packages``: what was asked for; what failed may be a dependency of theirs."""
+    text, log = _text(finished), _lines(finished)
+    if finished.status < 0:
+        return BuildFailed(_ended_by_signal(finished), cause="killed", log=log)
     if error := of_machine(finished) or _of_build(finished, packages):
         return error
-    text, log = _text(finished), _lines(finished)
     if _COLLECTED.search(text):
         return DerivationCollected(
             "the garbage collector took a derivation before it was built: pull again",
@@ -147,6 +178,13 @@ def of_realisation(finished: Finished, packages: Sequence[Package]) -> NixeryErr
             f"a package was not built in time: {_reason(text)}", cause="builder_timeout"
         )
     return BuildFailed(f"the build failed: {_reason(text)}", cause="build", log=log)
+
+
+def of_foreign_output(package: Package) -> Denied:
+    return Denied(
+        f"package {package.name!r} is refused: its outputs are not those that its derivation makes",
+        cause="malformed",
+    )
 
 
 def of_closure(finished: Finished) -> NixeryError:

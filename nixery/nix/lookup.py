@@ -3,20 +3,33 @@
 {"packages": [{"name": "git", "status": "ok", "drvPath": …, "outputs": [{"name", "path"}]},
               {"name": "xorg.xef", "status": "not_found", "level": "xorg"}],
  "levels": {"xorg": ["recurseForDerivations", "xev"]}}
+
+The texts in it are the package set's own and are trusted no further than they parse.
 """
 
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any
+from difflib import SequenceMatcher, get_close_matches
+from heapq import nlargest
 
-from nixery.closure import Package
+from nixery.closure import Package, parse_derivation, parse_output_name, parse_store_path
 from nixery.errors import Denied, EvaluationFailed, NixeryError, PackageNotFound
 from nixery.nix.text import first_line
 
+MAX_ANSWER = 16 * 1024 * 1024
+"""Bytes. All names of nixpkgs' top level, which a misspelt name brings, take half a megabyte."""
+MAX_OUTPUTS = 64
+"""Outputs of one package that are installed; nixpkgs has none with more than 30."""
+MAX_COMPARED = 50_000
+"""Names that a misspelt one is compared with; nixpkgs' top level has 27,000."""
+
 _TYPEABLE = re.compile(r"[a-z0-9]+(?:(?:_|__|-+)[a-z0-9]+)*")  # in an image name, without dots
+_MAX_TYPEABLE = 128
+_MAX_QUOTED = 80
+_FULLY_COMPARED = 100
+"""Comparing takes the square of the names' lengths; a look at their letters finds the best ones."""
 _POSITION = re.compile(r" in /\S+?(?=[ ,]|$)")
 
 _REFUSALS = {
@@ -42,7 +55,7 @@ class Refused:
     name: str
     status: str
     type: str = ""
-    """For not_a_package: what is there instead."""
+    """For not_a_package: what is there instead. For malformed: what is wrong."""
     level: str = ""
     """For not_found: the attributes that lead to where it is missing."""
     siblings: tuple[str, ...] = ()
@@ -51,22 +64,68 @@ class Refused:
     @property
     def needs_explanation(self) -> bool:
         """Whether Nix has a message of its own, which another evaluation shows."""
-        return self.status not in ("not_found", "not_a_package")
+        return self.status not in ("not_found", "not_a_package", "malformed")
 
 
-def read(text: bytes) -> tuple[Package | Refused, ...]:
-    """In the order of the names that were asked for."""
-    answer = json.loads(text)
-    return tuple(_entry(entry, answer["levels"]) for entry in answer["packages"])
+def read(text: bytes, names: Sequence[str]) -> tuple[Package | Refused, ...]:
+    """One entry for each of the names that were asked for, in their order.
+
+    Raises EvaluationFailed for anything but such an answer.
+    """
+    try:
+        match json.loads(text):
+            case {"packages": [*entries], "levels": {**levels}} if len(entries) == len(names):
+                return tuple(
+                    _entry(name, entry, levels) for name, entry in zip(names, entries, strict=True)
+                )
+    except (ValueError, RecursionError):
+        pass
+    raise EvaluationFailed("the package set gave an answer that cannot be read", cause="answer")
 
 
-def _entry(entry: Mapping[str, Any], levels: Mapping[str, Sequence[str]]) -> Package | Refused:
-    if entry["status"] == "ok":
-        outputs = tuple((output["name"], output["path"]) for output in entry["outputs"])
-        return Package(entry["name"], entry["drvPath"], outputs)
-    level = entry.get("level", "")
-    siblings = tuple(levels[level]) if entry["status"] == "not_found" else ()
-    return Refused(entry["name"], entry["status"], entry.get("type", ""), level, siblings)
+def _entry(name: str, entry: object, levels: Mapping[object, object]) -> Package | Refused:
+    match entry:
+        case {"name": str(own)} if own != name:
+            pass
+        case {"status": "ok", "drvPath": drv_path, "outputs": [*outputs]}:
+            return _package(name, drv_path, outputs)
+        case {"status": "not_found", "level": str(level)}:
+            siblings = levels.get(level)
+            known = siblings[:MAX_COMPARED] if isinstance(siblings, list) else []
+            there = tuple(sibling for sibling in known if isinstance(sibling, str))
+            return Refused(name, "not_found", "", level, there)
+        case {"status": "not_a_package", "type": str(found)}:
+            return Refused(name, "not_a_package", found)
+        case {"status": "unfree" | "broken" | "insecure" | "unsupported" | "failed" as status}:
+            return Refused(name, status)
+    raise EvaluationFailed(f"package {name!r} gave an answer that cannot be read", cause="answer")
+
+
+def _package(name: str, drv_path: object, outputs: Sequence[object]) -> Package | Refused:
+    def malformed(problem: str) -> Refused:
+        return Refused(name, "malformed", problem)
+
+    derivation = parse_derivation(drv_path)
+    if derivation is None:
+        return malformed(f"drvPath is not the store path of a derivation: {_quoted(drv_path)}")
+    if not 0 < len(outputs) <= MAX_OUTPUTS:
+        return malformed(f"it installs {len(outputs)} outputs, and 1 to {MAX_OUTPUTS} are allowed")
+    parsed: list[tuple[str, str]] = []
+    for output in outputs:
+        own, path = (output.get(k) if isinstance(output, dict) else None for k in ("name", "path"))
+        output_name, output_path = parse_output_name(own), parse_store_path(path)
+        if output_name is None:
+            return malformed(f"{_quoted(own)} is not the name of an output")
+        if output_path is None:
+            return malformed(f"output {output_name!r} is not a store path: {_quoted(path)}")
+        parsed.append((output_name, output_path))
+    return Package(name, derivation, tuple(parsed))
+
+
+def _quoted(value: object) -> str:
+    if not isinstance(value, str):
+        return f"a {type(value).__name__}"
+    return json.dumps(value[:_MAX_QUOTED]) + ("…" if len(value) > _MAX_QUOTED else "")
 
 
 def verdict(refused: Refused, system: str, explanation: str = "") -> NixeryError:
@@ -84,6 +143,8 @@ def verdict(refused: Refused, system: str, explanation: str = "") -> NixeryError
                 f"{refused.name!r} is no package but a {refused.type} of the package set",
                 cause="not_a_package",
             )
+        case "malformed":
+            return Denied(f"{quoted} is refused: {refused.type}", cause="malformed")
         case status if status in _REFUSALS:
             reason = _REFUSALS[status].format(system=system)
             return Denied(f"{quoted} is refused: {reason}", cause=status, log=log)
@@ -108,7 +169,15 @@ def suggestions(refused: Refused) -> tuple[str, ...]:
     depth = len(refused.level.split(".")) if refused.level else 0
     missing = refused.name.lower().split(".")[depth]
     # _1password is typed without its underscore.
-    typed = {re.sub(r"^_(?=\d)", "", name.lower()) for name in refused.siblings}
+    short = (name.lower() for name in refused.siblings if len(name) <= _MAX_TYPEABLE)
+    typed = {re.sub(r"^_(?=\d)", "", name) for name in short}
     typeable = sorted(name for name in typed if _TYPEABLE.fullmatch(name))
+    matcher = SequenceMatcher(b=missing)
+
+    def similarity(name: str) -> float:
+        matcher.set_seq1(name)
+        return matcher.quick_ratio()
+
+    near = nlargest(_FULLY_COMPARED, typeable, key=similarity)
     prefix = f"{refused.level.lower()}." if refused.level else ""
-    return tuple(f"{prefix}{name}" for name in get_close_matches(missing, typeable))
+    return tuple(f"{prefix}{name}" for name in get_close_matches(missing, near))

@@ -3,7 +3,7 @@
 Policies
 - stdout and stderr are read together: Nix blocks when either pipe is full (64 KiB).
 - Memory is bounded whatever is printed: lines.py cuts long lines, KEPT_LINES are kept,
-  and more than MAX_OUTPUT on stdout is an error.
+  and a command that prints more on stdout than it may is ended.
 - Every line is logged when it comes.
 - The command leads a process group of its own. When the caller is cancelled or its deadline
   passes, the group gets SIGTERM, on which Nix ends its builders and the daemon those of its
@@ -43,6 +43,8 @@ class Finished:
     """Nix's own error messages, the first ones, oldest first; a text may have several lines."""
     log: tuple[Line, ...]
     """The last lines of builders and messages, oldest first."""
+    is_cut: bool = False
+    """It printed more on stdout than it may, and was ended for that."""
 
 
 @dataclass(slots=True)
@@ -70,24 +72,35 @@ class _Told:
 
 
 async def run(
-    command: Sequence[str], *, phase: str, environment: Mapping[str, str], stdin: bytes = b""
+    command: Sequence[str],
+    *,
+    phase: str,
+    environment: Mapping[str, str],
+    stdin: bytes = b"",
+    max_output: int = MAX_OUTPUT,
 ) -> Finished:
-    """Raises NixeryError where the command is not there; that it failed is a status."""
+    """Raises NixeryError where the command is not there; that it failed is a status.
+
+    ``max_output``: bytes of stdout.
+    """
     try:
         process = await processes.start(*command, environment=environment)
     except (FileNotFoundError, PermissionError) as error:
-        raise NixeryError(
-            f"{command[0]} cannot be run ({error.strerror}): it must be on the server's PATH",
-            cause="no_command",
-        ) from None
+        raise cannot_run(command[0], error.strerror) from None
     try:
-        return await _drain(process, _Told(Reader(phase)), stdin)
+        return await _drain(process, _Told(Reader(phase)), stdin, max_output)
     finally:
         with CancelScope(shield=True):
             await _end(process)
 
 
-async def _drain(process: Process, told: _Told, stdin: bytes) -> Finished:
+def cannot_run(command: str, reason: str | None) -> NixeryError:
+    return NixeryError(
+        f"{command} cannot be run ({reason}): it must be on the server's PATH", cause="no_command"
+    )
+
+
+async def _drain(process: Process, told: _Told, stdin: bytes, max_output: int) -> Finished:
     assert process.stdin
     assert process.stdout
     assert process.stderr
@@ -96,8 +109,17 @@ async def _drain(process: Process, told: _Told, stdin: bytes) -> Finished:
     process.stdin.close()
 
     output = bytearray()
+
+    async def collect(stream: asyncio.StreamReader) -> None:
+        while chunk := await stream.read(_CHUNK):
+            if len(output) > max_output:
+                continue  # until it has ended
+            output.extend(chunk)
+            if len(output) > max_output:
+                processes.send(process, signal.SIGKILL)
+
     async with create_task_group() as tasks:
-        tasks.start_soon(_collect, process.stdout, output)
+        tasks.start_soon(collect, process.stdout)
         splitter = LineSplitter()
         while chunk := await process.stderr.read(_CHUNK):
             for line in splitter.feed(chunk):
@@ -105,15 +127,9 @@ async def _drain(process: Process, told: _Told, stdin: bytes) -> Finished:
         for line in splitter.end():
             told.note(line)
     status = await process.wait()
-    if len(output) > MAX_OUTPUT:
-        raise NixeryError(f"Nix printed more than {MAX_OUTPUT} bytes", cause="too_much_output")
-    return Finished(status, bytes(output), tuple(told.errors), tuple(told.log))
-
-
-async def _collect(stream: asyncio.StreamReader, output: bytearray) -> None:
-    while chunk := await stream.read(_CHUNK):
-        if len(output) <= MAX_OUTPUT:
-            output += chunk
+    is_cut = len(output) > max_output
+    content = b"" if is_cut else bytes(output)
+    return Finished(status, content, tuple(told.errors), tuple(told.log), is_cut)
 
 
 async def _end(process: Process) -> None:

@@ -1,8 +1,8 @@
 """Real Nix: the tiny package set, and a store of the tests' own (``/nix`` is left alone).
 
 The store is shared by all tests and runs, so what they build stays built. A test that needs
-something unbuilt gives the set a salt (``Nix(nixpkgs_config={"salt": salt})``); one that
-collects garbage or breaks the store makes another with ``tiny_set.nix_environment(tmp_path, …)``.
+something unbuilt gives the set a salt (``Evaluation(config={"salt": salt})``); one that collects
+garbage or breaks the store makes another with ``tiny_set.nix_environment(tmp_path, …)``.
 """
 
 import shutil

@@ -8,7 +8,7 @@ from tiny_set import nix_environment as environment_of
 
 from nixery.errors import BuildFailed, Denied, DerivationCollected, NixeryError, TimedOut
 from nixery.image import Architecture
-from nixery.nix import Nix
+from nixery.nix import Evaluation, Nix
 from nixery.nix.store import store_root
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nix]
@@ -21,7 +21,7 @@ async def prepare(nix, source, root, *names, architecture=Architecture.AMD64):
     return await nix.closure([path for package in packages for path in package.paths])
 
 
-async def test_closure(nix, tiny_source, tmp_path):
+async def test_closure(nix, nix_store, tiny_source, tmp_path):
     """It is complete, its sizes are right, and its files lie where store_root says."""
     closure = await prepare(nix, tiny_source, tmp_path / "root", "git", "curl", "bashInteractive")
     paths = {info.path for info in closure.paths}
@@ -29,8 +29,7 @@ async def test_closure(nix, tiny_source, tmp_path):
     assert {path[44:] for path in paths} >= {"git-2.47.0", "curl-8.11.0-bin", "glibc-2.40"}
     assert not any(path.endswith(("-man", "-dev", "-doc")) for path in paths)
     (bash,) = (info for info in closure.paths if info.path.endswith("-bash-5.2"))
-    store = store_root(nix._environment["NIX_REMOTE"])
-    file = store / bash.path.removeprefix("/") / "bin/busybox"
+    file = store_root(str(nix_store)) / bash.path.removeprefix("/") / "bin/busybox"
     assert file.stat().st_size < bash.size < file.stat().st_size + 2000
 
 
@@ -46,7 +45,7 @@ async def test_a_daemon_that_is_not_there(nix_environment, tmp_path):
 
 
 async def test_evaluation_builds_nothing(nix_environment, nix_store, tiny_source, salt):
-    nix = Nix(environment=nix_environment, nixpkgs_config={"salt": salt})
+    nix = Nix(environment=nix_environment, evaluation=Evaluation(config={"salt": salt}))
     (package,) = await nix.evaluate(tiny_source, request("hello"))
     assert not (nix_store / package.paths[0].removeprefix("/")).exists()
     assert (nix_store / package.drv_path.removeprefix("/")).exists(), "but it can be realised"
@@ -109,7 +108,9 @@ async def test_builds_that_fail(nix, tiny_source, tmp_path, *, name, kind, cause
 
 async def test_builder_that_takes_too_long(nix_environment, tiny_source, tmp_path, salt):
     """NIX_TIMEOUT bounds each builder, as in Nix."""
-    nix = Nix(environment=nix_environment, nix_timeout=1, nixpkgs_config={"salt": salt})
+    nix = Nix(
+        environment=nix_environment, nix_timeout=1, evaluation=Evaluation(config={"salt": salt})
+    )
     with pytest.raises(TimedOut) as caught:
         await prepare(nix, tiny_source, tmp_path / "root", "slow")
     assert caught.value.message == "slow was not built within 1 seconds (NIX_TIMEOUT)"
@@ -119,7 +120,7 @@ async def test_builder_that_takes_too_long(nix_environment, tiny_source, tmp_pat
 
 async def test_no_builder_of_the_architecture(nix_environment, tiny_source, tmp_path, salt):
     """It is evaluated, and cannot be built."""
-    nix = Nix(environment=nix_environment, nixpkgs_config={"salt": salt})
+    nix = Nix(environment=nix_environment, evaluation=Evaluation(config={"salt": salt}))
     with pytest.raises(Denied, match="no builder for aarch64-linux is there") as caught:
         await prepare(nix, tiny_source, tmp_path / "root", "hello", architecture=Architecture.ARM64)
     assert caught.value.cause == "no_builder"
@@ -143,7 +144,7 @@ async def test_lines_are_logged_with_their_phase(
     nix_environment, tiny_source, tmp_path, salt, listen
 ):
     listener = listen()
-    nix = Nix(environment=nix_environment, nixpkgs_config={"salt": salt})
+    nix = Nix(environment=nix_environment, evaluation=Evaluation(config={"salt": salt}))
     with pytest.raises(BuildFailed):
         await prepare(nix, tiny_source, tmp_path / "root", "failing")
     told = [(line["phase"], line["kind"], line["line"]) for line in listener.lines]
@@ -156,7 +157,7 @@ async def test_lines_are_logged_with_their_phase(
 async def test_ten_megabytes_of_log(nix_environment, tiny_source, tmp_path, salt, listen, *, name):
     """They neither block nor fill memory; the closure is there afterwards."""
     listen()
-    nix = Nix(environment=nix_environment, nixpkgs_config={"salt": salt})
+    nix = Nix(environment=nix_environment, evaluation=Evaluation(config={"salt": salt}))
     with anyio.fail_after(60):
         assert await prepare(nix, tiny_source, tmp_path / "root", name)
 
@@ -164,7 +165,7 @@ async def test_ten_megabytes_of_log(nix_environment, tiny_source, tmp_path, salt
 async def test_cancelling_ends_the_builder(nix_environment, tiny_source, tmp_path, salt, listen):
     """A client that leaves, or a deadline: nothing of the build goes on."""
     listener = listen("sleeping")
-    nix = Nix(environment=nix_environment, nixpkgs_config={"salt": salt})
+    nix = Nix(environment=nix_environment, evaluation=Evaluation(config={"salt": salt}))
     packages = await nix.evaluate(tiny_source, request("slow"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(nix.realise, packages, tmp_path / "root")
@@ -201,7 +202,7 @@ async def test_builders_do_not_see_secrets(nix_environment, tiny, tmp_path):
       }};
     }}""")
     environment = {**nix_environment, "S3_SECRET_KEY": "sesame", "LANG": "C.UTF-8"}
-    nix = Nix(environment=environment, allowed_paths=[tiny])
+    nix = Nix(environment=environment, evaluation=Evaluation(allowed_paths=(tiny,)))
     with pytest.raises(BuildFailed) as caught:
         await prepare(nix, source_of(tmp_path), tmp_path / "root", "a")
     assert "asked: C.UTF-8" in (line.replace("  ", " ") for line in caught.value.log)

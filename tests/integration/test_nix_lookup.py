@@ -11,7 +11,7 @@ from tiny_set import request, source_of
 
 from nixery.errors import BuildFailed, Denied, EvaluationFailed, PackageNotFound
 from nixery.image import Architecture
-from nixery.nix import Nix
+from nixery.nix import Evaluation, Nix
 from nixery.source import SourceTree
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nix]
@@ -115,7 +115,7 @@ async def test_message_of_nix_is_in_the_detail(nix, tiny_source):
 )
 async def test_configuration_allows(nix_environment, tiny_source, name, setting):
     """NIXERY_NIXPKGS_CONFIG and NIXPKGS_ALLOW_*; insecure becomes nixpkgs' predicate."""
-    nix = Nix(environment=nix_environment, nixpkgs_config={setting: True})
+    nix = Nix(environment=nix_environment, evaluation=Evaluation(config={setting: True}))
     (package,) = await nix.evaluate(tiny_source, request(name))
     assert package.outputs
 
@@ -127,7 +127,7 @@ async def test_reason_is_not_one_that_is_allowed(nix_environment, tmp_path):
         """{ config, ... }: { it = { type = "derivation"; meta = { unfree = true; broken = true; };
              drvPath = throw "refusing to evaluate"; outPath = ""; }; }""",
     )
-    nix = Nix(environment=nix_environment, nixpkgs_config={"allowUnfree": True})
+    nix = Nix(environment=nix_environment, evaluation=Evaluation(config={"allowUnfree": True}))
     with pytest.raises(Denied) as caught:
         await nix.evaluate(both, request("it"))
     assert caught.value.cause == "broken"
@@ -147,7 +147,7 @@ SHAPES = {
 async def test_shapes_of_sets(nix_environment, tiny, tmp_path, shape):
     """Only what the set's function takes is passed."""
     wrapped = set_in(tmp_path, SHAPES[shape].replace("TINY", str(tiny)))
-    nix = Nix(environment=nix_environment, allowed_paths=[tiny])
+    nix = Nix(environment=nix_environment, evaluation=Evaluation(allowed_paths=(tiny,)))
     (package,) = await nix.evaluate(wrapped, request("hello"))
     assert package.paths[0].endswith("-hello-2.12.1")
 
@@ -155,7 +155,7 @@ async def test_shapes_of_sets(nix_environment, tiny, tmp_path, shape):
 async def test_set_for_one_system(nix_environment, tiny, tmp_path):
     """Where the set takes no system, an image for another one would hold the wrong programs."""
     wrapped = set_in(tmp_path, f"import {tiny} {{ }}")
-    nix = Nix(environment=nix_environment, allowed_paths=[tiny])
+    nix = Nix(environment=nix_environment, evaluation=Evaluation(allowed_paths=(tiny,)))
     with pytest.raises(Denied, match="not available for aarch64-linux"):
         await nix.evaluate(wrapped, request("hello", architecture=Architecture.ARM64))
 
@@ -217,7 +217,9 @@ async def test_flakes_do_not_reach_outside(nix, tmp_path, text):
 
 
 async def test_allowed_paths(nix_environment, tiny_source):
-    nix = Nix(environment=nix_environment, allowed_paths=[Path("/etc/hostname")])
+    nix = Nix(
+        environment=nix_environment, evaluation=Evaluation(allowed_paths=(Path("/etc/hostname"),))
+    )
     assert await nix.evaluate(tiny_source, request("reads-outside"))
 
 
@@ -229,14 +231,14 @@ async def test_operators_channels_are_not_readable(nix_environment, tiny_source)
 
 
 async def test_allowed_import_from_derivation(nix_environment, tiny_source):
-    nix = Nix(environment=nix_environment, allow_ifd=True)
+    nix = Nix(environment=nix_environment, evaluation=Evaluation(allow_ifd=True, confined=False))
     (package,) = await nix.evaluate(tiny_source, request("from-derivation"))
     assert package.paths[0].endswith("-from-derivation-7.0")
 
 
 async def test_failing_import_from_derivation(nix_environment, tiny_source):
     """It is a build, with a build's log."""
-    nix = Nix(environment=nix_environment, allow_ifd=True)
+    nix = Nix(environment=nix_environment, evaluation=Evaluation(allow_ifd=True, confined=False))
     with pytest.raises(BuildFailed, match=r"failing-1\.0 failed to build: this package cannot"):
         await nix.evaluate(tiny_source, request("from-failing"))
 
@@ -272,6 +274,9 @@ async def test_pinned_set_is_refused(nix, pinned):
 
 async def test_pinned_set_is_allowed(nix_environment, pinned):
     source, url = pinned
-    nix = Nix(environment=nix_environment, allowed_uris=["http://other.example/", url])
+    nix = Nix(
+        environment=nix_environment,
+        evaluation=Evaluation(allowed_uris=("http://other.example/", url)),
+    )
     (package,) = await nix.evaluate(source, request("hello"))
     assert package.paths[0].endswith("-hello-2.12.1")

@@ -21,7 +21,7 @@ from tiny_set import NIX_CONF_DIR, request, source_of
 import nixery.expressions
 from nixery.errors import BuildFailed, Denied, NixeryError, TimedOut
 from nixery.image import Architecture
-from nixery.nix import Nix
+from nixery.nix import Evaluation, Nix
 
 pytestmark = [
     pytest.mark.anyio,
@@ -72,6 +72,8 @@ def place(tiny):
     wrapper = directory / "bin/as-nobody"
     wrapper.write_text(
         "#!/bin/sh\n"
+        # The home of a confined command belongs to who made it.
+        f'case $HOME in {directory}/*) ;; *) chown {NOBODY} "$HOME" ;; esac\n'
         f"exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups "
         'nixery-prepare-image "$@"\n'
     )
@@ -159,7 +161,7 @@ async def prepare(user, nix, root, *names, **options):
 
 async def test_build(user, salt):
     """Evaluated, built, rooted and listed by somebody who owns nothing of /nix."""
-    nix = user.nix(nixpkgs_config={"salt": salt})
+    nix = user.nix(evaluation=Evaluation(config={"salt": salt}))
     packages, closure = await prepare(user, nix, user.roots / salt, "hello", "curl")
     assert {info.path[44:] for info in closure.paths} >= {"hello-2.12.1", "curl-8.11.0-bin"}
     assert (user.roots / salt).readlink() == Path(packages[0].paths[0])
@@ -179,7 +181,9 @@ FAILURES = [
 )
 async def test_failures(user, salt, *, name, kind, cause, text):
     """Told apart by their text: through the daemon each ends with status 1."""
-    nix = user.nix(nixpkgs_config={"salt": salt}, nix_timeout=1 if name == "slow" else 60)
+    nix = user.nix(
+        evaluation=Evaluation(config={"salt": salt}), nix_timeout=1 if name == "slow" else 60
+    )
     with pytest.raises(kind) as caught:
         await prepare(user, nix, user.roots / salt, name)
     assert caught.value.cause == cause
@@ -187,7 +191,7 @@ async def test_failures(user, salt, *, name, kind, cause, text):
 
 
 async def test_no_builder(user, salt):
-    nix = user.nix(nixpkgs_config={"salt": salt})
+    nix = user.nix(evaluation=Evaluation(config={"salt": salt}))
     with pytest.raises(Denied, match="no builder for aarch64-linux is there"):
         await prepare(user, nix, user.roots / salt, "hello", architecture=Architecture.ARM64)
 
@@ -195,7 +199,7 @@ async def test_no_builder(user, salt):
 async def test_cancelling_ends_the_builder(user, salt, listen):
     """The daemon's builder too, which is no process of ours and runs as another user."""
     listener = listen("sleeping")
-    nix = user.nix(nixpkgs_config={"salt": salt})
+    nix = user.nix(evaluation=Evaluation(config={"salt": salt}))
     packages = await nix.evaluate(user.source, request("slow"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(nix.realise, packages, user.roots / salt)

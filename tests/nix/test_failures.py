@@ -225,6 +225,16 @@ def test_evaluation(error, cause):
     assert ("NIXERY_ALLOWED_PATHS" in verdict.message) == (cause == "restricted")
 
 
+@pytest.mark.parametrize("number", [6, 9, 11])
+def test_ended_by_a_signal(number):
+    """A package that takes all memory: an answer that is remembered, and no fault of the server."""
+    error = of_evaluation(finished(status=-number), "package 'git'")
+    assert isinstance(error, EvaluationFailed)
+    assert "package 'git' cannot be evaluated: Nix was ended by SIG" in error.message
+    assert isinstance(of_realisation(finished(status=-number), ()), BuildFailed)
+    assert type(of_closure(finished(status=-number))) is NixeryError
+
+
 def test_build_during_evaluation():
     """Import-from-derivation fails as builds do."""
     text = f"builder for '{DRV}' failed with exit code 3"
@@ -237,7 +247,6 @@ def test_build_during_evaluation():
     ("failure", "kind", "cause"),
     [
         (finished(status=127), NixeryError, "no_nix"),
-        (finished(status=-9), NixeryError, "killed"),
         (
             finished(
                 "cannot open connection to remote store 'daemon': error: reading from file: "

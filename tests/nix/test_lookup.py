@@ -13,28 +13,72 @@ UNFREE = (
 )
 
 
+HASH = "00bgd045z0d4icpbc2yyz4gx48ak44la"
+DRV = f"/nix/store/{HASH}-curl-8.11.0.drv"
+BIN = f"/nix/store/{HASH}-curl-8.11.0-bin"
+
+
+def answer(*packages, levels=()):
+    return json.dumps({"packages": packages, "levels": dict(levels)}).encode()
+
+
+def curl(drv=DRV, outputs=({"name": "bin", "path": BIN},)):
+    return {"name": "curl", "status": "ok", "drvPath": drv, "outputs": list(outputs)}
+
+
 def test_read():
     """Packages and refusals, in the order of the names."""
-    text = json.dumps(
-        {
-            "packages": [
-                {"name": "xorg.xef", "status": "not_found", "level": "xorg"},
-                {
-                    "name": "curl",
-                    "status": "ok",
-                    "drvPath": "/nix/store/x-curl.drv",
-                    "outputs": [{"name": "bin", "path": "/nix/store/y-curl-bin"}],
-                },
-                {"name": "lib", "status": "not_a_package", "type": "set"},
-            ],
-            "levels": {"xorg": ["recurseForDerivations", "xev"]},
-        }
+    text = answer(
+        {"name": "xorg.xef", "status": "not_found", "level": "xorg"},
+        curl(),
+        {"name": "lib", "status": "not_a_package", "type": "set"},
+        levels={"xorg": ["recurseForDerivations", "xev"]}.items(),
     )
-    assert read(text.encode()) == (
+    assert read(text, ("xorg.xef", "curl", "lib")) == (
         Refused("xorg.xef", "not_found", "", "xorg", ("recurseForDerivations", "xev")),
-        Package("curl", "/nix/store/x-curl.drv", (("bin", "/nix/store/y-curl-bin"),)),
+        Package("curl", DRV, (("bin", BIN),)),
         Refused("lib", "not_a_package", "set"),
     )
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *(curl(drv=text) for text in ("--option", "", BIN, f"{DRV}/x", f"{DRV}\n", None, 7)),
+        curl(drv=f"/nix/store/{HASH}-{'x' * 208}.drv"),
+        curl(drv=DRV.replace("/nix/store/0", "/nix/store/e")),
+        curl(outputs=()),
+        curl(outputs=[{"name": f"o{n}", "path": BIN} for n in range(65)]),
+        *(curl(outputs=[{"name": "bin", "path": text}]) for text in ("--expr", "github:a/b", None)),
+        *(curl(outputs=[{"name": "bin", "path": f"{BIN}{end}"}]) for end in ("/..", "!out", " x")),
+        *(
+            curl(outputs=[{"name": text, "path": BIN}])
+            for text in ("-x", "a,b", "a!b", "", "x" * 212)
+        ),
+        curl(outputs=["bin"]),
+    ],
+)
+def test_what_is_not_a_store_path(entry):
+    """Refused, whatever the package set makes of it; the message is one line with the name."""
+    (refused,) = read(answer(entry), ("curl",))
+    assert isinstance(refused, Refused)
+    error = verdict(refused, SYSTEM)
+    assert isinstance(error, Denied)
+    assert error.message.startswith("package 'curl' is refused: ")
+    assert len(error.message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"", b"null", b"[" * 100_000, b"\xff", answer(), answer(curl(), curl())),
+        *(answer({"name": "git", "status": "ok"}), answer({"status": "huge"}), answer([])),
+        b'{"packages": [{"status": "ok", "drvPath": 1e999, "outputs": 1}], "levels": {}}',
+    ],
+)
+def test_what_is_not_an_answer(text):
+    with pytest.raises(EvaluationFailed, match="cannot be read"):
+        read(text, ("curl",))
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 SCRIPT = """#!/bin/sh
-echo "$1 $REPLICA" >{directory}/asked
+echo "$1 {replica}" >{directory}/asked
 if [ "$1" = realise ]; then
-  read -r _ <"{directory}/$REPLICA" || exit 1
+  read -r _ <"{directory}/{replica}" || exit 1
 fi
 exec {real} "$@"
 """
@@ -30,10 +30,7 @@ class HeldNix:
         self._base = environment
         self._replicas = []
         self._queues = {step: SimpleQueue() for step in ("check", "evaluate", "realise", "closure")}
-        real = shutil.which("nixery-prepare-image", path=environment["PATH"])
-        command = directory / "nixery-prepare-image"
-        command.write_text(SCRIPT.format(directory=directory, real=real))
-        command.chmod(0o755)
+        self._real = shutil.which("nixery-prepare-image", path=environment["PATH"])
         os.mkfifo(directory / "asked")
         # For writing as well, so that it does not end whenever nobody asks.
         self._asked = os.open(directory / "asked", os.O_RDWR)
@@ -41,11 +38,22 @@ class HeldNix:
         self._reader.start()
 
     def environment(self, replica):
+        programs = self._directory / f"{replica}-bin"
         if replica not in self._replicas:
             self._replicas.append(replica)
             os.mkfifo(self._directory / replica)
-        path = f"{self._directory}:{self._base['PATH']}"
-        return {**self._base, "PATH": path, "REPLICA": replica}
+            programs.mkdir()
+            command = programs / "nixery-prepare-image"
+            command.write_text(
+                SCRIPT.format(directory=self._directory, replica=replica, real=self._real)
+            )
+            command.chmod(0o755)
+        # A confined evaluation could not say that it was asked for.
+        return {
+            **self._base,
+            "PATH": f"{programs}:{self._base['PATH']}",
+            "NIXERY_CONFINE": "0",
+        }
 
     def asked(self, step):
         return self._queues[step].get(timeout=PATIENCE)

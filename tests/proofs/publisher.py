@@ -24,7 +24,7 @@ import broken  # noqa: E402
 import registry as registries  # noqa: E402
 
 from nixery.archive import Gzip, Packer  # noqa: E402
-from nixery.nix import Nix  # noqa: E402
+from nixery.nix import Evaluation, Nix  # noqa: E402
 from nixery.nix.store import store_root  # noqa: E402
 from nixery.storage.filesystem import FilesystemStorage  # noqa: E402
 
@@ -68,7 +68,7 @@ def real_registry_of(directory, storage, tree, salt, environment):
     """The same with the packages of a set, built by the real Nix."""
     found = registry_of(directory, storage)
     found.source.tree = Path(tree)
-    found.nix = NixApart(Nix(environment=environment, nixpkgs_config={"salt": salt}))
+    found.nix = NixApart(Nix(environment=environment, evaluation=Evaluation(config={"salt": salt})))
     found.packer = Packer(store_root(environment["NIX_REMOTE"]), Gzip())
     return found
 

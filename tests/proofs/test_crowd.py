@@ -30,7 +30,12 @@ class CountedNix:
         # One write of a line, which appending keeps whole.
         command.write_text(f'#!/bin/sh\necho "$1" >>{self._asked}\nexec {real} "$@"\n')
         command.chmod(0o755)
-        self.environment = {**environment, "PATH": f"{directory}:{environment['PATH']}"}
+        # A confined evaluation could not write to the file.
+        self.environment = {
+            **environment,
+            "PATH": f"{directory}:{environment['PATH']}",
+            "NIXERY_CONFINE": "0",
+        }
 
     def runs(self):
         """How often it evaluated, built, and looked at closures."""

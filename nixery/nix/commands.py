@@ -1,0 +1,99 @@
+"""The builder's command: which step, seen by the kernel as what, in which environment.
+
+evaluate                    confined to the package set, Nix and an empty home
+realise, closure, check     where a daemon does the work: confined to Nix and an empty home
+                            without one: as the server itself, because builders are children
+                            of theirs, whose sandbox cannot be set up within a confinement
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from anyio import CancelScope
+from anyio.to_thread import run_sync
+
+from nixery import expressions
+from nixery.confinement import command_line
+from nixery.nix import process
+from nixery.nix.environment import confined, for_nix
+from nixery.nix.lookup import MAX_ANSWER
+from nixery.nix.machine import Machine, protocols
+
+
+class Commands:
+    def __init__(
+        self, environment: Mapping[str, str], *, nix_timeout: int, command: str, is_confined: bool
+    ) -> None:
+        """``environment``: the service's. ``nix_timeout``: seconds that one builder may take."""
+        self._command = command
+        self._environment = {
+            **for_nix(environment),
+            "NIX_TIMEOUT": str(nix_timeout),
+            "NIXERY_EXPRESSIONS": str(expressions.DIRECTORY),
+        }
+        self._machine = Machine(self._environment)
+        self._is_confined = is_confined
+
+    async def evaluate(
+        self,
+        options: Sequence[str],
+        question: bytes,
+        *,
+        trees: Sequence[Path],
+        allowed_uris: Sequence[str],
+        memory: int | None,
+    ) -> process.Finished:
+        """``trees``: what may be read. ``memory``: bytes of address space."""
+        if not self._machine.has_daemon:
+            with suppress(OSError):  # Nix says it better
+                self._machine.store.mkdir(parents=True, exist_ok=True)
+        async with _home() as home:
+            confinement = (
+                self._machine.evaluation(trees, home, allowed_uris) if self._is_confined else None
+            )
+            return await process.run(
+                command_line([*self._found(), "evaluate", *options], confinement, memory),
+                phase="evaluate",
+                environment=confined(self._environment, home, protocols(allowed_uris)),
+                stdin=question,
+                max_output=MAX_ANSWER,
+            )
+
+    async def run(self, step: str, *arguments: str, roots: Path | None = None) -> process.Finished:
+        """A step that does not evaluate. ``roots``: where it makes links."""
+        command = [*self._found(), step, *arguments]
+        if not (self._is_confined and self._machine.has_daemon):
+            return await process.run(
+                command_line(command, None), phase=step, environment=self._environment
+            )
+        async with _home() as home:
+            confinement = self._machine.client(home, [roots] if roots else [])
+            return await process.run(
+                command_line(command, confinement),
+                phase=step,
+                environment=confined(self._environment, home),
+            )
+
+    def _found(self) -> list[str]:
+        """By its path: PATH may have directories that the launcher cannot look into."""
+        path = self._environment.get("PATH", os.defpath)
+        found = shutil.which(self._command, path=path)
+        if found is None:
+            raise process.cannot_run(self._command, "No such file or directory")
+        return expressions.what_becomes_of(found)
+
+
+@asynccontextmanager
+async def _home() -> AsyncIterator[Path]:
+    """An empty directory, which goes with all that a command leaves in it."""
+    place = Path(tempfile.mkdtemp(prefix="nixery-home-"))
+    try:
+        yield place
+    finally:
+        with CancelScope(shield=True):
+            # What was downloaded may be large; an empty directory needs no thread.
+            await run_sync(lambda: shutil.rmtree(place, ignore_errors=True))

@@ -1,0 +1,116 @@
+"""What of this machine each Nix command may see: Nix itself, its store, and little else."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from nixery import expressions
+from nixery.confinement import Confinement
+from nixery.nix.store import STORE_DIR, store_root
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache")
+_DEVICES = ("/dev/zero", "/dev/random", "/dev/urandom")
+# Nix's garbage collector looks for its own stack, and for the number of cores.
+_PROCESS = ("/proc/self/maps", "/proc/stat")
+_NETWORK = (
+    *("/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/gai.conf", "/etc/nsswitch.conf"),
+    *("/etc/services", "/etc/protocols", "/etc/ssl/certs", "/etc/pki/tls/certs"),
+    "/etc/pki/ca-trust/extracted",
+)
+_CERTIFICATES = ("NIX_SSL_CERT_FILE", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE")
+_PORTS = {"http": 80, "https": 443, "ssh": 22, "git": 9418, "ftp": 21}
+_DNS = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """``environment``: that of the Nix commands, see ``for_nix``."""
+
+    environment: Mapping[str, str]
+
+    @property
+    def has_daemon(self) -> bool:
+        """Whether a Nix daemon does the work; else commands change the store themselves."""
+        remote = self.environment.get("NIX_REMOTE", "")
+        if remote in ("", "auto"):
+            # As Nix chooses: https://nix.dev/manual/nix/2.26/store/types/#auto
+            return not os.access(self._state, os.R_OK | os.W_OK)
+        return remote == "daemon" or remote.startswith("unix://")
+
+    @property
+    def store(self) -> Path:
+        """With its database: without a daemon, evaluation writes to both."""
+        return self._store_root / "nix" if self._store_root == Path("/") else self._store_root
+
+    def evaluation(
+        self, trees: Iterable[Path], home: Path, allowed_uris: Iterable[str]
+    ) -> Confinement:
+        """``trees``: what is evaluated. Network only where URIs are allowed."""
+        uris = tuple(allowed_uris)
+        sockets = ["unix"] if self.has_daemon or uris else []
+        return Confinement(
+            readable=(*self._nix(), *trees, *(self._network() if uris else ())),
+            writable=(*self._writable(home), *(() if self.has_daemon else (self.store,))),
+            sockets=(*sockets, *(("inet", "inet6", "netlink") if uris else ())),
+            tcp_ports=self._ports(uris) if uris else (),
+        )
+
+    def client(self, home: Path, roots: Iterable[Path]) -> Confinement:
+        """For commands that let a daemon work. ``roots``: where they make links."""
+        return Confinement(
+            readable=self._nix(), writable=(*self._writable(home), *roots), sockets=("unix",)
+        )
+
+    @property
+    def _store_root(self) -> Path:
+        return store_root(self.environment.get("NIX_REMOTE", ""))
+
+    @property
+    def _state(self) -> Path:
+        return Path(self.environment.get("NIX_STATE_DIR", "/nix/var/nix"))
+
+    def _nix(self) -> tuple[Path, ...]:
+        configuration = Path(self.environment.get("NIX_CONF_DIR", "/etc/nix"), "nix.conf")
+        store = self._store_root / STORE_DIR.lstrip("/")
+        places = map(Path, (*_SYSTEM, STORE_DIR, *_DEVICES, *_PROCESS))
+        return (*places, store, expressions.DIRECTORY, *self._path(), configuration)
+
+    def _path(self) -> tuple[Path, ...]:
+        """The directories of PATH, without those that hold the service's home or the root."""
+        home = Path(self.environment.get("HOME", "/root"))
+        found = map(Path, self.environment.get("PATH", os.defpath).split(":"))
+        return tuple(
+            path
+            for path in dict.fromkeys(found)
+            if path.is_absolute() and path not in (home, *home.parents)
+        )
+
+    def _writable(self, home: Path) -> tuple[Path, ...]:
+        return home, Path("/dev/null")
+
+    def _network(self) -> tuple[Path, ...]:
+        named = (self.environment.get(name) for name in _CERTIFICATES)
+        return tuple(map(Path, (*_NETWORK, *filter(None, named))))
+
+    def _ports(self, uris: Iterable[str]) -> tuple[int, ...]:
+        proxies = (v for name, v in self.environment.items() if name.lower().endswith("_proxy"))
+        named = {_port(uri) for uri in (*uris, *proxies)}
+        return tuple(sorted({_DNS, _PORTS["http"], _PORTS["https"], *filter(None, named)}))
+
+
+def protocols(uris: Iterable[str]) -> tuple[str, ...]:
+    """The schemes of URIs as git calls them: ``git+ssh://host/`` is ssh."""
+    return tuple(sorted({_scheme(uri) for uri in uris} & _PORTS.keys()))
+
+
+def _scheme(uri: str) -> str:
+    return uri.partition("://")[0].rpartition("+")[2]
+
+
+def _port(uri: str) -> int | None:
+    try:
+        return urlsplit(uri).port or _PORTS.get(_scheme(uri))
+    except ValueError:
+        return None

@@ -1,0 +1,87 @@
+"""A server with real Nix, and package sets that strangers might write."""
+
+import socket
+
+import pytest
+from hostile import set_with
+from served import serve
+from tiny_set import make_store, make_tiny_set, nix_environment
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    return make_tiny_set()
+
+
+@pytest.fixture(scope="session")
+def nix_store():
+    return make_store()
+
+
+@pytest.fixture(scope="session", name="nix_environment")
+def _nix_environment(nix_store, tmp_path_factory):
+    return nix_environment(nix_store, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def package_set(tiny, tmp_path):
+    """``package_set("{ evil = …; }")``: the tiny set and more, as a directory."""
+
+    def make(more):
+        directory = tmp_path / "set"
+        directory.mkdir(exist_ok=True)
+        (directory / "default.nix").write_text(set_with(tiny, more))
+        return directory
+
+    return make
+
+
+@pytest.fixture
+def serve_set(nix_environment, tiny, tmp_path):
+    """``serve_set(directory, NAME=value)``: a server of that package set."""
+
+    def start(directory, **settings):
+        return serve(
+            nix_environment,
+            tmp_path / "served",
+            NIXERY_PKGS_PATH=str(directory),
+            NIXERY_ALLOWED_PATHS=str(tiny),
+            **settings,
+        )
+
+    return start
+
+
+@pytest.fixture
+def refused():
+    """Pulls an image that cannot be had; gives its error after a look at a good one."""
+
+    def pull(served, name):
+        answer = served.get(f"/v2/{name}/manifests/latest")
+        assert 400 <= answer.status_code < 500, answer.text
+        assert served.manifest("hello"), "others are served all the same"
+        return answer
+
+    return pull
+
+
+class Listener:
+    """A port that nobody may connect to."""
+
+    def __init__(self, server):
+        server.setblocking(False)
+        self._server = server
+        self.port = server.getsockname()[1]
+
+    def was_reached(self):
+        try:
+            self._server.accept()
+        except BlockingIOError:
+            return False
+        return True
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield Listener(server)

@@ -1,0 +1,186 @@
+"""What confines evaluation, and a server that does not start without."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nixery import confinement
+from nixery.confinement import Confinement, command_line
+from nixery.nix.environment import for_nix
+from nixery.nix.machine import Machine, protocols
+
+SYSTEM = tuple(map(Path, ("/usr", "/bin", "/lib", "/lib64", "/dev/null")))
+FORBID = """
+import ctypes, os, sys
+sys.path.insert(0, {directory!r})
+import launcher
+forbidden = {forbidden}
+code = [(launcher._LOAD, 0, 0, 0), *launcher._refuse(launcher._EQUAL, forbidden[0], 38)]
+if forbidden[1] is not None:  # only with this first argument
+    code = [
+        (launcher._LOAD, 0, 0, 0), (launcher._EQUAL, 1, 0, forbidden[0]),
+        (launcher._RETURN, 0, 0, launcher._ALLOW), (launcher._LOAD, 0, 0, 16),
+        *launcher._refuse(launcher._EQUAL, forbidden[1], 22),
+    ]
+code.append((launcher._RETURN, 0, 0, launcher._ALLOW))
+launcher.install(code)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+LANDLOCK = (444, None)
+SECCOMP = (157 if os.uname().machine == "x86_64" else 167, 22)  # prctl(PR_SET_SECCOMP)
+
+
+def run(script, allowed=(), **options):
+    """A shell script, confined to the system's programs and what is allowed."""
+    confined = Confinement(readable=(*SYSTEM, *allowed), **options)
+    return subprocess.run(
+        command_line(["/bin/sh", "-c", script], confined),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_files(tmp_path):
+    """What is allowed may be read, or written, and nothing else."""
+    (tmp_path / "seen").mkdir()
+    (tmp_path / "seen/file").write_text("text")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "other").write_text("secret")
+    script = f"""
+        cat {tmp_path}/seen/file; echo >{tmp_path}/seen/file; ls {tmp_path}; cat {tmp_path}/other
+        echo >>{tmp_path}/other; rm {tmp_path}/other; ln {tmp_path}/other {tmp_path}/own/link
+        cat /proc/1/environ /proc/{os.getpid()}/environ /etc/passwd; ls /proc/1/fd
+        cat {tmp_path}/seen/../other; echo mine >{tmp_path}/own/file; cat {tmp_path}/own/file
+    """
+    done = run(script, [tmp_path / "seen"], writable=(tmp_path / "own",))
+    assert done.stdout == "textmine\n"
+    assert (tmp_path / "other").read_text() == "secret"
+
+
+@pytest.mark.parametrize(
+    ("sockets", "opened"),
+    [((), "-----"), (("unix",), "U----"), (("unix", "inet", "inet6"), "UTtDd")],
+)
+def test_sockets(sockets, opened):
+    """By family. Landlock lets datagrams pass, and names that are asked for can carry secrets."""
+    code = (
+        "use Socket; print socket(my $s, $$_[1], $$_[2], 0) ? $$_[0] : q(-) for "
+        "[U, AF_UNIX, SOCK_STREAM], [T, AF_INET, SOCK_STREAM], [t, AF_INET6, SOCK_STREAM], "
+        "[D, AF_INET, SOCK_DGRAM], [d, AF_INET6, SOCK_DGRAM]"
+    )
+    assert run(f"perl -e '{code}'", sockets=sockets).stdout == opened
+
+
+def test_ports():
+    """Where downloads are allowed: connections to the ports of their addresses only."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        ports = [server.getsockname()[1] for server in (one, two)]
+        script = "; ".join(f"exec 3<>/dev/tcp/127.0.0.1/{port} && echo {port}" for port in ports)
+        confined = Confinement(readable=SYSTEM, sockets=("inet",), tcp_ports=(ports[1],))
+        done = subprocess.run(
+            command_line(["/bin/bash", "-c", script], confined),
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    assert done.stdout == f"{ports[1]}\n"
+
+
+def test_all_that_is_started_is_confined(tmp_path):
+    """Also what has left the process group, and as the first to go when memory is short."""
+    (tmp_path / "secret").write_text("secret")
+    script = f"setsid sh -c 'cat {tmp_path}/secret; cat /proc/self/oom_score_adj'"
+    allowed = [Path("/proc")]
+    assert run(script, allowed).stdout == f"{confinement.OOM_SCORE}\n"
+
+
+def test_confinement_that_fails():
+    """The command is not run."""
+    line = command_line(["/bin/echo", "run"], Confinement(readable=SYSTEM))
+    done = _without(LANDLOCK, line)
+    assert (done.returncode, done.stdout) == (confinement.LAUNCHER_FAILED, "")
+    assert done.stderr.startswith("error: /bin/echo cannot be run confined: the kernel has no Land")
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "named"),
+    [(LANDLOCK, "files: "), (SECCOMP, "network: ")],
+    ids=["files", "network"],
+)
+def test_server_that_cannot_confine(tmp_path, forbidden, named):
+    """It ends before it listens, and says which of the two; the operator may accept that."""
+    nixery = str(Path(sys.executable).with_name("nixery"))
+    settings = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "NIXERY_PKGS_PATH": str(tmp_path / "set"),
+        "NIXERY_STORAGE_BACKEND": "filesystem",
+        "STORAGE_PATH": str(tmp_path / "storage"),
+        "NIXERY_ALLOW_IFD": "0",
+        "PORT": "0",
+    }
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/default.nix").write_text("{ }")
+    done = _without(forbidden, [nixery, "serve"], env=settings)
+    assert done.returncode == 2
+    assert "this machine cannot confine evaluation" in done.stderr
+    assert named in done.stderr
+    assert "NIXERY_CONFINE=0" in done.stderr
+
+
+def _without(forbidden, command, **options):
+    """Runs a command for which the kernel lacks a system call, or one with that argument."""
+    directory = str(confinement.LAUNCHER.parent)
+    script = FORBID.format(directory=directory, forbidden=forbidden)
+    return subprocess.run(
+        [sys.executable, "-c", script, *command],
+        check=False,
+        capture_output=True,
+        text=True,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("uris", "proxy", "ports"),
+    [
+        (["https://github.com/"], "", (53, 80, 443)),
+        (["http://h.test:8081/", "ssh://git.test/"], "", (22, 53, 80, 443, 8081)),
+        (["git+ssh://git.test"], "http://p.test:3128", (22, 53, 80, 443, 3128)),
+        (["github:NixOS", "https://h.test:port/"], "", (53, 80, 443)),
+    ],
+)
+def test_ports_of_uris(uris, proxy, ports):
+    machine = Machine({"https_proxy": proxy, "NIX_REMOTE": "daemon"})
+    assert machine.evaluation([], Path("/own"), uris).tcp_ports == ports
+
+
+def test_protocols_of_uris():
+    assert protocols(["git+ssh://git.test", "https://h.test", "github:a"]) == ("https", "ssh")
+
+
+def test_what_evaluation_may_write():
+    """With a daemon nothing but its home; else the store and its database are its own to write."""
+    home = Path("/own")
+    of_daemon = Machine(for_nix({"NIX_REMOTE": "daemon"})).evaluation([], home, ())
+    assert set(of_daemon.writable) == {home, Path("/dev/null")}
+    assert of_daemon.sockets == ("unix",)
+    alone = Machine(for_nix({"NIX_REMOTE": "/srv/store"})).evaluation([], home, ())
+    assert set(alone.writable) == {home, Path("/dev/null"), Path("/srv/store")}
+    assert alone.sockets == ()
+
+
+def test_path_that_holds_the_home():
+    """A directory of programs may be read, but not all that is the service's."""
+    machine = Machine({"PATH": "/usr/bin:/srv/it:/srv/it/bin:/:bin", "HOME": "/srv/it/home"})
+    readable = machine.client(Path("/own"), ()).readable
+    assert Path("/srv/it/bin") in readable
+    assert not {Path("/"), Path("/srv/it"), Path("bin"), Path("/srv/it/home")} & set(readable)
