@@ -150,9 +150,8 @@ def test_commands_of_a_repository(package_set, serve_set, tmp_path, listener):
 
 def test_submodules_of_a_repository(package_set, serve_set, tmp_path, listener):
     """Every Nix follows them, to whatever address they name."""
-    directory = package_set(
-        '{ evil = throw (builtins.fetchGit { url = ./bare.git; ref = "main"; submodules = true; }).outPath; }'
-    )
+    repository = '{ url = ./bare.git; ref = "main"; submodules = true; }'
+    directory = package_set(f"{{ evil = throw (builtins.fetchGit {repository}).outPath; }}")
     inner = Repository(tmp_path / "inner")
     inner.commit()
     outer = Repository(tmp_path / "outer")
