@@ -1,6 +1,7 @@
 """What of this machine each Nix command may see: Nix itself, its store, and little else."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ _NETWORK = (
     *("/etc/services", "/etc/protocols", "/etc/ssl/certs", "/etc/pki/tls/certs"),
     "/etc/pki/ca-trust/extracted",
 )
+_GIT = Path("/etc/gitconfig")
+_MAY_BE_SECRET = re.compile(r"extraheader|token|password|secret|://[^/\s]*@", re.IGNORECASE)
 _CERTIFICATES = ("NIX_SSL_CERT_FILE", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE")
 _PORTS = {"http": 80, "https": 443, "ssh": 22, "git": 9418, "ftp": 21}
 _DNS = 53
@@ -51,7 +54,7 @@ class Machine:
         uris = tuple(allowed_uris)
         sockets = ["unix"] if self.has_daemon or uris else []
         return Confinement(
-            readable=(*self._nix(), *trees, *(self._network() if uris else ())),
+            readable=(*self._nix(), *_git(), *trees, *(self._network() if uris else ())),
             writable=(*self._writable(home), *(() if self.has_daemon else (self.store,))),
             sockets=(*sockets, *(("inet", "inet6", "netlink") if uris else ())),
             tcp_ports=self._ports(uris) if uris else (),
@@ -98,6 +101,17 @@ class Machine:
         proxies = (v for name, v in self.environment.items() if name.lower().endswith("_proxy"))
         named = {_port(uri) for uri in (*uris, *proxies)}
         return tuple(sorted({_DNS, _PORTS["http"], _PORTS["https"], *filter(None, named)}))
+
+
+def _git() -> tuple[Path, ...]:
+    """Git's system-wide configuration, unless it may hold secrets.
+
+    Where the file exists, fetchers of Nix 2.26 and newer (libgit2) fail if they cannot read it.
+    """
+    try:
+        return () if _MAY_BE_SECRET.search(_GIT.read_text(errors="replace")) else (_GIT,)
+    except OSError:
+        return ()
 
 
 def protocols(uris: Iterable[str]) -> tuple[str, ...]:
