@@ -54,12 +54,13 @@ def store(paths: tuple[str, ...], start: Path | None, output: Path) -> None:
     import anyio  # noqa: PLC0415 - the other way needs none of these
 
     from nixery.logs import configure_logging  # noqa: PLC0415
-    from nixery.nix.client import Nix  # noqa: PLC0415
+    from nixery.nix.client import Evaluation, Nix  # noqa: PLC0415
     from nixery.popcount.local import in_store  # noqa: PLC0415
 
     configure_logging(sys.stderr, json=not sys.stderr.isatty())
     names = _names(start)
-    nix = Nix(environment=os.environ)
+    # The person at the terminal counts a store of their own; nothing is evaluated.
+    nix = Nix(environment=os.environ, evaluation=Evaluation(confined=False))
     try:
         graph = anyio.run(nix.closure, [in_store(path) for path in paths])
     except NixeryError as error:
