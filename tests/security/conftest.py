@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from hostile import set_with
+from hostile_set import set_with
 from served import serve
 from tiny_set import make_store, make_tiny_set, nix_environment
 

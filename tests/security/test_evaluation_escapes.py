@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from git_repository import Repository
-from hostile import set_with
+from hostile_set import set_with
 from served import serve
 
 pytestmark = pytest.mark.nix
