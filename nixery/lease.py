@@ -13,7 +13,6 @@ for a moment after its deletion; gc removes old ones.
 
 import asyncio
 import itertools
-import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +23,7 @@ import anyio
 import anyio.to_thread
 import structlog
 
+from nixery import records
 from nixery.errors import NixeryError
 from nixery.oci import canonical_json
 from nixery.storage import Condition, Object, Stat, Storage
@@ -121,12 +121,11 @@ class Leases:
     def _is_held(self, found: Object) -> bool:
         if found.stat.modified + VALID < self._storage.now():
             return False
-        try:
-            state = json.loads(found.data)
-            # Its own is one that it could not release: for example the disk was full.
-            return not state["released"] and state["holder"] != self._holder
-        except (ValueError, LookupError, TypeError):
-            return False
+        match records.read(found.data, records.members):
+            case {"released": False, "holder": str(holder)}:
+                # Its own is one that it could not release: for example the disk was full.
+                return holder != self._holder
+        return False
 
     def _write(self, key: str, condition: Stat | Condition, released: bool) -> Stat | None:  # noqa: FBT001 - given to a thread
         state = {

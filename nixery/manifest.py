@@ -7,7 +7,6 @@ Sources: https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md and
 https://distribution.github.io/distribution/spec/manifest-v2-2/
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,8 +18,8 @@ from nixery.oci import (
     PackedLayer,
     canonical_json,
     digest_of,
-    parse_digest,
 )
+from nixery.records import digest, elements, member, natural, parse, text
 
 # The start of Unix time: a date of our own would change the digest of an unchanged image.
 CREATED = "1970-01-01T00:00:00Z"
@@ -54,11 +53,16 @@ def config(layers: Sequence[PackedLayer], request: ImageRequest) -> bytes:
 
 
 def blobs_of(manifest: Manifest) -> tuple[Descriptor, ...]:
-    """What it names: the config, then the layers. Raises ValueError, KeyError and their like."""
-    content = json.loads(manifest.data)
+    """What it names: the config, then the layers. Raises ValueError where it is not a manifest."""
+    content = parse(manifest.data)
+    entries = (member(content, "config"), *elements(member(content, "layers")))
     return tuple(
-        Descriptor(entry["mediaType"], parse_digest(entry["digest"]), int(entry["size"]))
-        for entry in (content["config"], *content["layers"])
+        Descriptor(
+            text(member(entry, "mediaType")),
+            digest(member(entry, "digest")),
+            natural(member(entry, "size")),
+        )
+        for entry in entries
     )
 
 

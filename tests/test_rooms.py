@@ -22,6 +22,7 @@ FLOORS = [
     ["nix", "layers", "archive", "cache", "lease"],
     ["manifest"],
     ["image", "source", "closure", "storage", "roots"],
+    ["records"],
     [
         *("oci", "flight", "threads", "queue", "logs", "expressions", "disk", "notify"),
         *("processes", "confinement"),

@@ -4,11 +4,10 @@ An entry that does not parse, or whose blob is gone or has another size, is a mi
 error: the layer is packed again.
 """
 
-import json
-
+from nixery import records
 from nixery.cache.recent import Recent
-from nixery.errors import NixeryError
-from nixery.oci import PackedLayer, canonical_json, parse_digest
+from nixery.oci import PackedLayer, canonical_json
+from nixery.records import digest, member, members, natural
 from nixery.storage import Storage, layer_key, renew
 
 REMEMBERED = 20_000
@@ -55,15 +54,17 @@ class LayerCache:
 
 def parse(data: bytes) -> PackedLayer | None:
     """An entry's content; None for anything else, such as what the Go server keeps there."""
-    try:
-        match json.loads(data):
-            case {"digest": str(digest), "diffID": str(diff_id), "size": int(size), **others}:
-                # The first entries did not say it: there was gzip only.
-                match others.get("compression", "gzip"):
-                    case "gzip" | "zstd" | "none" as compression:
-                        return PackedLayer(
-                            parse_digest(digest), parse_digest(diff_id), size, compression
-                        )
-    except (ValueError, RecursionError, NixeryError):
-        pass
-    return None
+    return records.read(data, _layer)
+
+
+def _layer(record: object) -> PackedLayer:
+    # The first entries do not name their compression: there was gzip only.
+    match members(record).get("compression", "gzip"):
+        case "gzip" | "zstd" | "none" as compression:
+            return PackedLayer(
+                digest(member(record, "digest")),
+                digest(member(record, "diffID")),
+                natural(member(record, "size")),
+                compression,
+            )
+    raise records.Malformed("unknown compression")

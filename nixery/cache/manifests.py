@@ -7,7 +7,6 @@
 What is found further down is kept further up. An entry that does not parse is a miss.
 """
 
-import json
 import os
 import uuid
 from collections.abc import Mapping
@@ -19,10 +18,11 @@ from typing import Literal
 
 import structlog
 
+from nixery import records
 from nixery.cache.recent import Recent
-from nixery.errors import NixeryError
 from nixery.manifest import Manifest, blobs_of
 from nixery.oci import Descriptor, Format, canonical_json, digest_of
+from nixery.records import hex_key, member, members, text
 from nixery.storage import Storage
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ class CachedImage:
 
 
 def image_of(manifests: Mapping[Format, Manifest], outputs_key: str) -> CachedImage:
-    """Raises ValueError and its like where a manifest is none."""
+    """Raises ValueError where one of them is not a manifest."""
     blobs: dict[str, Descriptor] = {}
     for made in manifests.values():
         blobs |= {blob.digest: blob for blob in blobs_of(made)}
@@ -126,19 +126,19 @@ def encode(image: CachedImage) -> bytes:
 
 def decode(data: bytes) -> CachedImage | None:
     """None for anything that ``encode`` did not write, such as a manifest of the Go server."""
-    try:
-        content = json.loads(data)
-        texts = content["manifests"]
-        made = [form for form in Format if form.name in texts]
-        if Format.OCI not in made:
-            return None
-        manifests = {}
-        for form in made:
-            text = texts[form.name].encode()
-            manifests[form] = Manifest(form.value.manifest, text, digest_of(text))
-        return image_of(manifests, str(content["outputs"]))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, NixeryError):
-        return None
+    return records.read(data, _image)
+
+
+def _image(record: object) -> CachedImage:
+    texts = members(member(record, "manifests"))
+    made = {form: text(texts[form.name]).encode() for form in Format if form.name in texts}
+    if Format.OCI not in made:
+        raise records.Malformed("there is no OCI manifest")
+    manifests = {
+        form: Manifest(form.value.manifest, content, digest_of(content))
+        for form, content in made.items()
+    }
+    return image_of(manifests, hex_key(member(record, "outputs")))
 
 
 def _sweep(directory: Path) -> None:

@@ -5,12 +5,13 @@ stays, whatever tables of popularity and units have been published since. The fi
 written counts: replicas that plan the same image at once agree on it.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nixery import records
 from nixery.closure import Closure, StorePath
 from nixery.oci import canonical_json
+from nixery.records import elements, member, members, text
 from nixery.storage import Condition, Stat, Storage, renew
 
 
@@ -66,11 +67,14 @@ def encode(plan: Plan) -> bytes:
 
 
 def decode(data: bytes) -> Plan | None:
-    try:
-        content = json.loads(data)
-        return Plan(
-            tuple(tuple(str(path) for path in layer) for layer in content["layers"]),
-            {str(kind): str(version) for kind, version in content["tables"].items()},
-        )
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
+    """None for anything that is not a plan."""
+    return records.read(data, _plan)
+
+
+def _plan(record: object) -> Plan:
+    layers = elements(member(record, "layers"))
+    tables = members(member(record, "tables"))
+    return Plan(
+        tuple(tuple(map(text, elements(layer))) for layer in layers),
+        {kind: text(version) for kind, version in tables.items()},
+    )

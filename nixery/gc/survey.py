@@ -4,17 +4,16 @@ References are read from manifests themselves, wherever they lie: in the entries
 and as blobs that no entry names, which were served once and can be asked for by digest.
 """
 
-import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from nixery import records
 from nixery.cache.manifests import decode as decode_entry
 from nixery.cache.plans import decode as decode_plan
-from nixery.errors import NixeryError
-from nixery.oci import Digest, canonical_json, digest_of, parse_digest
+from nixery.oci import Digest, canonical_json, digest_of
+from nixery.records import digest, elements, is_hex_key, member, members
 from nixery.storage import Object, Stat, Storage, layer_key
 from nixery.tables.published import Published
 
@@ -23,9 +22,6 @@ LARGEST_MANIFEST = 1 << 20
 nothing names are read, to see whether they are manifests."""
 READERS = 16
 """Objects read at once: a bucket answers in some 30 ms, and there are thousands of entries."""
-
-_OUR_KEY = re.compile(r"[0-9a-f]{64}")
-"""Of sha256; the Go server's keys are of sha1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,29 +133,26 @@ def take(storage: Storage) -> Survey:
 
 def references(data: bytes) -> frozenset[Digest] | None:
     """What a manifest or an index refers to; None where it is neither."""
-    try:
-        match json.loads(data):
-            case {"config": {"digest": str(config)}, "layers": list(layers)}:
-                return frozenset(
-                    parse_digest(digest) for digest in (config, *(x["digest"] for x in layers))
-                )
-            case {"manifests": list(manifests)}:
-                return frozenset(parse_digest(child["digest"]) for child in manifests)
-    except (ValueError, LookupError, TypeError, RecursionError, NixeryError):
-        pass
-    return None
+    return records.read(data, _references)
+
+
+def _references(manifest: object) -> frozenset[Digest]:
+    parts = members(manifest)
+    if "config" in parts and "layers" in parts:
+        descriptors = [parts["config"], *elements(parts["layers"])]
+    else:
+        descriptors = elements(member(manifest, "manifests"))
+    return frozenset(digest(member(descriptor, "digest")) for descriptor in descriptors)
 
 
 def is_ours(manifest: bytes) -> bool:
     """Whether this program wrote it: Go orders an object's members by their declaration."""
-    try:
-        return canonical_json(json.loads(manifest)) == manifest
-    except (ValueError, RecursionError):
-        return False
+    return records.read(manifest, canonical_json) == manifest
 
 
 def is_our_key(key: str) -> bool:
-    return _OUR_KEY.fullmatch(key.rpartition("/")[2]) is not None
+    """The Go server's keys are of sha1, and so have 40 digits."""
+    return is_hex_key(key.rpartition("/")[2])
 
 
 def _images(
@@ -211,10 +204,8 @@ def _loose_manifests(
 
 def _build(found: Object) -> Build:
     """The Go server's entries name their layer in the same way."""
-    try:
-        return Build(found.stat, parse_digest(json.loads(found.data)["digest"]))
-    except (ValueError, LookupError, TypeError, RecursionError, NixeryError):
-        return Build(found.stat, None)
+    layer = records.read(found.data, lambda entry: digest(member(entry, "digest")))
+    return Build(found.stat, layer)
 
 
 def _used_tables(storage: Storage, plans: Iterable[Stat]) -> dict[str, frozenset[str]]:
@@ -230,7 +221,7 @@ def _by_digest(stats: Iterable[Stat], prefix: str) -> dict[Digest, Stat]:
     return {
         Digest(f"sha256:{stat.key.removeprefix(prefix)}"): stat
         for stat in stats
-        if _OUR_KEY.fullmatch(stat.key.removeprefix(prefix))
+        if is_hex_key(stat.key.removeprefix(prefix))
     }
 
 

@@ -1,6 +1,5 @@
 """Manifests: by tag from the builder, by digest from the storage."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Protocol
@@ -9,7 +8,7 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nixery import image
+from nixery import image, records
 from nixery.builder import Image
 from nixery.errors import FormatUnavailable, ManifestUnknown
 from nixery.http import conditional
@@ -97,11 +96,7 @@ def _origin(source: ResolvedSource) -> dict[str, str]:
 
 def _media_type(data: bytes) -> str | None:
     """What the manifest says it is; None for anything that is no image manifest."""
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError):  # a blob of a million brackets is no manifest either
-        return None
-    match content:
+    match records.read(data, records.members):
         case {"mediaType": str(media_type)} if media_type in _MEDIA_TYPES:
             return media_type
     return None

@@ -9,17 +9,21 @@ elsewhere: what cannot be parsed is no table, and never an error.
 """
 
 import hashlib
-import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from nixery.closure import StorePath
 from nixery.layers.names import full_name, name, unversioned
 from nixery.oci import canonical_json
+from nixery.records import Malformed, elements, member, members, natural, read, text
 
 FORMAT = 1
 """Of the table of units; another number is no table that this program reads."""
+LARGEST = 64 << 20
+"""Bytes; the counts of 100,000 packages take 3 MB."""
+
+_BUDGET = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Units:
     _shelves: Mapping[int | None, Mapping[str, int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Raises ValueError or IndexError where a name or a unit is in two places."""
+        """Raises ValueError where a name or a unit is in two places, or a unit does not exist."""
         budgets: list[int | None] = [None, *self.unions]
         shelves = {budget: self._by_name(self.unions.get(budget or 0, ())) for budget in budgets}
         object.__setattr__(self, "_shelves", shelves)
@@ -77,8 +81,8 @@ class Units:
         shelf = list(range(len(self.units)))
         for union in unions:
             for unit in union:
-                if unit < 0 or shelf[unit] != unit:
-                    raise ValueError(f"unit {unit} is in two unions, or in none")
+                if not 0 <= unit < len(shelf) or shelf[unit] != unit:
+                    raise ValueError(f"unit {unit} is in two unions, or does not exist")
                 shelf[unit] = min(union)
         by_name = {known: shelf[unit] for unit, names in enumerate(self.units) for known in names}
         if len(by_name) != sum(map(len, self.units)):
@@ -102,10 +106,11 @@ def encode_popularity(popularity: Popularity) -> bytes:
 
 def parse_popularity(data: bytes) -> Popularity | None:
     """From ``{name: count}``; None for anything else."""
-    content = _json(data)
-    if not isinstance(content, dict) or not all(map(_is_count, content.values())):
-        return None
-    return Popularity(content)
+    return read(data, _popularity, largest=LARGEST)
+
+
+def _popularity(table: object) -> Popularity:
+    return Popularity({full: natural(count) for full, count in members(table).items()})
 
 
 def encode_units(units: Units) -> bytes:
@@ -115,46 +120,31 @@ def encode_units(units: Units) -> bytes:
 
 def parse_units(data: bytes) -> Units | None:
     """From what ``encode_units`` gives; None for anything else."""
-    try:
-        match _json(data):
-            case {"format": int(found), "units": list(units), "unions": dict(unions)} if (
-                found == FORMAT
-            ):
-                return Units(
-                    tuple(tuple(map(_text, names)) for names in units),
-                    {
-                        int(budget): tuple(tuple(map(_index, union)) for union in planned)
-                        for budget, planned in unions.items()
-                    },
-                )
-    except (ValueError, TypeError, IndexError):
-        pass
-    return None
+    return read(data, _units, largest=LARGEST)
+
+
+def _units(table: object) -> Units:
+    if natural(member(table, "format")) != FORMAT:
+        raise Malformed("a format of another version")
+    units = elements(member(table, "units"))
+    unions = members(member(table, "unions"))
+    return Units(
+        tuple(tuple(map(text, elements(names))) for names in units),
+        {_budget(budget): tuple(map(_union, elements(found))) for budget, found in unions.items()},
+    )
+
+
+def _union(units: object) -> tuple[int, ...]:
+    return tuple(map(natural, elements(units)))
+
+
+def _budget(name: str) -> int:
+    # int() takes "1_0", " 1" and digits of other scripts as well.
+    if not _BUDGET.fullmatch(name):
+        raise Malformed("a budget is a number of layers")
+    return int(name)
 
 
 def version(data: bytes) -> str:
     """64 hex digits: what the table is called in the storage."""
     return hashlib.sha256(data).hexdigest()
-
-
-def _json(data: bytes) -> Any:  # noqa: ANN401 - JSON has no narrower type before it is looked at
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _index(value: object) -> int:
-    if not _is_count(value):
-        raise TypeError(value)
-    return int(str(value))

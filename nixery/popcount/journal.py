@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from nixery import records
 from nixery.closure import PathInfo, StorePath
-from nixery.popcount.narinfo import SIZES
+from nixery.records import elements, natural, text
 
 
 class Journal:
@@ -44,11 +45,14 @@ class Journal:
             self._lines.write(json.dumps([path, info.size, info.references]) + "\n")
 
     def _read(self, line: str) -> None:
-        try:
-            match json.loads(line):
-                case [str(path), int(size), list(references)] if (
-                    size in SIZES and "".join((path, *references)).isascii()
-                ):
-                    self.known[path] = PathInfo(path, size, tuple(references))
-        except (ValueError, TypeError, RecursionError):
-            pass
+        if info := records.read(line, _info):
+            self.known[info.path] = info
+
+
+def _info(answer: object) -> PathInfo:
+    # Raises ValueError for a list of another length.
+    path, size, references = elements(answer)
+    names = [text(path), *map(text, elements(references))]
+    if not all(map(str.isascii, names)):
+        raise records.Malformed("store paths are ASCII")
+    return PathInfo(names[0], natural(size), tuple(names[1:]))

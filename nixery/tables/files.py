@@ -12,15 +12,12 @@ from nixery.tables.record import decode, encode
 
 def recognise(data: bytes) -> tuple[Kind, bytes] | None:
     """What kind of table it is, with its canonical form; None for what is none."""
-    try:
-        if units := parse_units(data):
-            return "units", encode_units(units)
-        if start := decode(data):
-            return "start", encode(start[0])
-        if (popularity := parse_popularity(data)) is not None:
-            return "popularity", encode_popularity(popularity)
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON may have and UTF-8 not
-        pass
+    if units := parse_units(data):
+        return "units", encode_units(units)
+    if start := decode(data):
+        return "start", encode(start[0])
+    if (popularity := parse_popularity(data)) is not None:
+        return "popularity", encode_popularity(popularity)
     return None
 
 

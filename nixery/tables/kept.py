@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import TypedDict
 
 from nixery.errors import ConfigurationError
+from nixery.records import is_hex_key
 from nixery.storage import Stat, Storage
 from nixery.tables.files import make_current
-from nixery.tables.published import KINDS, Kind, Published, is_version, table_key
+from nixery.tables.published import KINDS, Kind, Published, table_key
 
 
 class Kept(TypedDict):
@@ -78,7 +79,7 @@ def _entry(storage: Storage, kind: Kind) -> Entry:
         "others": [
             {"version": version, "size": stat.size, "stored": _time(stat)}
             for version, stat in sorted(others, key=lambda other: (-other[1].modified, other[0]))
-            if is_version(version)
+            if is_hex_key(version)
         ],
     }
 

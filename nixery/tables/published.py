@@ -8,16 +8,16 @@ still the one that was seen: of two replicas that publish at once one wins, and 
 what that one chose. A storage that keeps no conditions has the last one win; still all agree.
 """
 
-import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import structlog
 
+from nixery import records
 from nixery.layers.tables import version as version_of
 from nixery.oci import canonical_json
+from nixery.records import hex_key, is_hex_key, member
 from nixery.storage import Condition, Stat, Storage
 
 log = structlog.get_logger()
@@ -25,8 +25,6 @@ log = structlog.get_logger()
 Kind = Literal["popularity", "units", "start"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CURRENT = "current"
-
-_VERSION = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +37,6 @@ class Pointer:
     """None where there is no such object."""
 
 
-def is_version(text: str) -> bool:
-    return bool(_VERSION.fullmatch(text))
-
-
 def pointer_key(kind: str) -> str:
     return f"tables/{kind}/{CURRENT}"
 
@@ -53,11 +47,7 @@ def table_key(kind: str, version: str) -> str:
 
 def decode_pointer(data: bytes) -> str | None:
     """The version it names; None where it cannot be read."""
-    try:
-        version = json.loads(data)["version"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return None
-    return version if isinstance(version, str) and is_version(version) else None
+    return records.read(data, lambda pointer: hex_key(member(pointer, "version")))
 
 
 class Published:
@@ -72,7 +62,7 @@ class Published:
 
     def read(self, kind: Kind, version: str) -> bytes | None:
         """The table's bytes; None where it is gone, or is not what its name says."""
-        if not is_version(version):
+        if not is_hex_key(version):
             return None
         found = self._storage.read(table_key(kind, version))
         return found.data if found and version_of(found.data) == version else None

@@ -4,15 +4,17 @@
  "packages": [1], "paths": [["/nix/store/…-glibc-2.38", 30000000, []], ["…-git", 9000000, [0]]]}
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from nixery import records
 from nixery.closure import Closure, PathInfo, StorePath
-from nixery.errors import NixeryError
-from nixery.oci import Digest, canonical_json, parse_digest
+from nixery.oci import Digest, canonical_json
+from nixery.records import Malformed, digest, elements, member, natural, text
 
 FORMAT = 1
+LARGEST = 64 << 20
+"""Bytes; the starting list of a whole channel has some 10 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +40,30 @@ def encode(asked: Asked, manifests: Iterable[Digest] = ()) -> bytes:
     )
 
 
-def decode(data: bytes) -> tuple[Asked, tuple[Digest, ...]] | None:
+def decode(data: bytes | str) -> tuple[Asked, tuple[Digest, ...]] | None:
     """With the digests of the image's manifests; None for anything else."""
-    try:
-        content = json.loads(data)
-        if content["format"] != FORMAT:
-            return None
-        paths = [_text(path) for path, _, _ in content["paths"]]
-        infos = tuple(
-            PathInfo(path, _number(size), tuple(paths[_number(n)] for n in references))
-            for path, size, references in content["paths"]
-        )
-        packages = tuple(paths[_number(n)] for n in content["packages"])
-        manifests = tuple(parse_digest(_text(digest)) for digest in content["manifests"])
-    except (ValueError, LookupError, TypeError, RecursionError, NixeryError):
-        return None
-    return (Asked(packages, Closure(infos)), manifests) if len(set(paths)) == len(paths) else None
+    return records.read(data, _asked, largest=LARGEST)
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    value.encode()  # raises ValueError for half of a surrogate pair, which JSON may have
-    return value
+def _asked(record: object) -> tuple[Asked, tuple[Digest, ...]]:
+    if natural(member(record, "format")) != FORMAT:
+        raise Malformed("a format of another version")
+    # Raises ValueError for lists of another length.
+    entries = [(text(path), size, to) for path, size, to in map(elements, _list(record, "paths"))]
+    paths = [path for path, _, _ in entries]
+    if len(set(paths)) != len(paths):
+        raise Malformed("the same path twice")
+
+    def chosen(numbers: object) -> tuple[StorePath, ...]:
+        found = [natural(number) for number in elements(numbers)]
+        if any(number >= len(paths) for number in found):
+            raise Malformed("a number that no path has")
+        return tuple(paths[number] for number in found)
+
+    infos = tuple(PathInfo(path, natural(size), chosen(to)) for path, size, to in entries)
+    asked = Asked(chosen(member(record, "packages")), Closure(infos))
+    return asked, tuple(map(digest, _list(record, "manifests")))
 
 
-def _number(value: object) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 63:
-        raise ValueError(value)
-    return value
+def _list(record: object, name: str) -> list[object]:
+    return elements(member(record, name))
