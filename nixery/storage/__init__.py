@@ -133,7 +133,11 @@ class Storage(Protocol):
     def stat(self, key: str) -> Stat | None: ...
 
     def read(self, key: str) -> Object | None:
-        """A small object, whole, or None."""
+        """A small object, whole, or None.
+
+        One of more than ``LARGEST_READ`` bytes comes without its data: it is nothing that this
+        program wrote, and must not fill the memory of whoever looks at it.
+        """
 
     def pieces(self, stat: Stat) -> Iterator[bytes]:
         """An object of any size, as it is, unchecked.
@@ -175,6 +179,8 @@ class Storage(Protocol):
         """Raises NixeryError where it cannot be used now. Cheap: probes ask every few seconds."""
 
 
+LARGEST_READ = 64 << 20
+"""Bytes of a small object; tables are the largest, and have some megabytes."""
 FRESH = 3_600.0
 """Seconds; far less than gc leaves everything alone for."""
 

@@ -27,7 +27,17 @@ from nixery.disk import room_at
 from nixery.errors import ConfigurationError, StorageUnavailable
 from nixery.locks import Lock, locked
 from nixery.oci import Digest, hexdigits
-from nixery.storage import Blob, Buffer, Condition, LocalFile, Location, Object, Stat, layer_key
+from nixery.storage import (
+    LARGEST_READ,
+    Blob,
+    Buffer,
+    Condition,
+    LocalFile,
+    Location,
+    Object,
+    Stat,
+    layer_key,
+)
 from nixery.storage.durable import (
     failures_are_told,
     make_directory,
@@ -87,7 +97,8 @@ class FilesystemStorage:
     def read(self, key: str) -> Object | None:
         path = self._directory / key
         with failures_are_told(), suppress(FileNotFoundError), path.open("rb") as file:
-            return Object(file.read(), _stat(key, os.fstat(file.fileno())))
+            found = _stat(key, os.fstat(file.fileno()))
+            return Object(file.read() if found.size <= LARGEST_READ else b"", found)
         return None
 
     def pieces(self, stat: Stat) -> Iterator[bytes]:

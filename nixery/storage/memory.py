@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from nixery.oci import Digest, hexdigits
-from nixery.storage import Blob, Buffer, Condition, Content, Location, Object, Stat, layer_key
+from nixery.storage import (
+    LARGEST_READ,
+    Blob,
+    Buffer,
+    Condition,
+    Content,
+    Location,
+    Object,
+    Stat,
+    layer_key,
+)
 
 
 class MemoryStorage:
@@ -46,7 +56,9 @@ class MemoryStorage:
 
     def read(self, key: str) -> Object | None:
         stat = self.stat(key)
-        return Object(self.objects[key], stat) if stat else None
+        if stat is None:
+            return None
+        return Object(self.objects[key] if stat.size <= LARGEST_READ else b"", stat)
 
     def pieces(self, stat: Stat) -> Iterator[bytes]:
         if stat.key not in self.objects:

@@ -15,7 +15,16 @@ from requests import Response
 
 from nixery.errors import ConfigurationError
 from nixery.oci import Digest, hexdigits
-from nixery.storage import Condition, Location, Object, Redirect, Remote, Stat, layer_key
+from nixery.storage import (
+    LARGEST_READ,
+    Condition,
+    Location,
+    Object,
+    Redirect,
+    Remote,
+    Stat,
+    layer_key,
+)
 from nixery.storage.clock import ServerClock
 from nixery.storage.gcs.client import OpenBucket
 from nixery.storage.gcs.failures import (
@@ -75,7 +84,8 @@ class GcsStorage:
                     return None
                 stat = _stat(found)  # downloading writes what its headers say, or do not, over it
                 try:
-                    return Object(self._download(found), stat)
+                    small = stat.size <= LARGEST_READ
+                    return Object(self._download(found) if small else b"", stat)
                 except (NotFound, PreconditionFailed, DataCorruption):
                     # Replaced since it was looked at, or not what the bucket's checksum says.
                     if attempt == TRIES:

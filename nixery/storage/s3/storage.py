@@ -10,7 +10,16 @@ import structlog
 
 from nixery.errors import NixeryError
 from nixery.oci import Digest, hexdigits
-from nixery.storage import Condition, Location, Object, Redirect, Remote, Stat, layer_key
+from nixery.storage import (
+    LARGEST_READ,
+    Condition,
+    Location,
+    Object,
+    Redirect,
+    Remote,
+    Stat,
+    layer_key,
+)
 from nixery.storage.clock import ServerClock
 from nixery.storage.patience import Patience
 from nixery.storage.s3.client import Client
@@ -202,6 +211,9 @@ class S3Storage:
     def _get(self, key: str, **parameters: str) -> tuple[dict[str, Any], bytes]:
         """Reading the body belongs to the attempt: it may break as well."""
         found = self._client.get_object(**self._place(key), **parameters)
+        if found["ContentLength"] > LARGEST_READ:
+            found["Body"].close()
+            return found, b""
         return found, found["Body"].read()
 
     def _pieces(self, key: str, etag: str, start: int, length: int) -> Iterator[bytes]:

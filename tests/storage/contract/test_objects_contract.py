@@ -3,7 +3,7 @@
 import pytest
 
 from nixery.errors import StorageUnavailable
-from nixery.storage import Condition, layer_key, put
+from nixery.storage import LARGEST_READ, Condition, layer_key, put
 
 
 def test_small_objects_are_replaced_whole(storage):
@@ -115,3 +115,15 @@ def test_what_is_gone_has_no_pieces(storage):
 
 def keys(found):
     return sorted(stat.key for stat in found)
+
+
+def test_an_object_that_is_far_too_large_is_not_taken_into_memory(storage):
+    """It can be seen, and so replaced by what belongs there."""
+    with storage.stage() as staging:
+        for _ in range(LARGEST_READ >> 20):
+            staging.write(bytes(1 << 20))
+        staging.write(b"!")
+        blob = staging.publish()
+    found = storage.read(layer_key(blob.digest))
+    assert (found.data, found.stat.size) == (b"", LARGEST_READ + 1)
+    assert found.stat.version == storage.stat(layer_key(blob.digest)).version
