@@ -30,7 +30,8 @@ def locked(path: Path, lock: Lock = Lock.EXCLUSIVE, *, create: bool = False) -> 
 @contextmanager
 def lockable(path: Path, *, create: bool = False) -> Iterator[int]:
     """An open descriptor; what is locked by it is free again after the block."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    # Without waiting for a writer, should somebody have put a fifo there.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (os.O_CREAT if create else 0)
     descriptor = os.open(path, flags, 0o644)
     try:
         yield descriptor

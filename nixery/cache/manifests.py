@@ -23,6 +23,7 @@ from nixery.cache.recent import Recent
 from nixery.manifest import Manifest, blobs_of
 from nixery.oci import Descriptor, Format, canonical_json, digest_of
 from nixery.records import hex_key, member, members, text
+from nixery.regular import open_regular
 from nixery.storage import Storage
 
 log = structlog.get_logger()
@@ -77,7 +78,7 @@ class ManifestCache:
     def find(self, key: str) -> tuple[CachedImage, Tier] | None:
         """From the state directory, then from the storage."""
         with suppress(OSError):
-            if found := decode((self._directory / key).read_bytes()):
+            if found := decode(_read(self._directory / key)):
                 self._memory.put(key, found)
                 return found, "local"
         stored = self._storage.read(f"manifests/{key}")
@@ -113,6 +114,11 @@ class ManifestCache:
         if next(self._added) % max(1, self._kept // 10) == 0:
             with suppress(OSError):
                 _trim(self._directory, self._kept)
+
+
+def _read(copy: Path) -> bytes:
+    with os.fdopen(open_regular(copy), "rb") as file:
+        return file.read(records.LARGEST)
 
 
 def encode(image: CachedImage) -> bytes:
@@ -155,7 +161,7 @@ def _trim(directory: Path, kept: int) -> None:
         for entry in entries:
             if not entry.name.startswith("."):
                 with suppress(FileNotFoundError):
-                    written.append((entry.stat().st_mtime_ns, entry.path))
+                    written.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
     for _, path in sorted(written, reverse=True)[kept:]:
         with suppress(OSError):
             Path(path).unlink()

@@ -11,6 +11,7 @@ from nixery.errors import BlobUnknown
 from nixery.http.leaving import ClientLeft
 from nixery.http.streams import StreamResponse
 from nixery.http.zerocopy import ZERO_COPY
+from nixery.regular import open_regular
 from nixery.storage import LocalFile
 
 PIECE = 1024 * 1024
@@ -86,7 +87,7 @@ def pieces(path: Path, size: int, start: int, stop: int) -> Iterator[bytes]:
 
 def _open(path: Path, size: int) -> int:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular(path)
     except FileNotFoundError:
         raise BlobUnknown("the blob was removed a moment ago") from None
     if os.fstat(descriptor).st_size != size:

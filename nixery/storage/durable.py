@@ -2,6 +2,7 @@
 
 import errno
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,16 @@ def make_directory(directory: Path) -> None:
         sync_directory(parent)
 
 
+def replace(source: Path, target: Path, *, aside: Path) -> None:
+    """Rename a file over whatever has its name; a directory there is moved ``aside`` first."""
+    try:
+        source.rename(target)
+    except IsADirectoryError:
+        make_directory(aside)
+        target.rename(aside / f"{target.name}.{uuid.uuid4().hex}")
+        source.rename(target)
+
+
 @contextmanager
 def failures_are_told() -> Iterator[None]:
     """A full disk or an exhausted quota becomes StorageFull, any other failure StorageUnavailable.
@@ -44,8 +55,13 @@ def failures_are_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(
-                "the registry's disk is full; images that are stored can still be pulled"
-            ) from error
-        raise StorageUnavailable(f"the registry's disk cannot be used: {error.strerror}") from error
+        raise failure(error) from error
+
+
+def failure(error: OSError) -> StorageFull | StorageUnavailable:
+    """See ``failures_are_told``."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull(
+            "the registry's disk is full; images that are stored can still be pulled"
+        )
+    return StorageUnavailable(f"the registry's disk cannot be used: {error.strerror}")

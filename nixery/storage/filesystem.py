@@ -9,6 +9,9 @@ them with a plain write (measured on ext4 and XFS).
 share the directory agree through a lock on ``.lock``: whoever removes or replaces on a condition
 holds it alone, whoever adds holds it together with others.
 
+Only regular files are objects: fifos, devices, directories and symbolic links in the place of one
+are treated as absent, and replaced by what is written under their name.
+
 Disks rot: a blob is hashed again the first time this process serves it, and is put into
 ``quarantine/`` if its content is not what its name says.
 """
@@ -20,6 +23,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import structlog
 
@@ -27,6 +31,7 @@ from nixery.disk import room_at
 from nixery.errors import ConfigurationError, StorageUnavailable
 from nixery.locks import Lock, locked
 from nixery.oci import Digest, hexdigits
+from nixery.regular import look, open_regular
 from nixery.storage import (
     LARGEST_READ,
     Blob,
@@ -39,8 +44,10 @@ from nixery.storage import (
     layer_key,
 )
 from nixery.storage.durable import (
+    failure,
     failures_are_told,
     make_directory,
+    replace,
     sync_directory,
     write_all,
 )
@@ -48,6 +55,10 @@ from nixery.storage.durable import (
 log = structlog.get_logger()
 
 PIECE = 1 << 20
+DEPTH = 2
+"""Directories in a key, at most: ``tables/<kind>/<version>``."""
+TOLD = 100
+"""Files that are not regular, of which a process writes to its log; others may make many."""
 
 
 class FilesystemStorage:
@@ -60,6 +71,7 @@ class FilesystemStorage:
         self._directory = directory
         self._prefix = f"{directory}/"
         self._verified: dict[Digest, str] = {}
+        self._ignored: set[str] = set()
 
     @contextmanager
     def stage(self) -> Iterator["_Staging"]:
@@ -90,19 +102,19 @@ class FilesystemStorage:
     def stat(self, key: str) -> Stat | None:
         try:
             # A pull looks at a hundred of them: joining strings costs a fifth of joining paths.
-            return _stat(key, os.stat(self._prefix + key))  # noqa: PTH116
-        except FileNotFoundError:
-            return None
+            status = look(self._prefix + key)
+        except OSError as error:
+            raise failure(error) from error
+        return _stat(key, status) if status else None
 
     def read(self, key: str) -> Object | None:
-        path = self._directory / key
-        with failures_are_told(), suppress(FileNotFoundError), path.open("rb") as file:
+        with failures_are_told(), suppress(FileNotFoundError), self._opened(key) as file:
             found = _stat(key, os.fstat(file.fileno()))
             return Object(file.read() if found.size <= LARGEST_READ else b"", found)
         return None
 
     def pieces(self, stat: Stat) -> Iterator[bytes]:
-        with (self._directory / stat.key).open("rb") as file:
+        with self._opened(stat.key) as file:
             while piece := file.read(PIECE):
                 yield piece
 
@@ -118,12 +130,18 @@ class FilesystemStorage:
                 return self.place(staging, key)
 
     def list(self, prefix: str) -> Iterator[Stat]:
-        with suppress(FileNotFoundError):
-            for entry in os.scandir(self._directory / prefix):
-                if entry.is_dir(follow_symlinks=False):
-                    yield from self.list(f"{prefix}{entry.name}/")
-                elif found := self.stat(prefix + entry.name):
+        with (
+            failures_are_told(),
+            suppress(FileNotFoundError, NotADirectoryError),
+            os.scandir(self._directory / prefix) as entries,
+        ):
+            for entry in entries:
+                if found := self.stat(prefix + entry.name):
                     yield found
+                elif entry.is_dir(follow_symlinks=False) and prefix.count("/") < DEPTH:
+                    yield from self.list(f"{prefix}{entry.name}/")
+                else:
+                    self._ignore(entry.path)
 
     def delete(self, stat: Stat) -> bool:
         with failures_are_told(), self._locked(Lock.EXCLUSIVE):
@@ -136,7 +154,7 @@ class FilesystemStorage:
 
     def touch(self, stat: Stat) -> Stat | None:
         with failures_are_told(), suppress(FileNotFoundError), self._locked(Lock.SHARED):
-            os.utime(self._directory / stat.key)
+            os.utime(self._directory / stat.key, follow_symlinks=False)
         touched = self.stat(stat.key)
         digest = Digest("sha256:" + stat.key.removeprefix("layers/"))
         if touched and self._verified.get(digest) == stat.version:
@@ -148,7 +166,7 @@ class FilesystemStorage:
         with failures_are_told():
             target = self._made("quarantine") / hexdigits(digest)
             with suppress(FileNotFoundError), self._locked(Lock.EXCLUSIVE):
-                (self._directory / layer_key(digest)).rename(target)
+                replace(self._directory / layer_key(digest), target, aside=target.parent)
                 os.utime(target)  # from now on it is kept for a while
 
     def now(self) -> float:
@@ -185,7 +203,7 @@ class FilesystemStorage:
         """Rename a synced file to its place, durably."""
         target = self._directory / key
         self._made(str(Path(key).parent))
-        staging.path.rename(target)
+        replace(staging.path, target, aside=self._directory / "quarantine")
         sync_directory(target.parent)
         return _stat(key, os.fstat(staging.descriptor))
 
@@ -194,6 +212,16 @@ class FilesystemStorage:
         if isinstance(condition, Condition):
             return found is None
         return found is not None and found.version == condition.version
+
+    def _ignore(self, path: str) -> None:
+        if path not in self._ignored and len(self._ignored) < TOLD and os.path.lexists(path):
+            self._ignored.add(path)
+            # Its name may hold what no log can.
+            log.warning("not a regular file, ignored", path=ascii(path))
+
+    def _opened(self, key: str) -> BinaryIO:
+        """For reading. Raises FileNotFoundError where there is no regular file."""
+        return os.fdopen(open_regular(self._directory / key), "rb")
 
     def _made(self, name: str) -> Path:
         """Not remembered: a directory that somebody removes comes back."""
@@ -239,7 +267,7 @@ def _stat(key: str, status: os.stat_result) -> Stat:
 
 def _hashes_to(path: Path, digest: Digest) -> bool:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == hexdigits(digest)
     except FileNotFoundError:
         return False

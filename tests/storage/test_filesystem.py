@@ -114,11 +114,12 @@ def test_a_disk_that_takes_nothing_is_told_as_that(tmp_path, monkeypatch, code, 
 @pytest.mark.parametrize(
     ("call", "fails"),
     [
-        (lambda storage, stat: storage.read(stat.key), "pathlib.Path.open"),
+        (lambda storage, stat: storage.stat(stat.key), "os.lstat"),
+        (lambda storage, stat: storage.read(stat.key), "os.open"),
         (lambda storage, stat: storage.touch(stat), "os.utime"),
         (lambda storage, stat: storage.delete(stat), "os.unlink"),
     ],
-    ids=["read", "touch", "delete"],
+    ids=["stat", "read", "touch", "delete"],
 )
 def test_whatever_it_fails_at(tmp_path, monkeypatch, call, fails):
     storage = FilesystemStorage(tmp_path)
