@@ -20,10 +20,11 @@ ENVIRON = {
 class Repository:
     """What a forge would serve, with a work tree to make commits in."""
 
-    def __init__(self, path: Path, *, branch: str = "main") -> None:
+    def __init__(self, path: Path, *, branch: str = "main", objects: str = "sha1") -> None:
+        """``objects``: how they are named, ``sha1`` or ``sha256``."""
         self.path = path
         path.mkdir(parents=True)
-        self.git("init", "--quiet", f"--initial-branch={branch}")
+        self.git("init", "--quiet", f"--initial-branch={branch}", f"--object-format={objects}")
 
     def git(self, *arguments: str, stdin: bytes | None = None) -> str:
         done = subprocess.run(

@@ -33,7 +33,7 @@ class ResolvedSource:
     url: str
     """Where it comes from, without user name and password; the Nixery-Source header."""
     revision: str | None
-    """The git commit, 40 hex digits; None for a path, which has none."""
+    """The git commit, 40 or 64 hex digits; None for a path, which has none."""
     identity: str
     """Equal for equal files: the commit, or for a path a digest of how its files look."""
 

@@ -30,7 +30,7 @@ class ChannelSource:
         if not is_branch_name(channel):
             raise ConfigurationError(
                 f"NIXERY_CHANNEL={channel!r} is neither a branch nor a commit; "
-                "expected a name like nixos-unstable, or 40 hex digits"
+                "expected a name like nixos-unstable, or a commit's 40 or 64 hex digits"
             )
         self._channel = channel
         self._remote = remote

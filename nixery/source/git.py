@@ -1,10 +1,10 @@
 """A git repository as package source: the client's tag chooses the revision.
 
-    latest            HEAD of the repository
-    40 hex digits     this commit, if an allowed ref contains it (or the patterns say ``*``)
-    any other tag     the branch of this name, else the tag of this name, if allowed
+    latest                 HEAD of the repository
+    40 or 64 hex digits    this commit, if an allowed ref contains it (or the patterns say ``*``)
+    any other tag          the branch of this name, else the tag of this name, if allowed
 
-So a branch called ``latest``, or one whose name is 40 hex digits, cannot be named; nor can a
+So a branch called ``latest``, or one whose name is 40 or 64 hex digits, cannot be named; nor can a
 branch with a ``/``, which no image tag may hold. HEAD counts as named by its commit.
 """
 

@@ -35,7 +35,8 @@ class History:
         Raises SourceUnavailable, StorageFull.
         """
         wanted = self._allowed.of(listing)
-        if not wanted:
+        # A name of the other length is not in this repository.
+        if all(len(ref.commit) != len(commit) for ref in wanted.values()):
             return False
         if wanted != self._answers_for or len(self._answers) >= MOST_ANSWERS:
             self._answers, self._answers_for = {}, wanted
@@ -46,7 +47,9 @@ class History:
 
     async def _find(self, commit: Commit, wanted: Mapping[str, Ref]) -> bool:
         try:
-            await self._mirror.update(self._allowed.refspecs(wanted), lambda: self._has(wanted))
+            await self._mirror.update(
+                commit, self._allowed.refspecs(wanted), lambda: self._has(wanted)
+            )
             return await self._mirror.has_commit(commit) and await self._leads_to(commit, wanted)
         except GitFailed as error:
             raise self._remote.unavailable(error) from error

@@ -15,7 +15,15 @@ from nixery.flight import Flight, Flights
 from nixery.source.command import HISTORY_SECONDS, LOCAL_SECONDS, GitFailed, GitTimedOut
 from nixery.source.files import locked_long
 from nixery.source.refs import Commit
-from nixery.source.remote import COMMITS_ONLY, FETCH, INIT, Remote, log, refuses_filters
+from nixery.source.remote import (
+    COMMITS_ONLY,
+    FETCH,
+    Remote,
+    has_other_format,
+    init_for,
+    log,
+    refuses_filters,
+)
 
 
 class Mirror:
@@ -28,20 +36,28 @@ class Mirror:
         self._fetches: Flights[object] = Flights()
 
     async def update(
-        self, refspecs: tuple[str, ...], is_current: Callable[[], Awaitable[bool]]
+        self,
+        commit: Commit,
+        refspecs: tuple[str, ...],
+        is_current: Callable[[], Awaitable[bool]],
     ) -> None:
-        """Fetch and prune, unless there is no need to; one fetch for all who ask meanwhile."""
+        """Fetch and prune, unless there is no need to; one fetch for all who ask meanwhile.
+
+        ``commit``: one that is looked for, named as the other side names its objects.
+        """
         # A fetch that was under way may be older than what is asked for: then once more.
         for _ in range(2):
             if await is_current():
                 return
-            if await self._fetch_together(refspecs):
+            if await self._fetch_together(init_for(commit), refspecs):
                 return
 
-    async def _fetch_together(self, refspecs: tuple[str, ...]) -> bool:
+    async def _fetch_together(self, init: tuple[str, ...], refspecs: tuple[str, ...]) -> bool:
         """Whether the fetch began with this call, and not before it."""
         own = object()
-        return own is await self._fetches.run("", lambda flight: self._fetch(flight, refspecs, own))
+        return own is await self._fetches.run(
+            "", lambda flight: self._fetch(flight, init, refspecs, own)
+        )
 
     async def ask(self, *arguments: str, deadline: float = LOCAL_SECONDS) -> bytes:
         """What git prints about the mirror, without any network."""
@@ -49,7 +65,7 @@ class Mirror:
         return output.stdout
 
     async def has_commit(self, commit: Commit) -> bool:
-        # Trees, files and annotated tags have names of 40 digits as well.
+        # Trees, files and annotated tags have such names as well.
         try:
             return await self.ask("cat-file", "-t", commit) == b"commit\n"
         except GitTimedOut:
@@ -58,7 +74,11 @@ class Mirror:
             return False
 
     async def _fetch(
-        self, flight: Flight[object], refspecs: tuple[str, ...], token: object
+        self,
+        flight: Flight[object],
+        init: tuple[str, ...],
+        refspecs: tuple[str, ...],
+        token: object,
     ) -> object:
         """Gives the token back, by which a caller knows whether it was its own fetch."""
         # A first fetch may take longer than any request waits: it goes on without one.
@@ -67,23 +87,24 @@ class Mirror:
         async with locked_long(self.directory):
             await to_thread.run_sync(_sweep, self.directory)
             try:
-                await self._fetch_filtered(refspecs)
+                await self._fetch_filtered(init, refspecs)
             except GitTimedOut:
                 raise
-            except GitFailed:
+            except GitFailed as error:
                 # The other side has just listed its refs. Either the network failed since, or the
-                # mirror is damaged, and then no further fetch will mend it.
-                if await self._is_sound():
+                # mirror is damaged, and then no further fetch will mend it. Nor will one where the
+                # repository was made anew with another object format.
+                if not has_other_format(error.messages) and await self._is_sound():
                     raise
                 log.warning("mirror damaged, made anew", source=self._remote.address.public)
                 await to_thread.run_sync(_empty, self.directory)
-                await self._fetch_filtered(refspecs)
+                await self._fetch_filtered(init, refspecs)
             with suppress(GitFailed):  # a mirror in many small packs is slower, and right
                 await self.ask("gc", "--auto", "--quiet", deadline=HISTORY_SECONDS)
         return token
 
-    async def _fetch_filtered(self, refspecs: tuple[str, ...]) -> None:
-        await self.ask(*INIT)
+    async def _fetch_filtered(self, init: tuple[str, ...], refspecs: tuple[str, ...]) -> None:
+        await self.ask(*init)
         for option in self._filters:
             try:
                 # The commit graph makes "which refs contain it" a matter of milliseconds.

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from nixery.errors import ConfigurationError
 
 Commit = str
-"""40 lower-case hex digits."""
+"""40 lower-case hex digits, or 64 in a repository whose object format is sha256."""
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 # The characters that git refuses in ref names, and a "-" where an option could be read:
 # https://git-scm.com/docs/git-check-ref-format
@@ -93,17 +93,19 @@ class AllowedRefs:
 
 
 def parse_listing(output: bytes) -> dict[str, Ref]:
-    """The refs of ``git ls-remote`` by name; ``NAME^{}`` lines say where a tag leads."""
+    """The refs of ``git ls-remote`` by name; ``NAME^{}`` lines say where a tag leads.
+
+    Other lines are left out: the other side may say what it likes.
+    """
     refs: dict[str, Ref] = {}
     for line in output.decode(errors="surrogateescape").split("\n"):
-        if not line:
-            continue
         oid, _, name = line.partition("\t")
-        if name.endswith("^{}"):
-            tag = refs[name[:-3]]
-            refs[tag.name] = Ref(tag.name, object=tag.object, commit=oid)
-        else:
+        if not COMMIT.fullmatch(oid):
+            continue
+        if not name.endswith("^{}"):
             refs[name] = Ref(name, object=oid, commit=oid)
+        elif tag := refs.get(name[:-3]):
+            refs[tag.name] = Ref(tag.name, object=tag.object, commit=oid)
     return refs
 
 

@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 # Nothing of a template (hooks, attributes) gets into a repository of ours.
 INIT = ("init", "--quiet", "--bare", "--template=")
+_SHA256_DIGITS = 64
 FETCH = (
     "fetch",
     "--quiet",
@@ -39,7 +40,7 @@ class Remote:
         self.address = address
         self.directory = state / hashlib.sha256(address.url.encode()).hexdigest()[:20]
         self.git = Git(address, self.directory, environ)
-        self._filters = True
+        self._fetches_head = True
         self._listings: Flights[Mapping[str, Ref]] = Flights()
         self._rounds: Counter[tuple[str, ...]] = Counter()
         self._turn = asyncio.Semaphore(1)
@@ -82,7 +83,7 @@ class Remote:
 
         Raises SourceUnavailable.
         """
-        if not self._filters:
+        if not self._fetches_head:
             listing = await self.listing((), "HEAD")
             return listing["HEAD"].commit if "HEAD" in listing else None
         async with staged(self.directory) as repository:
@@ -100,11 +101,11 @@ class Remote:
             except GitFailed as error:
                 if "couldn't find remote ref HEAD" in error.messages:
                     return None
-                if refuses_filters(error.messages):
-                    self._filters = False
+                if refuses_filters(error.messages) or has_other_format(error.messages):
+                    self._fetches_head = False
                     return await self.head()
                 raise self.unavailable(error) from error
-            self._filters = not refuses_filters(fetched.messages)
+            self._fetches_head = not refuses_filters(fetched.messages)
         commit = found.stdout.decode().strip()
         return commit if COMMIT.fullmatch(commit) else None
 
@@ -127,6 +128,17 @@ class Remote:
             f"the package source {self.address.public} does not answer{late}: try again later",
             cause="timeout" if late else "unreachable",
         )
+
+
+def init_for(commit: Commit) -> tuple[str, ...]:
+    """Arguments that make a repository which can hold the commit."""
+    # Left out where it is not needed: git before 2.29 does not know the option.
+    return (*INIT, "--object-format=sha256") if len(commit) == _SHA256_DIGITS else INIT
+
+
+def has_other_format(messages: str) -> bool:
+    """Whether two repositories name their objects differently, by sha1 and by sha256."""
+    return "mismatched algorithms" in messages or "with different hash" in messages
 
 
 def refuses_filters(messages: str) -> bool:

@@ -1,6 +1,6 @@
 """The files of single commits, extracted once and kept for a while.
 
-    <state>/sources/<40 hex digits>/source   a commit's files; its time is that of the last use
+    <state>/sources/<commit>/source   a commit's files; its time is that of the last use
     <state>/sources/.staged-*                being fetched and written; locked while its owner lives
 
 The last component is always ``source``: it is part of the store paths of what Nix copies from
@@ -28,7 +28,7 @@ from nixery.source.command import LOCAL_SECONDS, TREE_SECONDS, GitFailed, GitTim
 from nixery.source.files import STAGED, flush, is_full, staged, sweep
 from nixery.source.mirror import Mirror
 from nixery.source.refs import COMMIT, Commit
-from nixery.source.remote import FETCH, INIT, Remote
+from nixery.source.remote import FETCH, Remote, has_other_format, init_for
 
 SPARE_SECONDS = 60.0
 """On top of the longest request, for what happens between resolving and reading."""
@@ -121,7 +121,7 @@ class Trees:
 
     async def _fetch(self, commit: Commit, repository: Path) -> None:
         git = self._remote.git
-        await git.run(*INIT, directory=repository, deadline=LOCAL_SECONDS)
+        await git.run(*init_for(commit), directory=repository, deadline=LOCAL_SECONDS)
         try:
             await git.run(
                 *FETCH, "--depth=1", "--", "origin", f"{commit}:refs/kept/tree",
@@ -130,12 +130,12 @@ class Trees:
         except GitTimedOut:
             raise
         except GitFailed as error:
-            if "not our ref" in error.messages:
+            if "not our ref" in error.messages or has_other_format(error.messages):
                 raise NoSuchCommitError(commit) from error
             if "unadvertised object" not in error.messages:
                 raise
             await self._borrow(commit, repository)
-        # Trees, files and annotated tags have names of 40 digits as well.
+        # Trees, files and annotated tags have such names as well.
         kind = await git.run("cat-file", "-t", commit, directory=repository, deadline=LOCAL_SECONDS)
         if kind.stdout != b"commit\n":
             raise NoSuchCommitError(commit)
@@ -147,7 +147,7 @@ class Trees:
         the repository is fetched, once, and what is new later.
         """
         whole = self._whole
-        await whole.update(("+refs/*:refs/*",), lambda: whole.has_commit(commit))
+        await whole.update(commit, ("+refs/*:refs/*",), lambda: whole.has_commit(commit))
         if not await whole.has_commit(commit):
             raise NoSuchCommitError(commit)
         alternates = repository / "objects" / "info" / "alternates"

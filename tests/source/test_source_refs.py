@@ -59,6 +59,14 @@ def test_listing():
 
 
 @pytest.mark.parametrize(
+    "line", [b"", b"\t", b"no tab", b"ref: refs/heads/x\tHEAD", b"%s\trefs/tags/v1^{}", b"-x\ty"]
+)
+def test_what_is_no_line_of_a_listing_is_left_out(line):
+    line = line.replace(b"%s", A.encode())
+    assert list(parse_listing(b"%s\n%s\tHEAD\n" % (line, A.encode()))) == ["HEAD"]
+
+
+@pytest.mark.parametrize(
     ("patterns", "kinds"),
     [
         (["refs/heads/*", "refs/tags/*"], ("--heads", "--tags")),
