@@ -18,6 +18,7 @@ names now (``commit_of``) and having that commit's files at hand (``trees.py``) 
     trees.py    the files of one commit, kept for a while
     memory.py   what a moving name meant a moment ago
     look.py     whether a local tree is still what it was
+    beside.py   what evaluation may read beside the package set
     files.py    directories that appear whole, and locks
 """
 
@@ -35,7 +36,8 @@ class ResolvedSource:
     revision: str | None
     """The git commit, 40 or 64 hex digits; None for a path, which has none."""
     identity: str
-    """Equal for equal files: the commit, or for a path a digest of how its files look."""
+    """Equal where evaluation may read equal files: the commit, or for a path a digest of how its
+    files look; and how the files look that evaluation may read beside them."""
 
 
 @dataclass(frozen=True, slots=True)

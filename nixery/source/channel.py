@@ -54,7 +54,7 @@ class ChannelSource:
 
     async def read(self, source: ResolvedSource) -> SourceTree:
         try:
-            return await read(source.identity, self._trees, source.url)
+            return await read(source, self._trees)
         except NoSuchCommitError:
             raise self._missing() from None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from nixery.errors import ConfigurationError
 from nixery.source import PackageSource
 from nixery.source.address import parse_address
+from nixery.source.beside import SourceBeside
 from nixery.source.channel import ChannelSource
 from nixery.source.git import GitSource
 from nixery.source.memory import Clock, Memory
@@ -35,14 +36,18 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
 
     ``request_timeout``: seconds for which a request may go on reading what it resolved.
     ``resolve_ttl``: seconds for which a name means what it meant by ``clock``. ``beside``: what
-    else evaluation may read.
+    else evaluation may read; it is looked at again after as many seconds.
 
     Raises ConfigurationError.
     """
     beside = tuple(beside)
     _check_allowed(beside)
+
+    def joined(source: PackageSource) -> PackageSource:
+        return SourceBeside(source, beside, Memory(resolve_ttl, clock)) if beside else source
+
     if path:
-        return PathSource(Path(path), tags, Memory(resolve_ttl, clock), beside)
+        return joined(PathSource(Path(path), tags, Memory(resolve_ttl, clock)))
     address = parse_address(repo or channel_url)
     allowed = AllowedRefs.parse(allowed_refs)
     if shutil.which("git", path=environ.get("PATH")) is None:
@@ -52,8 +57,8 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     trees = Trees(remote, state_dir / "sources", limits)
     commits: Memory[Commit] = Memory(resolve_ttl, clock)
     if repo:
-        return GitSource(remote, allowed, trees, commits)
-    return ChannelSource(channel, remote, tags, trees, commits)
+        return joined(GitSource(remote, allowed, trees, commits))
+    return joined(ChannelSource(channel, remote, tags, trees, commits))
 
 
 def _check_allowed(paths: Iterable[Path]) -> None:

@@ -42,11 +42,10 @@ class GitSource:
         return ResolvedSource(self._remote.address.public, revision=commit, identity=commit)
 
     async def read(self, source: ResolvedSource) -> SourceTree:
-        commit = source.identity
         try:
-            return await read(commit, self._trees, source.url)
-        except NoSuchCommitError:
-            raise unknown(commit, source.url) from None
+            return await read(source, self._trees)
+        except NoSuchCommitError as error:
+            raise unknown(error.commit, source.url) from None
 
     async def commit_of(self, tag: str) -> Commit:
         """What the tag names at this moment; asks the other side every time.
@@ -82,13 +81,14 @@ class GitSource:
         return await self._history.contains(commit, listing)
 
 
-async def read(commit: Commit, trees: Trees, public: str) -> SourceTree:
-    """The package set in the commit's files.
+async def read(source: ResolvedSource, trees: Trees) -> SourceTree:
+    """The package set in the files of the source's commit.
 
     Raises NoSuchCommitError, SourceUnavailable, StorageFull, and EvaluationFailed where the
     commit holds no package set.
     """
-    tree = await trees.read(commit)
+    assert source.revision is not None, "resolved by a source that has commits"
+    tree = await trees.read(source.revision)
     if not (tree / "default.nix").is_file():
-        raise EvaluationFailed(f"revision {commit} of {public} has no default.nix")
+        raise EvaluationFailed(f"revision {source.revision} of {source.url} has no default.nix")
     return SourceTree(path=tree, root=tree)

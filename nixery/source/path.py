@@ -4,11 +4,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from anyio import to_thread
-
 from nixery.errors import ConfigurationError, SourceUnavailable
 from nixery.source import ResolvedSource, SourceTree
-from nixery.source.look import look
+from nixery.source.beside import look_at
 from nixery.source.memory import Memory
 from nixery.source.tags import AllowedTags, unknown
 
@@ -22,21 +20,11 @@ class PathSource:
     read the path itself and what is below.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        tags: Iterable[str],
-        identities: Memory[str],
-        beside: Iterable[Path] = (),
-    ) -> None:
-        """``beside``: what else evaluation may read, and so may change what it gives.
-
-        Raises ConfigurationError where there is no package set.
-        """
+    def __init__(self, path: Path, tags: Iterable[str], identities: Memory[str]) -> None:
+        """Raises ConfigurationError where there is no package set."""
         self._path = path
         self._tags = AllowedTags(tags)
         self._identities = identities
-        self._beside = tuple(beside)
         if problem := _problem(path):
             raise ConfigurationError(f"NIXERY_PKGS_PATH={path}: {problem}")
 
@@ -56,24 +44,12 @@ class PathSource:
 
     async def _identity(self) -> str:
         path = self._place()
-        looks = [await _look("NIXERY_PKGS_PATH", readable_root(path))]
-        looks += [await _look("NIXERY_ALLOWED_PATHS", tree) for tree in self._beside]
-        return " ".join([str(path), *looks])
+        return f"{path} {await look_at('NIXERY_PKGS_PATH', readable_root(path))}"
 
     def _place(self) -> Path:
         if _problem(self._path):
             raise SourceUnavailable("the package set is not in its place: try again later")
         return self._path.resolve()
-
-
-async def _look(setting: str, tree: Path) -> str:
-    try:
-        return await to_thread.run_sync(look, tree)
-    except OSError as error:
-        # Somebody is changing it at this moment, or took it away.
-        raise SourceUnavailable(
-            f"{tree} cannot be read ({error.strerror}), which {setting} names"
-        ) from error
 
 
 def readable_root(path: Path) -> Path:

@@ -42,6 +42,10 @@ _NO_CONVERSION = "* -text -ident -filter !eol !working-tree-encoding\n"
 class NoSuchCommitError(Exception):
     """The other side does not have the commit, or it is no commit."""
 
+    def __init__(self, commit: Commit) -> None:
+        super().__init__(commit)
+        self.commit = commit
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

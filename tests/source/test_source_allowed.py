@@ -1,9 +1,9 @@
-"""NIXERY_ALLOWED_PATHS: what evaluation may read beside the package set must be there."""
+"""NIXERY_ALLOWED_PATHS: what evaluation may read beside the package set, and what changes in it."""
 
 import os
-import time
 
 import pytest
+from clock import Clock
 
 from nixery.errors import ConfigurationError, SourceUnavailable
 from nixery.source.factory import make_source
@@ -19,14 +19,14 @@ def make(request, tmp_path, repository):
         "channel": {"channel": "main", "channel_url": str(repository.path)},
     }
 
-    def make(*beside):
+    def make(*beside, clock=Clock(), ttl=0):  # noqa: B008 - nothing waits for this one
         return make_source(
             **kinds[request.param],
             beside=iter(beside),
             state_dir=tmp_path / "state",
             request_timeout=60,
-            resolve_ttl=0,
-            clock=time.monotonic,
+            resolve_ttl=ttl,
+            clock=clock,
             environ=os.environ,
         )
 
@@ -50,7 +50,25 @@ def test_a_link_into_nowhere_ends_the_start(make, tmp_path):
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("make", ["path"], indirect=True)
+async def test_a_change_is_seen_after_the_time_to_live(make, tmp_path):
+    """The identity tells evaluations apart that are remembered; the revision says which commit."""
+    beside = tmp_path / "beside.nix"
+    beside.write_text("1")
+    clock = Clock()
+    source = make(beside, clock=clock, ttl=60)
+    before = await source.resolve("latest")
+    beside.write_text("2")
+    clock.forward(59)
+    assert await source.resolve("latest") == before
+    clock.forward(1)
+    after = await source.resolve("latest")
+    assert after.identity != before.identity
+    assert (after.url, after.revision) == (before.url, before.revision)
+    assert (await source.read(after)).path.exists()
+    assert await make(beside).resolve("latest") == after  # also after a restart
+
+
+@pytest.mark.anyio
 async def test_what_is_taken_away_later_is_named(make, tmp_path):
     beside = tmp_path / "beside.nix"
     beside.touch()

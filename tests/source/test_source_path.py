@@ -14,8 +14,8 @@ from nixery.source.path import PathSource
 pytestmark = pytest.mark.anyio
 
 
-def path_source(path, tags, *, clock=time.monotonic, ttl=0, beside=()):
-    return PathSource(path, tags, Memory(ttl, clock), beside)
+def path_source(path, tags, *, clock=time.monotonic, ttl=0):
+    return PathSource(path, tags, Memory(ttl, clock))
 
 
 @pytest.fixture
@@ -112,16 +112,6 @@ async def test_an_unchanged_set_keeps_its_identity(package_set):
     """After a restart as well."""
     one = await path_source(package_set, ["latest"]).resolve("latest")
     assert await path_source(package_set, ["latest"]).resolve("latest") == one
-
-
-async def test_what_lies_beside_counts(package_set, tmp_path):
-    """NIXERY_ALLOWED_PATHS: evaluation may read it, so it may change what evaluation gives."""
-    beside = tmp_path / "beside.nix"
-    beside.write_text("1")
-    source = path_source(package_set, ["latest"], beside=[beside])
-    before = await source.resolve("latest")
-    beside.write_text("22")
-    assert await source.resolve("latest") != before
 
 
 async def test_what_git_does_changes_nothing(package_set):
