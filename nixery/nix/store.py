@@ -1,18 +1,19 @@
 """Closures as Nix prints them, and where the files of a store lie. Pure."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from nixery.closure import Closure, PathInfo, StorePath
 from nixery.errors import ConfigurationError, NixeryError
+from nixery.records import elements, member, members, natural, parse, text
 
 STORE_DIR = "/nix/store"
+LARGEST = 1 << 30
+"""Bytes of a closure; Nix writes about one kilobyte for each path."""
 
 
-def parse_closure(text: bytes | str) -> Closure:
+def parse_closure(output: bytes | str) -> Closure:
     """The output of ``nix path-info --json --recursive``, as any version prints it.
 
         2.8     [{"path": "/nix/store/a", "narSize": 1, "references": ["/nix/store/b"]}, …]
@@ -23,29 +24,31 @@ def parse_closure(text: bytes | str) -> Closure:
     for anything else.
     """
     try:
-        infos = tuple(_path_info(path, info) for path, info in _entries(json.loads(text)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        document = parse(output, largest=LARGEST)
+        infos = tuple(_path_info(path, info) for path, info in _entries(document))
+    except ValueError as error:
         raise NixeryError(
             f"Nix printed a closure that cannot be read: {error!r}", cause="unknown_format"
         ) from error
     return Closure(tuple(sorted(infos, key=lambda info: info.path)))
 
 
-def _entries(document: Any) -> Iterator[tuple[str, Mapping[str, Any] | None]]:  # noqa: ANN401 - JSON
+def _entries(document: object) -> Iterator[tuple[str, object]]:
     if isinstance(document, list):
         for entry in document:
-            yield entry["path"], entry if entry.get("valid", True) else None
+            is_valid = members(entry).get("valid", True)
+            yield text(member(entry, "path")), entry if is_valid else None
         return
     # Format 2 has keys that are no paths: version, storeDir and info.
-    yield from document.get("info", document).items()
+    yield from members(members(document).get("info", document)).items()
 
 
-def _path_info(path: str, info: Mapping[str, Any] | None) -> PathInfo:
+def _path_info(path: str, info: object) -> PathInfo:
     if info is None:
         raise NixeryError(f"{path} is not in the store any more", cause="not_valid")
     own = _absolute(path)
-    references = {_absolute(reference) for reference in info["references"]} - {own}
-    return PathInfo(own, int(info["narSize"]), tuple(sorted(references)))
+    references = {_absolute(text(name)) for name in elements(member(info, "references"))} - {own}
+    return PathInfo(own, natural(member(info, "narSize")), tuple(sorted(references)))
 
 
 def _absolute(path: str) -> StorePath:
