@@ -36,6 +36,9 @@ def test_help_names_the_script_and_succeeds(project, name):
         ["bench", "no-such"],
         ["bench", "nosuch"],
         ["demo", "--unknown"],
+        ["fuzz"],
+        ["fuzz", "many"],
+        ["fuzz", "10", "20", "30"],
     ],
     ids=" ".join,
 )

@@ -9,8 +9,9 @@ import json
 import httpx
 import pytest
 from fake_images import FakeImages
+from fuzzing import LARGE_INPUTS, sampled
 from hostile import RAW, every_replaced, json_texts, mutants
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from stored import DAY, Stored, sha
 
@@ -38,6 +39,7 @@ from nixery.tables.files import recognise
 from nixery.tables.published import Published, decode_pointer
 from nixery.verify import verify
 
+pytestmark = LARGE_INPUTS
 NOW = 1_000_000.0
 PATHS = tuple(f"/nix/store/{n}-tool-1.0" for n in range(3))
 CLOSURE = Closure(tuple(PathInfo(path, 1, tuple(PATHS[n + 1 :])) for n, path in enumerate(PATHS)))
@@ -87,7 +89,7 @@ def storage_with(key, data):
 
 @pytest.mark.parametrize("kind", KEYS)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@sampled(40)
 def test_every_reader_survives_any_record(tmp_path_factory, kind, data):
     key = KEYS[kind]
     storage = storage_with(key, data.draw(rotten(SOUND[key])))
@@ -144,7 +146,7 @@ def test_an_unreadable_record_does_not_stay_for_ever(kind):
 
 @pytest.mark.parametrize("kind", TABLES)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@sampled(60)
 def test_images_are_planned_with_any_table(kind, data):
     """Published under its own hash, as anybody with a key to the storage can do it."""
     storage = storage_with("", b"")
@@ -161,7 +163,7 @@ def test_images_are_planned_with_any_table(kind, data):
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@sampled(60)
 def test_any_blob_asked_for_as_a_manifest_is_served_or_unknown(data):
     storage = MemoryStorage(lambda: NOW)
     blob = put(storage, data.draw(rotten(MANIFEST)))
@@ -180,7 +182,7 @@ def test_any_blob_asked_for_as_a_manifest_is_served_or_unknown(data):
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@sampled(100)
 def test_one_line_of_a_journal_does_not_hide_the_others(tmp_path_factory, data):
     good = json.dumps([PATHS[0], 7, [PATHS[1]]]).encode()
     file = tmp_path_factory.mktemp("journal") / "narinfo.jsonl"
