@@ -32,7 +32,9 @@ with subtest("Check that the server has no rights, and cannot get any"):
 
 with subtest("Check that evaluation is confined: the server would not have started otherwise"):
     server = registry.get_unit_property("nixery.service", "MainPID")
-    registry.succeed(f"grep --quiet --null-data --line-regexp NIXERY_CONFINE=1 /proc/{server}/environ")
+    registry.succeed(
+        f"grep --quiet --null-data --line-regexp NIXERY_CONFINE=1 /proc/{server}/environ"
+    )
 
 with subtest("Check that it works all the same"):
     registry.succeed("curl --silent --fail http://registry:8080/v2/hello/manifests/latest")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
 from heapq import nlargest
 
+from nixery import records
 from nixery.closure import Package, parse_derivation, parse_output_name, parse_store_path
 from nixery.errors import Denied, EvaluationFailed, NixeryError, PackageNotFound
 from nixery.nix.text import first_line
@@ -73,12 +74,12 @@ def read(text: bytes, names: Sequence[str]) -> tuple[Package | Refused, ...]:
     Raises EvaluationFailed for anything but such an answer.
     """
     try:
-        match json.loads(text):
+        match records.parse(text, largest=MAX_ANSWER):
             case {"packages": [*entries], "levels": {**levels}} if len(entries) == len(names):
                 return tuple(
                     _entry(name, entry, levels) for name, entry in zip(names, entries, strict=True)
                 )
-    except (ValueError, RecursionError):
+    except records.Malformed:
         pass
     raise EvaluationFailed("the package set gave an answer that cannot be read", cause="answer")
 
@@ -89,7 +90,7 @@ def _entry(name: str, entry: object, levels: Mapping[object, object]) -> Package
             pass
         case {"status": "ok", "drvPath": drv_path, "outputs": [*outputs]}:
             return _package(name, drv_path, outputs)
-        case {"status": "not_found", "level": str(level)}:
+        case {"status": "not_found", "level": str(level)} if _leads_to(level, name):
             siblings = levels.get(level)
             known = siblings[:MAX_COMPARED] if isinstance(siblings, list) else []
             there = tuple(sibling for sibling in known if isinstance(sibling, str))
@@ -99,6 +100,11 @@ def _entry(name: str, entry: object, levels: Mapping[object, object]) -> Package
         case {"status": "unfree" | "broken" | "insecure" | "unsupported" | "failed" as status}:
             return Refused(name, status)
     raise EvaluationFailed(f"package {name!r} gave an answer that cannot be read", cause="answer")
+
+
+def _leads_to(level: str, name: str) -> bool:
+    """Whether so many attributes can have been found on the way to the name."""
+    return not level or level.count(".") < name.count(".")
 
 
 def _package(name: str, drv_path: object, outputs: Sequence[object]) -> Package | Refused:

@@ -185,11 +185,13 @@ def test_a_closure(text):
     assert closure.size >= 0
 
 
-@pytest.mark.xfail(reason="it raises for some answers, until they are parsed into types")
+NAMES = ("git", "xorg.xef", "lib", "bad")
+
+
 @given(json_like(ANSWER))
 @sampled(300)
 def test_an_answer_of_an_evaluation(text):
-    found = outcome(lookup.read, text, NixeryError)
+    found = outcome(lambda text: lookup.read(text, NAMES), text, NixeryError)
     if isinstance(found, NixeryError):
         return
     for entry in found:
