@@ -40,6 +40,7 @@ from nixery.storage import Storage
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.storage.patience import PATIENT, Patience
 from nixery.tables.planning import PlanningTables
+from nixery.verifier import Verifier
 
 log = structlog.get_logger()
 
@@ -51,6 +52,7 @@ class Parts:
     """What a program of this package works with."""
 
     storage: Storage
+    verifier: Verifier
     source: PackageSource
     nix: Nix
     workers: Workers
@@ -68,7 +70,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
     nix = open_nix(settings, environ)
     workers = Workers(settings.pack_workers)
     packer = make_packer(settings, workers)
-    presence = Presence(storage, time.monotonic)
+    presence, verifier = Presence(storage, time.monotonic), Verifier(storage)
     leases = Leases(storage)
     keeper = Keeper(storage, leases, settings.storage_max_bytes)
     tables = PlanningTables(
@@ -85,7 +87,9 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
         packer=packer,
         roots=open_roots(settings),
         caches=Caches(
-            images=KnownImages(ManifestCache(storage, settings.state_dir / "manifests"), presence),
+            images=KnownImages(
+                ManifestCache(storage, settings.state_dir / "manifests"), presence, verifier
+            ),
             evaluations=Evaluations(
                 time.monotonic, settings.resolve_ttl if settings.allowed_uris else None
             ),
@@ -108,7 +112,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
     answers = Answers(
         builder, Failures(time.monotonic), settings.request_timeout, settings.max_dots
     )
-    return Parts(storage, source, nix, workers, keeper, tables, disk, builder, answers)
+    return Parts(storage, verifier, source, nix, workers, keeper, tables, disk, builder, answers)
 
 
 def make_tools(settings: Settings, environ: Mapping[str, str]) -> Tools:

@@ -92,6 +92,7 @@ def make_app(
             # What still waits is lost: a server that ends does not wait for a bucket that hangs.
             stack.callback(marking.shutdown, wait=False, cancel_futures=True)
             stack.enter_context(parts.workers)
+            await stack.enter_async_context(parts.verifier)
             await stack.enter_async_context(parts.tables.opened())
             await stack.enter_async_context(parts.builder.opened())
             await stack.enter_async_context(parts.answers.opened())
@@ -110,5 +111,6 @@ def make_app(
         on_pull=PullMarks(parts.storage, time.time, marking.submit).note,
         probes=probes,
         drain=drain,
+        verifier=parts.verifier,
         lifespan=lifespan,
     )

@@ -31,6 +31,7 @@ from nixery.oci import Format, hexdigits
 from nixery.roots import Roots
 from nixery.storage.memory import MemoryStorage
 from nixery.tables.planning import PlanningTables
+from nixery.verifier import Verifier
 
 LIMITS = Limits(builds=2, pack_workers=2, layering="units", layer_budget=94)
 
@@ -74,7 +75,9 @@ class Registry:
             packer=self.packer,
             roots=Roots(state / "roots"),
             caches=Caches(
-                images=KnownImages(manifests, Presence(self.storage, self.clock)),
+                images=KnownImages(
+                    manifests, Presence(self.storage, self.clock), Verifier(self.storage)
+                ),
                 evaluations=Evaluations(self.clock, None),
                 plans=Plans(self.storage),
                 layers=LayerCache(self.storage),

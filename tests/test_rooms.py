@@ -20,7 +20,7 @@ FLOORS = [
     ["tables"],
     ["pulled", "assembler"],
     ["nix", "layers", "archive", "cache", "lease"],
-    ["manifest"],
+    ["manifest", "verifier"],
     ["image", "source", "closure", "storage", "roots"],
     ["records"],
     [

@@ -6,18 +6,29 @@ import structlog
 from nixery.cache.manifests import CachedImage, ManifestCache, Tier
 from nixery.cache.presence import Presence
 from nixery.errors import StorageFull, StorageUnavailable
+from nixery.oci import Descriptor
+from nixery.verifier import Verifier
 
 log = structlog.get_logger()
 
+Found = tuple[CachedImage, Tier]
+
 
 class KnownImages:
-    def __init__(self, manifests: ManifestCache, presence: Presence) -> None:
+    def __init__(self, manifests: ManifestCache, presence: Presence, verifier: Verifier) -> None:
         self._manifests = manifests
         self._presence = presence
+        self._verifier = verifier
 
-    async def find(self, key: str) -> tuple[CachedImage, Tier] | None:
+    async def find(self, key: str) -> Found | None:
         """The image with the place it was found in, if every blob of it can be pulled."""
-        return await anyio.to_thread.run_sync(self._find, key)
+        while True:
+            found, unverified = await anyio.to_thread.run_sync(self._find, key)
+            if not unverified:
+                return found
+            for blob in unverified:
+                await self._verifier.verify(blob.digest)
+            # Damaged ones are in quarantine now: they are missing when this looks again.
 
     async def keep(self, key: str, image: CachedImage) -> None:
         """Only for an image whose blobs are all durable."""
@@ -30,14 +41,16 @@ class KnownImages:
         except (StorageFull, StorageUnavailable) as error:
             log.warning("image is not kept under its source", error=error.message)
 
-    def _find(self, key: str) -> tuple[CachedImage, Tier] | None:
+    def _find(self, key: str) -> tuple[Found | None, tuple[Descriptor, ...]]:
+        """The image if it can be served, and those of its blobs that must be verified first."""
         recalled = self._manifests.recall(key)
-        found: tuple[CachedImage, Tier] | None
-        found = (recalled, "local") if recalled else self._manifests.find(key)
+        found: Found | None = (recalled, "local") if recalled else self._manifests.find(key)
         if found is None:
-            return None
-        if missing := self._presence.missing(found[0].blobs):
-            log.warning("image lost blobs and is made again", blobs=[b.digest for b in missing])
+            return None, ()
+        look = self._presence.look(found[0].blobs)
+        if look.missing:
+            digests = [blob.digest for blob in look.missing]
+            log.warning("image lost blobs and is made again", blobs=digests)
             self._manifests.forget(key)
-            return None
-        return found
+            return None, ()
+        return found, look.unverified

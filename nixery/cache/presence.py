@@ -2,16 +2,34 @@
 
 A manifest promises its blobs, so it is served only when each is there with its size. What the
 store says of a blob (inode and times, or a generation) is remembered: as long as it says the same,
-the blob is the same. When it says something else, the blob is looked at again.
+the blob is the same. When it says something else, the blob must be verified again.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
 
 from nixery.cache.recent import Recent
 from nixery.oci import Descriptor, Digest
-from nixery.storage import Storage, layer_key
+from nixery.storage import Storage, Unverified, layer_key
 
 REMEMBERED = 200_000
+
+
+class _State(Enum):
+    THERE = "can be pulled"
+    GONE = "is not there, or has another size"
+    CHANGED = "written again, or tampered with: only its content says which"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is wrong with some blobs; what is in neither can be pulled."""
+
+    missing: tuple[Descriptor, ...]
+    """Gone, or of another size."""
+    unverified: tuple[Descriptor, ...]
+    """Must be verified first: they were written again since they were seen."""
 
 
 class Presence:
@@ -22,31 +40,36 @@ class Presence:
         self._clock = clock
         self._seen: Recent[Digest, tuple[str, float]] = Recent(REMEMBERED)
 
-    def missing(self, blobs: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
-        """Those that are gone, or not what they were."""
-        return tuple(blob for blob in blobs if not self._is_there(blob))
+    def look(self, blobs: Iterable[Descriptor]) -> Look:
+        """Reads no blob."""
+        states = [(blob, self._state(blob)) for blob in blobs]
+        return Look(
+            missing=tuple(blob for blob, state in states if state is _State.GONE),
+            unverified=tuple(blob for blob, state in states if state is _State.CHANGED),
+        )
 
     def forget(self, digest: Digest) -> None:
         """Somebody did not find it."""
         self._seen.drop(digest)
 
-    def _is_there(self, blob: Descriptor) -> bool:
+    def _state(self, blob: Descriptor) -> _State:
         seen = self._seen.get(blob.digest)
         trusted = self._storage.trusted_seconds
         # Asking a bucket for a hundred blobs at every pull would cost more than the pull.
         if seen and trusted and self._clock() - seen[1] < trusted:
-            return True
+            return _State.THERE
         found = self._storage.stat(layer_key(blob.digest))
         if found is None or found.size != blob.size:
             self._seen.drop(blob.digest)
-            return False
+            return _State.GONE
         if seen and seen[0] == found.version and not trusted:
-            return True
+            return _State.THERE
         if seen and seen[0] != found.version:
-            # Written again, or tampered with: the store looks at the content where it can.
             location = self._storage.locate(blob.digest)
+            if isinstance(location, Unverified):
+                return _State.CHANGED
             if location is None or location.size != blob.size:
                 self._seen.drop(blob.digest)
-                return False
+                return _State.GONE
         self._seen.put(blob.digest, (found.version, self._clock()))
-        return True
+        return _State.THERE

@@ -13,13 +13,15 @@ from starlette.responses import Response
 
 from nixery.errors import ErrorStatus
 from nixery.http import errors, registry
+from nixery.http.blobs import Blobs
 from nixery.http.drain import Drain
-from nixery.http.manifests import Images
+from nixery.http.manifests import Images, Manifests
 from nixery.http.pages import About, Pages, wants_html
 from nixery.http.probes import Probes
 from nixery.http.requests import ErrorHandler, RequestContext, is_registry
 from nixery.oci import Digest
 from nixery.storage import Storage
+from nixery.verifier import Verifier
 
 log = structlog.get_logger()
 
@@ -39,11 +41,13 @@ def create_app(  # noqa: PLR0913 - a table of what an application consists of
     accel_prefix: str = "",
     probes: Probes | None = None,
     drain: Drain | None = None,
+    verifier: Verifier | None = None,
     lifespan: Lifespan | None = None,
 ) -> Starlette:
     """``on_pull`` is told which manifest was served; it must not block.
 
-    ``probes`` know how the server is; ``drain`` what is under way, and when to end.
+    ``probes`` know how the server is; ``drain`` what is under way, and when to end. Whoever else
+    has blobs verified shares the ``verifier``.
 
     With an ``accel_prefix``, blobs in files are left to an nginx in front (docs/nginx.md).
 
@@ -51,11 +55,13 @@ def create_app(  # noqa: PLR0913 - a table of what an application consists of
     """
     pages = Pages(about)
     drain = drain or Drain()
+    verifier = verifier or Verifier(storage)
+    manifests = Manifests(images, storage, on_pull, drain)
     probes = probes or Probes({}, drain, time.monotonic)
     handler = _error_handler(pages, error_status)
     app = Starlette(
         routes=[
-            *registry.routes(images, storage, on_pull, drain, accel_prefix),
+            *registry.routes(manifests, Blobs(verifier, accel_prefix)),
             *probes.routes(),
             *pages.routes(),
         ],

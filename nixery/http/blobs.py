@@ -1,8 +1,8 @@
 """Blobs by digest: from the storage to the client, without a builder."""
 
+from functools import partial
 from urllib.parse import quote
 
-import anyio.to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,34 +12,51 @@ from nixery.errors import BlobUnknown
 from nixery.http import conditional, ranges
 from nixery.http.files import FileResponse
 from nixery.http.headers import IMMUTABLE, content_headers
+from nixery.http.leaving import while_connected
 from nixery.http.ranges import Part, Unsatisfiable
 from nixery.http.streams import StreamResponse
 from nixery.oci import Digest, parse_digest
-from nixery.storage import Content, LocalFile, Location, Redirect, Remote, Storage, layer_key
+from nixery.storage import (
+    Content,
+    LocalFile,
+    Location,
+    Redirect,
+    Remote,
+    Unverified,
+    layer_key,
+)
+from nixery.verifier import Verifier
 
 
 class Blobs:
-    def __init__(self, storage: Storage, accel_prefix: str) -> None:
+    def __init__(self, verifier: Verifier, accel_prefix: str) -> None:
         """With an ``accel_prefix``, local files are left to the nginx in front (docs/nginx.md)."""
-        self._storage = storage
+        self._verifier = verifier
         self._accel_prefix = accel_prefix
 
     async def serve(self, request: Request) -> Response:
         """GET and HEAD of ``/v2/<name>/blobs/<digest>``."""
         image.parse(request.path_params["name"])
         digest = parse_digest(request.path_params["digest"])
-        location = await anyio.to_thread.run_sync(self._storage.locate, digest)
+        location = await self._verifier.locate(digest)
         if location is None:
-            raise BlobUnknown(f"{digest} is no blob of this registry")
+            raise _unknown(digest)
 
         headers = content_headers(digest, "application/octet-stream", IMMUTABLE)
         headers["Accept-Ranges"] = "bytes"
         if conditional.is_known(request.headers.getlist("if-none-match"), digest):
             return Response(status_code=304, headers=headers)
         if request.method == "HEAD":
-            # Answered here also where GET is redirected; a Range has no meaning for HEAD.
+            # Answered here also where GET is redirected, and without reading the blob; a Range has
+            # no meaning for HEAD.
             return Response(headers={**headers, "Content-Length": str(location.size)})
         part = _part(request, digest, location.size)
+        if isinstance(location, Unverified):
+            verify = partial(self._verifier.verify, digest)
+            verified = await while_connected(request.receive, verify)
+            if verified is None:
+                raise _unknown(digest)
+            location = verified
         if self._accel_prefix and isinstance(location, LocalFile):
             # nginx adds the length, cuts the part out, and says itself that it can (a second
             # time, if we did). It decodes the address.
@@ -47,6 +64,10 @@ class Blobs:
             headers["X-Accel-Redirect"] = quote(self._accel_prefix + layer_key(digest))
             return Response(headers=headers)
         return _body(location, part, headers)
+
+
+def _unknown(digest: Digest) -> BlobUnknown:
+    return BlobUnknown(f"{digest} is no blob of this registry")
 
 
 def _body(location: Location, part: Part | None, headers: dict[str, str]) -> Response:

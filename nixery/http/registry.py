@@ -11,8 +11,6 @@ is ``a/manifests/b``.
 Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#endpoints
 """
 
-from collections.abc import Callable
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,28 +18,19 @@ from starlette.routing import Route
 
 from nixery import image
 from nixery.http.blobs import Blobs
-from nixery.http.drain import Drain
-from nixery.http.manifests import Images, Manifests
-from nixery.oci import OCI_INDEX, Digest, canonical_json, parse_digest
-from nixery.storage import Storage
+from nixery.http.manifests import Manifests
+from nixery.oci import OCI_INDEX, canonical_json, parse_digest
 
 _NO_REFERRERS = canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
 
 
-def routes(
-    images: Images,
-    storage: Storage,
-    on_pull: Callable[[Digest], None],
-    drain: Drain,
-    accel_prefix: str,
-) -> list[Route]:
+def routes(manifests: Manifests, blobs: Blobs) -> list[Route]:
     """Each answers GET and HEAD."""
-    manifests = Manifests(images, storage, on_pull, drain)
     return [
         Route("/v2", base),
         Route("/v2/", base),
         Route("/v2/{name:path}/manifests/{reference}", manifests.serve),
-        Route("/v2/{name:path}/blobs/{digest}", Blobs(storage, accel_prefix).serve),
+        Route("/v2/{name:path}/blobs/{digest}", blobs.serve),
         Route("/v2/{name:path}/referrers/{digest}", referrers),
         Route("/v2/{rest:path}", unknown),
     ]

@@ -24,7 +24,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from nixery.oci import Digest, hexdigits
+from nixery.oci import Digest, digest_of, hexdigits
 
 Buffer = bytes | bytearray | memoryview
 
@@ -101,6 +101,13 @@ class Remote:
 Location = LocalFile | Redirect | Content | Remote
 
 
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """There is a blob, which must be verified before it may be served."""
+
+    size: int
+
+
 class Staging(Protocol):
     """A blob being written; nobody can see it before ``publish``."""
 
@@ -127,8 +134,15 @@ class Storage(Protocol):
     def stage(self) -> AbstractContextManager[Staging]:
         """A new blob; leaving the block without ``publish`` throws it away."""
 
-    def locate(self, digest: Digest) -> Location | None:
-        """Where to get a blob from, or None if there is none."""
+    def locate(self, digest: Digest) -> Location | Unverified | None:
+        """Where to get a blob from, or None if there is none. Does not read the blob."""
+
+    def verify(self, digest: Digest) -> Location | None:
+        """Where to get a blob from, after reading it whole where this process has not done so.
+
+        Takes a second per gigabyte. A blob that does not hash to its name is put into quarantine,
+        and gives None. Buckets look after their content themselves, so there nothing is read.
+        """
 
     def stat(self, key: str) -> Stat | None: ...
 
@@ -208,9 +222,15 @@ def put(storage: Storage, data: bytes) -> Blob:
 
 
 def fetch(storage: Storage, digest: Digest, *, limit: int) -> bytes | None:
-    """A small blob's bytes; None where there is none, or it is larger than ``limit`` bytes."""
-    location = storage.locate(digest)
-    if location is None or location.size > limit:
+    """A small blob's bytes; None where there is none, or it is larger than ``limit`` bytes.
+
+    They are hashed each time. A damaged blob gives None, and is put into quarantine.
+    """
+    there = storage.stat(layer_key(digest))
+    if there is None or there.size > limit:
         return None
-    found = storage.read(layer_key(digest))
+    found = storage.read(there.key)
+    if found is not None and digest_of(found.data) != digest:
+        storage.verify(digest)
+        return None
     return found.data if found else None

@@ -12,8 +12,8 @@ holds it alone, whoever adds holds it together with others.
 Only regular files are objects: fifos, devices, directories and symbolic links in the place of one
 are treated as absent, and replaced by what is written under their name.
 
-Disks rot: a blob is hashed again the first time this process serves it, and is put into
-``quarantine/`` if its content is not what its name says.
+Disks rot: a blob must be verified before this process serves it for the first time, and is put
+into ``quarantine/`` if its content is not what its name says.
 """
 
 import hashlib
@@ -41,6 +41,7 @@ from nixery.storage import (
     Location,
     Object,
     Stat,
+    Unverified,
     layer_key,
 )
 from nixery.storage.durable import (
@@ -86,7 +87,15 @@ class FilesystemStorage:
             with suppress(OSError):  # published, and so renamed away; or the disk takes nothing
                 path.unlink()
 
-    def locate(self, digest: Digest) -> Location | None:
+    def locate(self, digest: Digest) -> Location | Unverified | None:
+        found = self.stat(layer_key(digest))
+        if found is None:
+            return None
+        if self._verified.get(digest) != found.version:
+            return Unverified(found.size)
+        return LocalFile(self._directory / found.key, found.size)
+
+    def verify(self, digest: Digest) -> Location | None:
         found = self.stat(layer_key(digest))
         if found is None:
             return None

@@ -16,6 +16,7 @@ from nixery.storage import (
     Location,
     Object,
     Stat,
+    Unverified,
     layer_key,
 )
 
@@ -29,6 +30,7 @@ class MemoryStorage:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.objects: dict[str, bytes] = {}
         self._stats: dict[str, Stat] = {}
+        self._verified: dict[Digest, bytes] = {}
         self._clock = clock
         self._versions = itertools.count()
 
@@ -36,13 +38,20 @@ class MemoryStorage:
     def stage(self) -> Iterator["_Staging"]:
         yield _Staging(self)
 
-    def locate(self, digest: Digest) -> Location | None:
+    def locate(self, digest: Digest) -> Location | Unverified | None:
+        data = self.objects.get(layer_key(digest))
+        if data is None:
+            return None
+        return Content(data) if self._verified.get(digest) is data else Unverified(len(data))
+
+    def verify(self, digest: Digest) -> Location | None:
         data = self.objects.get(layer_key(digest))
         if data is None:
             return None
         if hashlib.sha256(data).hexdigest() != hexdigits(digest):
             self.quarantine(digest)
             return None
+        self._verified[digest] = data
         return Content(data)
 
     def stat(self, key: str) -> Stat | None:
@@ -92,6 +101,10 @@ class MemoryStorage:
         if data is not None:
             self.write(f"quarantine/{hexdigits(digest)}", data)
 
+    def publish(self, digest: Digest, data: bytes) -> None:
+        self.write(layer_key(digest), data)
+        self._verified[digest] = data
+
     def now(self) -> float:
         return self._clock()
 
@@ -125,5 +138,5 @@ class _Staging:
     def publish(self) -> Blob:
         data = bytes(self._data)
         digest = Digest("sha256:" + hashlib.sha256(data).hexdigest())
-        self._storage.write(layer_key(digest), data)
+        self._storage.publish(digest, data)
         return Blob(digest, len(data))

@@ -3,9 +3,12 @@
 import pytest
 
 from nixery.cache import Presence
+from nixery.cache.presence import Look
 from nixery.oci import Descriptor
 from nixery.storage import layer_key, put
 from nixery.storage.memory import MemoryStorage
+
+FINE = Look(missing=(), unverified=())
 
 
 class Counted(MemoryStorage):
@@ -31,7 +34,7 @@ def stored(storage, data=b"data"):
 
 def test_what_is_there_is_not_missing(clock):
     storage = MemoryStorage()
-    assert Presence(storage, clock).missing([stored(storage)]) == ()
+    assert Presence(storage, clock).look([stored(storage)]) == FINE
 
 
 @pytest.mark.parametrize("seen_before", [True, False])
@@ -47,28 +50,30 @@ def test_what_is_gone_is_missing(clock, damage, seen_before):
     blob, other = stored(storage), stored(storage, b"other")
     presence = Presence(storage, clock)
     if seen_before:
-        presence.missing([blob, other])
+        presence.look([blob, other])
     damage(storage.objects, layer_key(blob.digest))
-    assert presence.missing([blob, other]) == (blob,)
+    assert presence.look([blob, other]).missing == (blob,)
 
 
 def test_what_was_written_over_is_looked_at_again(clock):
-    """Same size, other content: the store's word that it changed is enough to find out."""
+    """Same size, other content: the store's word that it changed is enough to ask for a look."""
     storage = MemoryStorage()
     blob = stored(storage)
     presence = Presence(storage, clock)
-    presence.missing([blob])
+    presence.look([blob])
     storage.write(layer_key(blob.digest), b"DATA")
-    assert presence.missing([blob]) == (blob,)
+    assert presence.look([blob]) == Look(missing=(), unverified=(blob,))
+    assert storage.verify(blob.digest) is None
+    assert presence.look([blob]) == Look(missing=(blob,), unverified=())
 
 
 def test_what_was_renewed_is_still_there(clock):
     storage = MemoryStorage()
     blob = stored(storage)
     presence = Presence(storage, clock)
-    presence.missing([blob])
+    presence.look([blob])
     storage.touch(storage.stat(layer_key(blob.digest)))
-    assert presence.missing([blob]) == ()
+    assert presence.look([blob]) == FINE
 
 
 def test_a_bucket_is_not_asked_at_every_pull(clock):
@@ -76,12 +81,12 @@ def test_a_bucket_is_not_asked_at_every_pull(clock):
     blob = stored(storage)
     presence = Presence(storage, clock)
     storage.asked = 0
-    presence.missing([blob])
+    presence.look([blob])
     clock.forward(59)
-    presence.missing([blob])
+    presence.look([blob])
     assert storage.asked == 1
     clock.forward(1)
-    presence.missing([blob])
+    presence.look([blob])
     assert storage.asked == 2
 
 
@@ -89,7 +94,7 @@ def test_a_client_that_did_not_find_it_makes_us_look(clock):
     storage = Bucket()
     blob = stored(storage)
     presence = Presence(storage, clock)
-    presence.missing([blob])
+    presence.look([blob])
     storage.objects.clear()
     presence.forget(blob.digest)
-    assert presence.missing([blob]) == (blob,)
+    assert presence.look([blob]).missing == (blob,)

@@ -57,3 +57,5 @@ class NeverLooks(FilesystemStorage):
     def locate(self, digest: Digest):
         found = self.stat(layer_key(digest))
         return found and LocalFile(self._directory / found.key, found.size)
+
+    verify = locate

@@ -11,7 +11,7 @@ import pytest
 
 from nixery.disk import Room
 from nixery.errors import ConfigurationError, StorageFull, StorageUnavailable
-from nixery.storage import layer_key, put
+from nixery.storage import LocalFile, Unverified, layer_key, put
 from nixery.storage.filesystem import FilesystemStorage
 
 
@@ -230,7 +230,10 @@ def test_a_damaged_blob_is_not_served(tmp_path, damage):
     blob = put(FilesystemStorage(tmp_path), b"what was written")
     path = tmp_path / layer_key(blob.digest)
     path.write_bytes(damage(b"what was written"))
-    assert FilesystemStorage(tmp_path).locate(blob.digest) is None
+    again = FilesystemStorage(tmp_path)
+    assert again.locate(blob.digest) == Unverified(path.stat().st_size)
+    assert again.verify(blob.digest) is None
+    assert again.locate(blob.digest) is None
     assert not path.exists()
     assert (tmp_path / "quarantine" / path.name).read_bytes() == damage(b"what was written")
 
@@ -238,9 +241,11 @@ def test_a_damaged_blob_is_not_served(tmp_path, damage):
 def test_a_blob_that_changes_after_it_was_served_is_seen(tmp_path):
     storage = FilesystemStorage(tmp_path)
     blob = put(storage, b"what was written")
-    assert storage.locate(blob.digest)
-    (tmp_path / layer_key(blob.digest)).write_bytes(b"what was WRITTEN")
-    assert storage.locate(blob.digest) is None
+    path = tmp_path / layer_key(blob.digest)
+    assert storage.locate(blob.digest) == LocalFile(path, blob.size)
+    path.write_bytes(b"what was WRITTEN")
+    assert storage.locate(blob.digest) == Unverified(blob.size)
+    assert storage.verify(blob.digest) is None
 
 
 def test_a_verified_blob_is_not_read_again(tmp_path, monkeypatch):
@@ -249,7 +254,8 @@ def test_a_verified_blob_is_not_read_again(tmp_path, monkeypatch):
     blob = put(storage, b"data")
     storage.touch(storage.stat(layer_key(blob.digest)))
     monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("read again"))
-    assert storage.locate(blob.digest)
+    there = LocalFile(tmp_path / layer_key(blob.digest), blob.size)
+    assert storage.locate(blob.digest) == storage.verify(blob.digest) == there
 
 
 def test_two_processes_agree_on_conditions(tmp_path):

@@ -7,8 +7,18 @@ import httpx
 import pytest
 
 from nixery.cache.layers import LayerCache
-from nixery.oci import digest_of
-from nixery.storage import Blob, Content, LocalFile, Redirect, Remote, fetch, layer_key, put
+from nixery.oci import digest_of, hexdigits
+from nixery.storage import (
+    Blob,
+    Content,
+    LocalFile,
+    Redirect,
+    Remote,
+    Unverified,
+    fetch,
+    layer_key,
+    put,
+)
 
 
 def content(location):
@@ -32,7 +42,7 @@ def test_a_published_blob_is_found_by_its_digest(storage):
     assert blob.size == 8
     location = storage.locate(blob.digest)
     assert location.size == 8
-    assert content(location) == b"one blob"
+    assert content(location) == b"one blob"  # who wrote it need not read it again
 
 
 def test_the_buffer_may_be_used_again_after_writing(storage):
@@ -41,15 +51,16 @@ def test_the_buffer_may_be_used_again_after_writing(storage):
         staging.write(buffer)
         buffer[:] = b"other"
         blob = staging.publish()
-    assert content(storage.locate(blob.digest)) == b"first"
+    assert content(storage.verify(blob.digest)) == b"first"
 
 
 def test_an_empty_blob(storage):
-    assert content(storage.locate(put(storage, b"").digest)) == b""
+    assert content(storage.verify(put(storage, b"").digest)) == b""
 
 
 def test_an_unknown_digest_has_no_location(storage):
     assert storage.locate(digest_of(b"never written")) is None
+    assert storage.verify(digest_of(b"never written")) is None
 
 
 def test_what_is_not_published_is_not_there(storage):
@@ -71,7 +82,7 @@ def test_a_failure_while_writing_leaves_nothing(storage):
 
 def test_publishing_twice_is_no_error(storage):
     assert put(storage, b"same") == put(storage, b"same")
-    assert content(storage.locate(digest_of(b"same"))) == b"same"
+    assert content(storage.verify(digest_of(b"same"))) == b"same"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +94,7 @@ def test_publishing_mends(storage, damaged):
     storage.write(layer_key(blob.digest), damaged)
     assert put(storage, b"what it shoulD") == blob
     assert storage.read(layer_key(blob.digest)).data == b"what it shoulD"
-    assert content(storage.locate(blob.digest)) == b"what it shoulD"
+    assert content(storage.verify(blob.digest)) == b"what it shoulD"
 
 
 def test_two_blobs_at_once(storage):
@@ -91,7 +102,7 @@ def test_two_blobs_at_once(storage):
         one.write(b"1")
         other.write(b"2")
         blobs = [one.publish(), other.publish()]
-    assert [content(storage.locate(blob.digest)) for blob in blobs] == [b"1", b"2"]
+    assert [content(storage.verify(blob.digest)) for blob in blobs] == [b"1", b"2"]
 
 
 def test_a_blob_is_an_object_of_the_layout(storage):
@@ -108,6 +119,31 @@ def test_fetching_has_a_limit(storage):
     assert fetch(storage, digest_of(b"none"), limit=4) is None
 
 
+def test_what_is_fetched_is_what_its_name_says(storage):
+    digest = digest_of(b"12345")
+    storage.write(layer_key(digest), b"54321")
+    assert fetch(storage, digest, limit=5) is None
+
+
+def test_what_somebody_else_wrote(storage):
+    """Its size is known at once; its content may have to be read before it is served."""
+    digest = digest_of(b"data")
+    storage.write(layer_key(digest), b"data")
+    assert storage.locate(digest).size == 4
+    assert content(storage.verify(digest)) == b"data"
+    assert content(storage.locate(digest)) == b"data"
+
+
+def test_what_must_be_verified_and_is_damaged(storage):
+    """Where a storage does not look after content by itself, damage costs the blob its place."""
+    digest = digest_of(b"data")
+    storage.write(layer_key(digest), b"DATA")
+    if isinstance(storage.locate(digest), Unverified):
+        assert storage.verify(digest) is None
+        assert storage.locate(digest) is None
+        assert keys(storage.list("quarantine/")) == ["quarantine/" + hexdigits(digest)]
+
+
 def test_what_was_touched_meanwhile_is_not_deleted(storage):
     blob = put(storage, b"data")
     seen = storage.stat(layer_key(blob.digest))
@@ -115,7 +151,7 @@ def test_what_was_touched_meanwhile_is_not_deleted(storage):
     assert storage.stat(seen.key).version == touched.version
     assert not storage.delete(seen)
     assert touched.modified >= seen.modified
-    assert content(storage.locate(blob.digest)) == b"data"
+    assert content(storage.verify(blob.digest)) == b"data"
 
 
 def test_what_the_go_server_left_is_served(storage):
@@ -125,7 +161,7 @@ def test_what_the_go_server_left_is_served(storage):
     entry = json.dumps({"size": len(layer), "digest": digest, "mediaType": "x", "Size": 9})
     storage.write(layer_key(digest), layer)
     storage.write("builds/sha1-of-store-paths", entry.encode())
-    assert content(storage.locate(digest)) == layer
+    assert content(storage.verify(digest)) == layer
     assert storage.locate(digest).size == len(layer)
     assert keys(storage.list("layers/")) == [layer_key(digest)]
     cache = LayerCache(storage)
@@ -150,7 +186,7 @@ def test_a_blob_in_quarantine_is_not_served(storage):
     assert keys(storage.list("quarantine/")) == ["quarantine/" + blob.digest.split(":")[1]]
     storage.quarantine(blob.digest)  # gone already: no error
     put(storage, b"data")
-    assert content(storage.locate(blob.digest)) == b"data"
+    assert content(storage.verify(blob.digest)) == b"data"
 
 
 def keys(found):
