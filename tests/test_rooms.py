@@ -27,6 +27,7 @@ FLOORS = [
         *("oci", "flight", "threads", "queue", "logs", "expressions", "disk", "notify"),
         *("processes", "confinement"),
     ],
+    ["tally"],
     ["amounts", "locks", "regular"],
     ["errors"],
     ["__init__"],

@@ -8,6 +8,7 @@ import anyio.to_thread
 from starlette.types import Receive, Scope, Send
 
 from nixery.errors import BlobUnknown
+from nixery.http.connections import body_of
 from nixery.http.leaving import ClientLeft
 from nixery.http.streams import StreamResponse
 from nixery.http.zerocopy import ZERO_COPY
@@ -39,7 +40,8 @@ class FileResponse(StreamResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if ZERO_COPY in scope.get("extensions", {}):
-            await self._send_file(send)
+            with body_of(scope):
+                await self._send_file(send)
         else:
             await super().__call__(scope, receive, send)
 

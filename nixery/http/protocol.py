@@ -7,6 +7,7 @@
   client left; here all learn it, and none sends to nobody.
 - A client that takes nothing of its answer any more is cut off. Its system goes on saying that it
   is there, so TCP's own limits never end it, and it would hold a connection and a file for ever.
+- Where there are too many connections, some are closed (``connections.py``).
 - Headers, and requests in a row, are limited. Uvicorn takes what comes: the parser's work grows
   with the square of a header's length, and one packet may hold 10,000 requests, all remembered.
 """
@@ -21,6 +22,7 @@ from typing import Any, cast
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from nixery.http.connections import EXTENSION, Connections
 from nixery.http.zerocopy import ZERO_COPY, ZeroCopySend, can_send
 
 HEADER_SECONDS = 30.0
@@ -40,10 +42,16 @@ class TooManyRequests(Exception):
 
 
 class RegistryProtocol(HttpToolsProtocol):
-    """One connection; for ``uvicorn.Config(http=…)``."""
+    """One connection; for ``uvicorn.Config(http=…)``, with all ``connections`` of the server."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 - uvicorn's own
+        connections: Connections,
+        **kwargs: Any,  # noqa: ANN401 - uvicorn's own
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._all = connections
         self._deadline: asyncio.TimerHandle | None = None
         self._next_look: asyncio.TimerHandle | None = None
         self._seen: tuple[int, ...] | None = None
@@ -57,8 +65,14 @@ class RegistryProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         # ignored as in uvicorn: servers of streams get no other transport
         super().connection_made(transport)
+        if not self._all.opened(self):
+            self.drop()
+            return
         self._expect_headers()
         self._next_look = self.loop.call_later(STALLED_SECONDS, self._look)
+
+    def drop(self) -> None:
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._unfinished += len(data)
@@ -99,8 +113,15 @@ class RegistryProtocol(HttpToolsProtocol):
         if self.cycle is not before:
             self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
             self._cycles.append(self.cycle)
+            self._all.is_busy(self)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete:  # the last one that was asked for
+            self._all.is_idle(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._all.closed(self)
         self._stop_deadline()
         if self._next_look is not None:
             self._next_look.cancel()
@@ -113,12 +134,13 @@ class RegistryProtocol(HttpToolsProtocol):
             sender.disconnect()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The application, with the extension where it can be had."""
+        """The application, with the extensions that can be had."""
+        scope.setdefault("extensions", {})[EXTENSION] = self._all.body
         cycle = next((cycle for cycle in self._cycles if cycle.scope is scope), None)
         if cycle is None or not can_send(cycle):
             await self._app(scope, receive, send)
             return
-        scope.setdefault("extensions", {})[ZERO_COPY] = {}
+        scope["extensions"][ZERO_COPY] = {}
         sender = ZeroCopySend(cycle, send)
         self._senders.append(sender)
         try:

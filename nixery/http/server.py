@@ -9,28 +9,36 @@ accepted, transfers and then builds end (see drain.py), then the lifespan is clo
 """
 
 import asyncio
+import errno
 import signal
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
 from nixery.errors import ConfigurationError, NixeryError
+from nixery.http.connections import Connections, descriptor_limit, raise_descriptor_limit
 from nixery.http.drain import GRACE
 from nixery.http.protocol import RegistryProtocol
 
 log = structlog.get_logger()
+
+_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 SPARE = 5
 """Seconds beyond the drain's grace for cancelled builds to end, and their requests with them."""
 KEEP_ALIVE = 75
 """Seconds. Longer than nginx keeps its side open (60), or it would meet closed connections."""
 BACKLOG = 2048
+"""Connections that the kernel keeps until they are accepted."""
+ACCEPTED_AT_ONCE = 32
+"""Before those that are connected already have their turn, and before any of them is counted."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -81,10 +89,13 @@ class Server(uvicorn.Server):
         on_start: Callable[[str], None] | None = None,
         on_stop: Callable[[], Coroutine[Any, Any, None]] = _nothing,
     ) -> None:
+        self._connections = Connections(descriptor_limit())
+        # A protocol class takes uvicorn's arguments; it is called, and nothing else.
+        protocol = cast("Any", partial(RegistryProtocol, connections=self._connections))
         super().__init__(
             uvicorn.Config(
                 app,
-                http=RegistryProtocol,  # uvicorn's with httptools, and more
+                http=protocol,  # uvicorn's with httptools, and more
                 loop="asyncio",
                 lifespan="on",
                 ws="none",
@@ -94,21 +105,34 @@ class Server(uvicorn.Server):
                 proxy_headers=False,  # nobody asks for the client's address or scheme
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=int(GRACE) + SPARE,
-                backlog=BACKLOG,
+                backlog=ACCEPTED_AT_ONCE,  # asyncio's; see startup
             )
         )
         self._on_start = on_start
         self._on_stop = on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._handle)
         await super().startup(sockets)
         if not self.started:
             return
         for listener in sockets or []:
+            # asyncio has one number for both, how many the kernel keeps and how many it accepts
+            # before it does anything else.
+            listener.listen(BACKLOG)
             url = url_of(listener)
             log.info("listening", url=url)
             if self._on_start is not None:
                 self._on_start(url)
+
+    def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What fails in the event loop itself."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS and "socket" in context:
+            # asyncio tries again every second, several times, and would log a traceback for each.
+            self._connections.not_accepted()
+        else:
+            loop.default_exception_handler(context)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Both wait for requests: ours ends those that would never end, uvicorn's sees them end."""
@@ -145,6 +169,7 @@ def serve(
 
     Raises ConfigurationError where it cannot listen, NixeryError where the lifespan fails.
     """
+    raise_descriptor_limit()
     with listen(host, port) as listener:
         server = Server(app, on_start, on_stop)
         with suppress(SystemExit):  # newer uvicorn's way to say that the lifespan did not come up

@@ -9,6 +9,7 @@ import anyio.to_thread
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from nixery.http.connections import body_of
 from nixery.http.leaving import while_connected
 
 
@@ -27,7 +28,11 @@ class StreamResponse(Response):
         self._length = length
         super().__init__(status_code=status, headers={**headers, "Content-Length": str(length)})
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with body_of(scope):
+            await self._send_all(receive, send)
+
+    async def _send_all(self, receive: Receive, send: Send) -> None:
         try:
             piece = await self._next()
             await send(

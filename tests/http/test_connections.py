@@ -1,0 +1,112 @@
+"""Which connections are closed where there are too many."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+from structlog.testing import capture_logs
+
+from nixery.errors import TooBusy
+from nixery.http.connections import MOST_DESCRIPTORS, PER_BODY, Connections
+
+LIMIT = 8
+ROOM = 6  # a quarter of the limit is for other things
+
+
+class Connection:
+    def __init__(self):
+        self.dropped = False
+
+    def drop(self):
+        self.dropped = True
+
+
+@pytest.fixture
+def connections():
+    return Connections(LIMIT, later=lambda _seconds, _function: None)
+
+
+def opened(connections, count):
+    made = [Connection() for _ in range(count)]
+    assert all(connections.opened(connection) for connection in made)
+    return made
+
+
+def dropped(made):
+    return [number for number, connection in enumerate(made) if connection.dropped]
+
+
+def test_who_goes_first(connections):
+    """Those that have asked for nothing, the oldest first; then those that have their answers."""
+    made = opened(connections, ROOM)
+    for number in (0, 1, 2):
+        connections.is_busy(made[number])
+    for number in (2, 1):
+        connections.is_idle(made[number])
+    order = []
+    for _ in range(5):
+        before = set(dropped(made))
+        (newcomer,) = opened(connections, 1)
+        connections.is_busy(newcomer)
+        order += set(dropped(made)) - before
+    assert order == [3, 4, 5, 2, 1]
+    assert not made[0].dropped
+
+
+def test_a_busy_one_is_never_closed(connections):
+    made = opened(connections, ROOM)
+    for connection in made:
+        connections.is_busy(connection)
+    assert not connections.opened(Connection())
+    assert dropped(made) == []
+    connections.closed(made[0])
+    opened(connections, 1)
+
+
+def test_what_was_closed_takes_no_room(connections):
+    """Also if it goes on talking until it notices, or is said to be gone twice."""
+    made = opened(connections, ROOM + 1)
+    assert dropped(made) == [0]
+    connections.is_busy(made[0])
+    connections.is_idle(made[0])
+    connections.closed(made[0])
+    connections.closed(made[0])
+    opened(connections, ROOM)
+    assert dropped(made) == list(range(ROOM + 1))
+
+
+def test_files_take_room(connections):
+    """A client that takes a file costs more; those that cost nothing yet give way."""
+    made = opened(connections, ROOM)
+    connections.is_busy(made[0])
+    with connections.body():
+        assert dropped(made) == [1, 2]
+        for connection in made[3:]:
+            connections.is_busy(connection)
+        with pytest.raises(TooBusy), connections.body():
+            pytest.fail("there is no room")
+    with connections.body():
+        opened(connections, 0)
+    assert PER_BODY == 2
+
+
+def test_one_line_for_many():
+    connections = Connections(LIMIT, later=lambda _seconds, _function: None)
+    with capture_logs() as lines:
+        opened(connections, 100)
+    assert [(line["event"], line["closed"]) for line in lines] == [("too many connections", 1)]
+
+
+def test_the_limit_is_raised():
+    """Where the system allows more than shells give, but not without end."""
+    program = (
+        "import resource\n"
+        "from nixery.http.connections import raise_descriptor_limit\n"
+        "raise_descriptor_limit()\n"
+        "print(*resource.getrlimit(resource.RLIMIT_NOFILE))\n"
+    )
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    command = ["prlimit", f"--nofile=256:{hard}", sys.executable, "-c", program]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert output.split() == [str(min(hard, MOST_DESCRIPTORS)), str(hard)]
