@@ -72,6 +72,7 @@ in
   );
 
   NIXERY_MAX_BUILDS = by "maxBuilds" (number cfg.maxBuilds);
+  NIXERY_QUEUE = by "queue" (number cfg.queue);
   NIXERY_PACK_WORKERS = by "packWorkers" (number cfg.packWorkers);
   NIXERY_LAYERING = by "layering.strategy" cfg.layering.strategy;
   NIXERY_LAYER_BUDGET = by "layering.budget" (number cfg.layering.budget);

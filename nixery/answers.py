@@ -16,9 +16,10 @@ import structlog
 from nixery import image
 from nixery.builder import Image
 from nixery.cache import Failures
-from nixery.errors import NixeryError, TimedOut
+from nixery.errors import NixeryError, TimedOut, TooBusy
 from nixery.flight import Flights
 from nixery.image import ImageRequest
+from nixery.tally import Tally
 
 log = structlog.get_logger()
 
@@ -48,6 +49,7 @@ class Answers:
         self._failures = failures
         self._request_timeout = request_timeout
         self._flights: Flights[Image] = Flights()
+        self._refusals = Tally(lambda counts: log.warning("too many images wait", **counts))
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Answers"]:
@@ -80,6 +82,10 @@ class Answers:
                 "what was built so far is kept, so pulling again continues from there",
                 cause="request_timeout",
             )
+        except TooBusy:
+            # The next attempt may succeed. A crowd of them must not fill the log.
+            self._refusals.note("refused")
+            raise
         except NixeryError as error:
             failure = error
         log.warning("image failed", error=failure.message, cause=failure.cause)

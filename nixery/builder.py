@@ -9,8 +9,8 @@ The steps are modules that do not know each other; what they hand on are the val
 image, source, closure and oci.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from nixery.image import ImageRequest
 from nixery.lease import Leases
 from nixery.manifest import Manifest
 from nixery.oci import Format
-from nixery.queue import PATIENCE, Queue
+from nixery.queue import PATIENCE, QUEUE, Line, Queue, until
 from nixery.roots import Roots
 from nixery.source import PackageSource, ResolvedSource, SourceTree
 from nixery.storage import Storage
@@ -80,6 +80,8 @@ class Limits:
     """How store paths become layers."""
     layer_budget: int
     """Layers of store paths in an image; the environment layer comes on top."""
+    queue: int = QUEUE
+    """Images that wait for their turn; more are refused."""
     patience: float = PATIENCE
     """Seconds that an image waits for its turn."""
 
@@ -121,9 +123,10 @@ class Builder:
         self._recipe = recipe
         self._limits = limits
         self._builds: Flights[CachedImage] = Flights()
-        self._building = Queue(limits.builds, limits.patience)
+        self._line = Line(limits.queue)
+        self._building = Queue(limits.builds, self._line, limits.patience)
         # Apart from the builds: what is built already may be found again while others build.
-        self._evaluating = Queue(limits.builds, limits.patience, "evaluated")
+        self._evaluating = Queue(limits.builds, self._line, limits.patience, "evaluated")
         self._assembler = Assembler(storage, packer, caches.layers, limits.pack_workers)
 
     @asynccontextmanager
@@ -141,10 +144,11 @@ class Builder:
     async def image(self, request: ImageRequest, tag: str, deadline: float) -> Image:
         """The image, found or made, if it can be before ``deadline`` of anyio's clock.
 
-        Raises TimeoutError, and the errors of nixery.errors with what the client is to be told.
+        Raises TimeoutError, and the errors of nixery.errors with what the client is to be told:
+        TooBusy where too many images wait.
         """
         known = self._caches.images
-        with _until(deadline):
+        with until(deadline):
             source = await self._source.resolve(tag)
             by_source = self._recipe.source_key(source, request)
             if by_source and (found := await known.find(by_source)):
@@ -155,10 +159,12 @@ class Builder:
                 by_outputs = self._recipe.outputs_key(remembered, request)
                 if found := await known.find(by_outputs):
                     return await self._answered(by_source, source, *found)
+            # From here on it is a new image: those are refused where too many wait.
+            self._line.admit()
             # Also where the outputs are known: it writes the derivations that building needs.
             packages = await self._evaluate(source, request)
             by_outputs = self._recipe.outputs_key(packages, request)
-            if found := await known.find(by_outputs):
+            if found := await known.find(by_outputs, is_admitted=True):
                 return await self._answered(by_source, source, *found)
         made = await self._built(_Wanted(by_outputs, source, request, packages), deadline)
         return await self._answered(by_source, source, made, "none")
@@ -181,15 +187,15 @@ class Builder:
         """In turn, and by one replica at a time; the others wait for its manifest."""
         while True:
             async with self._building.turn(), self._disk.with_room():
-                if found := await self._caches.images.find(wanted.key):
+                if found := await self._caches.images.find(wanted.key, is_admitted=True):
                     return found[0]
                 if lease := await self._leases.take(wanted.key):
                     # From here on it is worth finishing, also when the client gives up.
                     flight.commit()
-                    with _until(deadline):
+                    with until(deadline):
                         async with self._leases.kept(lease):
                             return await self._make(wanted)
-            with _until(deadline):
+            with until(deadline), self._line.waiting():
                 await self._leases.pause()
 
     async def _make(self, wanted: _Wanted) -> CachedImage:
@@ -238,10 +244,3 @@ class Builder:
         if by_source:
             await self._caches.images.keep_also(by_source, found)
         return Image(source, found.manifests, where)
-
-
-@contextmanager
-def _until(deadline: float) -> Iterator[None]:
-    """Raises TimeoutError at this moment of anyio's clock."""
-    with anyio.fail_after(max(0, deadline - anyio.current_time())):
-        yield

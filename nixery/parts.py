@@ -71,6 +71,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
     workers = Workers(settings.pack_workers)
     packer = make_packer(settings, workers)
     presence, verifier = Presence(storage, time.monotonic), Verifier(storage)
+    manifests = ManifestCache(storage, settings.state_dir / "manifests")
     leases = Leases(storage)
     keeper = Keeper(storage, leases, settings.storage_max_bytes)
     tables = PlanningTables(
@@ -87,9 +88,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
         packer=packer,
         roots=open_roots(settings),
         caches=Caches(
-            images=KnownImages(
-                ManifestCache(storage, settings.state_dir / "manifests"), presence, verifier
-            ),
+            images=KnownImages(manifests, presence, verifier),
             evaluations=Evaluations(
                 time.monotonic, settings.resolve_ttl if settings.allowed_uris else None
             ),
@@ -105,6 +104,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
             pack_workers=settings.pack_workers,
             layering=settings.layering,
             layer_budget=settings.layer_budget,
+            queue=settings.queue,
             # Else the queue would end with "not ready in time", which is remembered.
             patience=min(PATIENCE, settings.request_timeout / 2),
         ),
@@ -262,6 +262,7 @@ def open_source(settings: Settings, environ: Mapping[str, str]) -> PackageSource
         request_timeout=settings.request_timeout,
         resolve_ttl=settings.resolve_ttl,
         clock=time.monotonic,
+        queue=settings.queue,
         beside=settings.allowed_paths,
         environ=environ,
     )

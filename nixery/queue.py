@@ -1,7 +1,11 @@
-"""How many images are evaluated or built at once; the others wait their turn, for a while."""
+"""How many images are evaluated or built at once; the others wait their turn, for a while.
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+A turn is waited for by as many as a ``Line`` admits. Several queues may share a line: those who
+pass from one queue to the next are admitted once, at the first.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 
@@ -9,12 +13,43 @@ from nixery.errors import TooBusy
 
 PATIENCE = 60.0
 """Seconds that an image waits for its turn. Clients repeat a 429 after Retry-After."""
+QUEUE = 200
+"""Images that wait, by default."""
+
+
+class Line:
+    """Those who wait; used in the event loop."""
+
+    def __init__(self, most: int) -> None:
+        """``most``: the number of waiting at which nobody else is admitted; at least 1.
+
+        A few more may wait: those who were admitted, had their turn, and wait for the next one.
+        """
+        self._most = most
+        self._waiting = 0
+
+    def admit(self) -> None:
+        """Raises TooBusy where too many wait. Does not wait, so a refusal costs next to nothing."""
+        if self._waiting >= self._most:
+            raise TooBusy(f"{self._waiting} images are waiting already; try again in a moment")
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around each wait of somebody who was admitted."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
 
 
 class Queue:
-    def __init__(self, slots: int, patience: float = PATIENCE, doing: str = "built") -> None:
+    def __init__(
+        self, slots: int, line: Line, patience: float = PATIENCE, doing: str = "built"
+    ) -> None:
         """``doing``: what happens to images here, for those who are told to come back."""
         self._limiter = anyio.CapacityLimiter(slots)
+        self._line = line
         self._patience = patience
         self._doing = doing
 
@@ -25,7 +60,8 @@ class Queue:
         try:
             self._limiter.acquire_on_behalf_of_nowait(me)
         except anyio.WouldBlock:
-            await self._wait(me)
+            with self._line.waiting():
+                await self._wait(me)
         try:
             yield
         finally:
@@ -40,3 +76,10 @@ class Queue:
             raise TooBusy(
                 f"{busy} images are being {self._doing} and more are waiting; try again in a moment"
             ) from None
+
+
+@contextmanager
+def until(deadline: float) -> Iterator[None]:
+    """Raises TimeoutError at this moment of anyio's clock."""
+    with anyio.fail_after(max(0, deadline - anyio.current_time())):
+        yield

@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from nixery.errors import TooBusy
-from nixery.queue import Queue
+from nixery.queue import Line, Queue
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_the_others_wait_their_turn():
-    queue, order = Queue(1), []
+    queue, order = Queue(1, Line(10)), []
 
     async def build(name, entered, release):
         async with queue.turn():
@@ -32,7 +32,7 @@ async def test_the_others_wait_their_turn():
 
 
 async def test_whoever_waits_too_long_is_told_to_come_back():
-    queue = Queue(1, patience=0)
+    queue = Queue(1, Line(10), patience=0)
     async with queue.turn():
         with pytest.raises(TooBusy):
             async with queue.turn():
@@ -42,7 +42,7 @@ async def test_whoever_waits_too_long_is_told_to_come_back():
 
 
 async def test_whoever_leaves_the_queue_takes_no_turn():
-    queue = Queue(1)
+    queue = Queue(1, Line(10))
 
     async def wait():
         async with queue.turn():
@@ -58,9 +58,29 @@ async def test_whoever_leaves_the_queue_takes_no_turn():
 
 
 async def test_a_failed_build_frees_its_turn():
-    queue = Queue(1)
+    queue = Queue(1, Line(10))
     with pytest.raises(ValueError):
         async with queue.turn():
             raise ValueError
     async with queue.turn():
         pass
+
+
+async def test_nobody_is_admitted_to_a_full_line():
+    """Who has a turn does not wait; who leaves the line makes room in it."""
+    line = Line(1)
+    queues = [Queue(1, line), Queue(1, line)]
+
+    async def wait():
+        async with queues[0].turn():
+            pass
+
+    async with queues[0].turn(), queues[1].turn():
+        line.admit()
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        with pytest.raises(TooBusy):
+            line.admit()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        line.admit()

@@ -14,6 +14,16 @@ in
   options.services.nixery = {
     maxBuilds = cores 4 "Images prepared at the same time; by default as many as there are cores.";
 
+    queue = mkOption {
+      type = types.ints.positive;
+      default = 200;
+      example = 50;
+      description = ''
+        New images that wait for their turn, and as many tags that wait to be looked up for the first
+        time. More are answered 429 at once; images that were made before are served meanwhile.
+      '';
+    };
+
     packWorkers = cores 2 "Layers packed at the same time; by default as many as there are cores.";
 
     popularityUrl = mkOption {

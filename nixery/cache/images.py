@@ -7,6 +7,7 @@ from nixery.cache.manifests import CachedImage, ManifestCache, Tier
 from nixery.cache.presence import Presence
 from nixery.errors import StorageFull, StorageUnavailable
 from nixery.oci import Descriptor
+from nixery.queue import Line, Queue
 from nixery.verifier import Verifier
 
 log = structlog.get_logger()
@@ -14,16 +15,34 @@ log = structlog.get_logger()
 Found = tuple[CachedImage, Tier]
 
 
+LOOKUPS = 8
+"""Threads that look for images of which this server knows nothing yet; pulls have all others."""
+WAITING = 1_000
+"""Requests that wait for one of them. An image may be there, so they are more than wait for Nix."""
+
+
 class KnownImages:
     def __init__(self, manifests: ManifestCache, presence: Presence, verifier: Verifier) -> None:
         self._manifests = manifests
         self._presence = presence
         self._verifier = verifier
+        self._line = Line(WAITING)
+        self._lookups = Queue(LOOKUPS, self._line, doing="looked for")
 
-    async def find(self, key: str) -> Found | None:
-        """The image with the place it was found in, if every blob of it can be pulled."""
+    async def find(self, key: str, *, is_admitted: bool = False) -> Found | None:
+        """The image with the place it was found in, if every blob of it can be pulled.
+
+        Those that this server has had before are found however many others are looked for. Raises
+        TooBusy for the others where too many are, unless they are admitted already.
+        """
         while True:
-            found, unverified = await anyio.to_thread.run_sync(self._find, key)
+            if self._manifests.is_near(key):
+                found, unverified = await anyio.to_thread.run_sync(self._find, key)
+            else:
+                if not is_admitted:
+                    self._line.admit()
+                async with self._lookups.turn():
+                    found, unverified = await anyio.to_thread.run_sync(self._find, key)
             if not unverified:
                 return found
             for blob in unverified:

@@ -58,7 +58,7 @@ def image_of(manifests: Mapping[Format, Manifest], outputs_key: str) -> CachedIm
 
 
 class ManifestCache:
-    """Blocks, except for ``recall``."""
+    """Blocks, except for ``recall`` and ``is_near``."""
 
     def __init__(self, storage: Storage, directory: Path, kept: int = KEPT) -> None:
         """``directory``: in the state directory; made here, and trimmed to ``kept`` files."""
@@ -69,7 +69,11 @@ class ManifestCache:
         self._memory: Recent[str, CachedImage] = Recent(REMEMBERED)
         directory.mkdir(parents=True, exist_ok=True)
         _sweep(directory)
-        _trim(directory, kept)
+        self._near = _trim(directory, kept)
+
+    def is_near(self, key: str) -> bool:
+        """Whether it is in memory or in the state directory, as far as known; does not block."""
+        return key in self._near or self._memory.get(key) is not None
 
     def recall(self, key: str) -> CachedImage | None:
         """From memory only."""
@@ -80,6 +84,7 @@ class ManifestCache:
         with suppress(OSError):
             if found := decode(_read(self._directory / key)):
                 self._memory.put(key, found)
+                self._near.add(key)  # another process may have kept it
                 return found, "local"
         stored = self._storage.read(f"manifests/{key}")
         found = decode(stored.data) if stored else None
@@ -96,6 +101,7 @@ class ManifestCache:
     def forget(self, key: str) -> None:
         """Drops the copies of this process: the entry turned out to be of no use."""
         self._memory.drop(key)
+        self._near.discard(key)
         with suppress(OSError):
             (self._directory / key).unlink()
 
@@ -106,6 +112,7 @@ class ManifestCache:
         try:
             staged.write_bytes(encode(image))
             staged.rename(self._directory / key)
+            self._near.add(key)
         except OSError as error:
             log.warning("manifest is not kept locally", error=str(error))
             with suppress(OSError):
@@ -113,7 +120,7 @@ class ManifestCache:
         # Counting is one step, so only one of several threads comes to each tenth.
         if next(self._added) % max(1, self._kept // 10) == 0:
             with suppress(OSError):
-                _trim(self._directory, self._kept)
+                self._near = _trim(self._directory, self._kept)
 
 
 def _read(copy: Path) -> bytes:
@@ -154,14 +161,16 @@ def _sweep(directory: Path) -> None:
             staged.unlink()
 
 
-def _trim(directory: Path, kept: int) -> None:
-    """Keeps the newest. Others may write and remove meanwhile."""
+def _trim(directory: Path, kept: int) -> set[str]:
+    """Keeps the newest, and gives their names. Others may write and remove meanwhile."""
     written: list[tuple[int, str]] = []
     with os.scandir(directory) as entries:
         for entry in entries:
             if not entry.name.startswith("."):
                 with suppress(FileNotFoundError):
-                    written.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
-    for _, path in sorted(written, reverse=True)[kept:]:
+                    written.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.name))
+    written.sort(reverse=True)
+    for _, name in written[kept:]:
         with suppress(OSError):
-            Path(path).unlink()
+            (directory / name).unlink()
+    return {name for _, name in written[:kept]}

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nixery.errors import ErrorStatus
+from nixery.errors import ErrorStatus, TooBusy
 from nixery.http import errors, registry
 from nixery.http.blobs import Blobs
 from nixery.http.drain import Drain
@@ -79,7 +79,7 @@ def _error_handler(pages: Pages, mode: ErrorStatus) -> ErrorHandler:
         failure = errors.describe(error, mode, request.state.request_id)
         if failure.is_ours:
             log.error("request failed", status=failure.status, **errors.explain(error))
-        else:
+        elif failure.status != TooBusy.status:  # those come in crowds; its own line says it
             log.info("request refused", code=failure.code, message=failure.message)
         is_page = failure.status == 404 and not is_registry(request.scope["path"])
         if is_page and wants_html(request.headers.getlist("accept")):

@@ -35,8 +35,9 @@ SPARE = 5
 """Seconds beyond the drain's grace for cancelled builds to end, and their requests with them."""
 KEEP_ALIVE = 75
 """Seconds. Longer than nginx keeps its side open (60), or it would meet closed connections."""
-BACKLOG = 2048
-"""Connections that the kernel keeps until they are accepted."""
+BACKLOG = 4096
+"""Connections that the kernel keeps until they are accepted; by default it allows no more. A client
+that finds no room tries again after a second, and then after more."""
 ACCEPTED_AT_ONCE = 32
 """Before those that are connected already have their turn, and before any of them is counted."""
 

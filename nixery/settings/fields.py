@@ -76,6 +76,7 @@ class Settings(BaseModel):
 
     # how images are made
     max_builds: int = Field(alias="NIXERY_MAX_BUILDS", gt=0)
+    queue: int = Field(200, alias="NIXERY_QUEUE", ge=1)
     pack_workers: int = Field(alias="NIXERY_PACK_WORKERS", gt=0)
     layering: Strategy = Field("units", alias="NIXERY_LAYERING")
     layer_budget: int = Field(94, alias="NIXERY_LAYER_BUDGET", ge=1, le=120)

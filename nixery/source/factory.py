@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nixery.errors import ConfigurationError
+from nixery.queue import QUEUE
 from nixery.source import PackageSource
 from nixery.source.address import parse_address
 from nixery.source.beside import SourceBeside
@@ -29,14 +30,16 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     request_timeout: float,
     resolve_ttl: float,
     clock: Clock,
+    queue: int = QUEUE,
     beside: Iterable[Path] = (),
     environ: Mapping[str, str],
 ) -> PackageSource:
     """Exactly one of ``channel``, ``repo`` and ``path`` is not empty; ``environ`` is for git.
 
     ``request_timeout``: seconds for which a request may go on reading what it resolved.
-    ``resolve_ttl``: seconds for which a name means what it meant by ``clock``. ``beside``: what
-    else evaluation may read; it is looked at again after as many seconds.
+    ``resolve_ttl``: seconds for which a name means what it meant by ``clock``. ``queue``: tags
+    that wait to be looked up. ``beside``: what else evaluation may read; it is looked at again
+    after ``resolve_ttl``.
 
     Raises ConfigurationError.
     """
@@ -44,10 +47,10 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     _check_allowed(beside)
 
     def joined(source: PackageSource) -> PackageSource:
-        return SourceBeside(source, beside, Memory(resolve_ttl, clock)) if beside else source
+        return SourceBeside(source, beside, Memory(resolve_ttl, clock, queue)) if beside else source
 
     if path:
-        return joined(PathSource(Path(path), tags, Memory(resolve_ttl, clock)))
+        return joined(PathSource(Path(path), tags, Memory(resolve_ttl, clock, queue)))
     address = parse_address(repo or channel_url)
     allowed = AllowedRefs.parse(allowed_refs)
     if shutil.which("git", path=environ.get("PATH")) is None:
@@ -55,7 +58,7 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     remote = Remote(address, state_dir / "git", environ)
     limits = Limits(in_use_for=request_timeout + SPARE_SECONDS)
     trees = Trees(remote, state_dir / "sources", limits)
-    commits: Memory[Commit] = Memory(resolve_ttl, clock)
+    commits: Memory[Commit] = Memory(resolve_ttl, clock, queue)
     if repo:
         return joined(GitSource(remote, allowed, trees, commits))
     return joined(ChannelSource(channel, remote, tags, trees, commits))

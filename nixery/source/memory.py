@@ -12,6 +12,7 @@ import structlog
 
 from nixery.errors import SourceUnavailable, TagUnknown
 from nixery.flight import Flights
+from nixery.queue import QUEUE, Line, Queue
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -22,12 +23,17 @@ STALE = 24 * 3600.0
 """Seconds after which an answer is too old to serve, also when there is no other."""
 NAMES = 10_000
 """As many are remembered; clients choose them."""
+NEW_AT_ONCE = 8
+"""Names that are looked up for the first time. Those that are known do not wait for them."""
 
 
 class Memory(Generic[T]):
     """``clock``: seconds, monotonic."""
 
-    def __init__(self, ttl: float, clock: Clock) -> None:
+    def __init__(self, ttl: float, clock: Clock, waiting: int = QUEUE) -> None:
+        """``waiting``: new names that wait to be looked up; more are refused."""
+        self._line = Line(waiting)
+        self._turns = Queue(NEW_AT_ONCE, self._line, doing="looked up")
         self._ttl = ttl
         self._clock = clock
         self._answers: dict[str, tuple[T, float]] = {}
@@ -35,12 +41,19 @@ class Memory(Generic[T]):
         self._lookups: Flights[T] = Flights()
 
     async def recall(self, name: str, find: Callable[[], Awaitable[T]]) -> T:
-        """``find``'s answer, or the last one. Raises what ``find`` raises."""
+        """``find``'s answer, or the last one. Raises what ``find`` raises, and TooBusy."""
         now = self._clock()
         known = self._answers.get(name)
         if known and (now - known[1] < self._ttl or now < self._retry.get(name, 0)):
             return known[0]
+        if known is None and not self._lookups.is_running(name):
+            self._line.admit()
+            return await self._lookups.run(name, lambda _: self._look_up_new(name, find))
         return await self._lookups.run(name, lambda _: self._look_up(name, find))
+
+    async def _look_up_new(self, name: str, find: Callable[[], Awaitable[T]]) -> T:
+        async with self._turns.turn():
+            return await self._look_up(name, find)
 
     async def _look_up(self, name: str, find: Callable[[], Awaitable[T]]) -> T:
         now = self._clock()

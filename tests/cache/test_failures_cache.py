@@ -42,3 +42,22 @@ def test_forgotten_failures_take_no_memory(clock, failures):
     clock.forward(61)
     failures.recall("any")
     assert not failures._failures
+
+
+def test_no_more_than_so_many(clock):
+    """A crowd of names that fail costs no more memory; the newest are remembered."""
+    failures = Failures(clock, most=2)
+    for number in range(100):
+        failures.remember(number, BuildFailed("it broke"))
+    remembered = [number for number in range(100) if failures.recall(number)]
+    assert remembered == [98, 99]
+
+
+def test_what_fails_again_is_remembered_anew(clock, failures):
+    failures.remember("key", TimedOut("too long"))
+    clock.forward(20)
+    failures.remember("key", TimedOut("again"))
+    clock.forward(20)
+    assert failures.recall("key").message == "again"
+    clock.forward(10)
+    assert failures.recall("key") is None

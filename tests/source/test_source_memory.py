@@ -3,8 +3,8 @@
 import anyio
 import pytest
 
-from nixery.errors import SourceUnavailable, TagUnknown
-from nixery.source.memory import STALE, Memory
+from nixery.errors import SourceUnavailable, TagUnknown, TooBusy
+from nixery.source.memory import NEW_AT_ONCE, STALE, Memory
 
 pytestmark = pytest.mark.anyio
 
@@ -109,3 +109,29 @@ async def test_many_at_once_look_up_once(memory):
         answer.set()
     assert found == ["it"] * 100
     assert len(asked) == 1
+
+
+async def test_new_names_are_refused_where_too_many_wait(clock):
+    """What is known already is looked up again all the same, and does not wait for them."""
+    memory = Memory(60, clock, waiting=1)
+    await memory.recall("main", Remote("first"))
+    clock.forward(60)
+    gate = anyio.Event()
+
+    async def slow():
+        await gate.wait()
+        return "found"
+
+    async def ask(name):
+        outcomes.append(await memory.recall(name, slow))
+
+    outcomes = []
+    async with anyio.create_task_group() as tasks:
+        for number in range(NEW_AT_ONCE + 1):
+            tasks.start_soon(ask, f"new{number}")
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(TooBusy):
+            await memory.recall("one more", slow)
+        assert await memory.recall("main", Remote("second")) == "second"
+        gate.set()
+    assert outcomes == ["found"] * (NEW_AT_ONCE + 1)
