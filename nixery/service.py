@@ -14,9 +14,10 @@ import anyio.to_thread
 import structlog
 from starlette.applications import Starlette
 
+from nixery.ending import end_within
 from nixery.errors import ConfigurationError
 from nixery.http.app import create_app
-from nixery.http.drain import GRACE, Drain
+from nixery.http.drain import TIMES, Drain, Times
 from nixery.http.pages import About
 from nixery.http.probes import Probes
 from nixery.http.server import serve as serve_http
@@ -35,8 +36,11 @@ COLLECT_AFTER = (10_000, 20, 20)
 while thousands of connections come, and nobody is answered meanwhile: it took half of the time."""
 
 
-def serve(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Serve until a signal ends it. Raises ConfigurationError before it listens."""
+def serve(settings: Settings, environ: Mapping[str, str], times: Times = TIMES) -> None:
+    """Serve until a signal ends it, and the process with it where threads hang.
+
+    Raises ConfigurationError before it listens.
+    """
     # A person at a terminal reads text; everything that collects logs reads JSON.
     configure_logging(sys.stderr, json=not sys.stderr.isatty())
     # What a client may have to wait for must not start with a surprise in its first pull.
@@ -55,12 +59,13 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         starting.add(asyncio.create_task(_announce(probes, manager)))
 
     async def stop() -> None:
+        end_within(times.grace + times.spare + times.last)
         drain.begin()
         manager.stopping()
-        await drain.finish(parts.answers.cancel, GRACE)
+        await drain.finish(parts.answers.cancel, times.grace)
 
     app = make_app(settings, parts, probes, drain, manager)
-    serve_http(app, settings.listen, settings.port, on_start=start, on_stop=stop)
+    serve_http(app, settings.listen, settings.port, on_start=start, on_stop=stop, times=times)
 
 
 def make_probes(parts: Parts, drain: Drain) -> Probes:

@@ -27,7 +27,7 @@ FLOORS = [
         *("oci", "flight", "threads", "queue", "logs", "expressions", "disk", "notify"),
         *("processes", "confinement"),
     ],
-    ["tally"],
+    ["tally", "ending"],
     ["amounts", "locks", "regular"],
     ["errors"],
     ["__init__"],

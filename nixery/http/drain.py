@@ -1,6 +1,7 @@
 """The end of a server: no transfer is cut, no build outlives it.
 
     SIGTERM ──► readyz says so ──► transfers end (GRACE at most) ──► builds are cancelled ──► exit
+       └────────────────────── GRACE + SPARE + LAST ─────────────────────► exit, whatever hangs
 
 A pull that waits for its image is no transfer: it would hold the server for as long as the build
 takes. Once nothing else is under way, its build is cancelled, and it gets a 503: the client asks
@@ -10,9 +11,26 @@ again, and then another server answers.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 GRACE = 60.0
 """Seconds for transfers. A layer of 500 MB takes 40 s on a line of 100 Mbit/s."""
+SPARE = 5.0
+"""Seconds beyond that for cancelled builds to end, and their requests with them."""
+LAST = 5.0
+"""Seconds beyond both, after which the process ends in any case (nixery/ending.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds; see the constants."""
+
+    grace: float = GRACE
+    spare: float = SPARE
+    last: float = LAST
+
+
+TIMES = Times()
 
 
 class Drain:

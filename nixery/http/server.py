@@ -10,6 +10,7 @@ accepted, transfers and then builds end (see drain.py), then the lifespan is clo
 
 import asyncio
 import errno
+import math
 import signal
 import socket
 import threading
@@ -24,15 +25,13 @@ from starlette.types import ASGIApp
 
 from nixery.errors import ConfigurationError, NixeryError
 from nixery.http.connections import Connections, descriptor_limit, raise_descriptor_limit
-from nixery.http.drain import GRACE
+from nixery.http.drain import TIMES, Times
 from nixery.http.protocol import RegistryProtocol
 
 log = structlog.get_logger()
 
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
-SPARE = 5
-"""Seconds beyond the drain's grace for cancelled builds to end, and their requests with them."""
 KEEP_ALIVE = 75
 """Seconds. Longer than nginx keeps its side open (60), or it would meet closed connections."""
 BACKLOG = 4096
@@ -89,6 +88,7 @@ class Server(uvicorn.Server):
         app: ASGIApp,
         on_start: Callable[[str], None] | None = None,
         on_stop: Callable[[], Coroutine[Any, Any, None]] = _nothing,
+        times: Times = TIMES,
     ) -> None:
         self._connections = Connections(descriptor_limit())
         # A protocol class takes uvicorn's arguments; it is called, and nothing else.
@@ -105,7 +105,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,  # nobody asks for the client's address or scheme
                 timeout_keep_alive=KEEP_ALIVE,
-                timeout_graceful_shutdown=int(GRACE) + SPARE,
+                timeout_graceful_shutdown=math.ceil(times.grace + times.spare),
                 backlog=ACCEPTED_AT_ONCE,  # asyncio's; see startup
             )
         )
@@ -159,12 +159,14 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def serve(
+def serve(  # noqa: PLR0913 - a server, and what is to happen around it
     app: ASGIApp,
     host: str,
     port: int,
+    *,
     on_start: Callable[[str], None] | None = None,
     on_stop: Callable[[], Coroutine[Any, Any, None]] = _nothing,
+    times: Times = TIMES,
 ) -> None:
     """Serve until a signal ends it.
 
@@ -172,7 +174,7 @@ def serve(
     """
     raise_descriptor_limit()
     with listen(host, port) as listener:
-        server = Server(app, on_start, on_stop)
+        server = Server(app, on_start, on_stop, times)
         with suppress(SystemExit):  # newer uvicorn's way to say that the lifespan did not come up
             server.run(sockets=[listener])
         if not server.started:
