@@ -10,6 +10,7 @@
     │   └── PreparationFailed       404, strict: 502
     │       ├── EvaluationFailed    404, strict: 502
     │       ├── BuildFailed         404, strict: 502
+    │       ├── PackingFailed       404, strict: 502
     │       └── TimedOut            404, strict: 504
     ├── Denied                      403 DENIED
     ├── FormatUnavailable           406 UNSUPPORTED
@@ -114,6 +115,10 @@ class EvaluationFailed(PreparationFailed):
 
 class BuildFailed(PreparationFailed):
     """A builder failed, a download failed, or a hash differs."""
+
+
+class PackingFailed(PreparationFailed):
+    """A package holds what no image can; read by whoever maintains it."""
 
 
 class TimedOut(PreparationFailed):

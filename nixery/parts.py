@@ -142,7 +142,7 @@ def make_packer(settings: Settings, workers: Workers) -> Packer:
     compression = compression_of(settings.compression, settings.compression_level)
     # One worker is one core: then whoever reads a layer compresses it as well.
     helpers = workers if settings.pack_workers > 1 else None
-    return Packer(store_root(settings.nix_remote), compression, helpers)
+    return Packer(store_root(settings.nix_remote), compression, helpers, settings.state_dir)
 
 
 def open_storage(settings: Settings, patience: Patience = PATIENT) -> Storage:

@@ -1,6 +1,6 @@
 """The archive room: store paths become layers, byte for byte the same everywhere.
 
-    paths ── tree.walk ──► entries ── tar.header ──► Tape ── fixed blocks ────► Pipeline
+    paths ── tree.Walk ──► entries ── tar.header ──► Tape ── fixed blocks ────► Pipeline
                               │                       ▲                            │
                             twins: equal files        │          hashed (diff ID), compressed by
                             become hard links         │          Workers, written in order
@@ -8,7 +8,8 @@
     packages ── environment.merge ──► tree of links ──┘                            ▼
                                                                                 Staging
 
-Nothing of the machine reaches the bytes: not its users, clocks, file systems or threads.
+Nothing of the machine reaches the bytes: not its users, clocks, file systems or threads. Memory
+does not grow with the number of files: what is too much for it waits on disk (spool).
 """
 
 from nixery.archive.compress import (

@@ -22,33 +22,40 @@ from nixery.storage import Storage
 
 log = structlog.get_logger()
 
-SCRATCH = 1 << 20
+BUFFER = 1 << 20
 """Bytes. A file that may have a twin is read in such pieces; one that fits in is read only once."""
 
 
-def pack(
+def pack(  # noqa: PLR0913, PLR0917 - what a Packer is made of
     paths: Sequence[StorePath],
     store_root: Path,
     storage: Storage,
     compression: Compression,
     workers: Workers | None = None,
+    scratch: Path | None = None,
 ) -> PackedLayer:
     """The layer with exactly these store paths, stored.
 
     ``store_root`` is where the store's files physically lie: ``/``, or the directory of a chroot
     store. Links keep their targets, ``/nix/store/…``. Order and repetition of ``paths`` do not
-    matter. Blocks; call it in a worker thread, several at once if you like.
+    matter. ``scratch``: where lists wait that are too long for memory; by default the system's
+    directory for temporary files. Blocks; call it in a worker thread, several at once if you like.
 
-    Raises StoreDamaged where a path is missing or changes, StorageFull where there is no room.
+    Raises StoreDamaged where a path is missing or changes, PackingFailed where no image can hold
+    it, StorageFull where there is no room.
     """
     root = os.fsencode(store_root).rstrip(b"/")
 
     def write(tape: Tape) -> None:
-        scratch = memoryview(bytearray(SCRATCH))
+        buffer = memoryview(bytearray(BUFFER))
         for parent in (b"nix/", b"nix/store/"):
             tape.write(header(parent, 0o755, Type.DIRECTORY))
         for path in sorted({os.fsencode(path) for path in paths}):
-            _write_store_path(tape, root, path, scratch)
+            with (
+                closing(tree.Walk(root, path, scratch)) as walk,
+                closing(_twins(walk, root, path, buffer, scratch)) as twins,
+            ):
+                _write_store_path(tape, len(root) + 1, walk, twins)
 
     return _store(write, storage, compression, workers)
 
@@ -94,31 +101,41 @@ def _store(
     return PackedLayer(blob.digest, diff_id, blob.size, compression.kind)
 
 
-def _write_store_path(tape: Tape, root: bytes, path: bytes, scratch: memoryview) -> None:
-    """Modes are those that Nix gives: write permission for nobody, executable for all or none.
+def _twins(
+    walk: tree.Walk, root: bytes, path: bytes, buffer: memoryview, scratch: Path | None
+) -> Twins:
+    """Those of a store path, which is walked for it once more than ``walk`` does."""
+    with closing(tree.Walk(root, path, scratch)) as entries:
+        return Twins(entries, buffer, scratch, walk.open)
+
+
+def _write_store_path(tape: Tape, skip: int, walk: tree.Walk, twins: Twins) -> None:
+    """``skip``: bytes at the beginning of each path that are not in the archive.
+
+    Modes are those that Nix gives: write permission for nobody, executable for all or none.
 
     Names that clients would take for whiteouts are left out: they would vanish when the layer is
     unpacked, and take others with them.
     """
-    top = root + path
-    left_out: list[str] = []
-    twins = Twins(tree.walk(top), scratch)
-    for entry in tree.walk(top):
-        name = entry.path[len(root) + 1 :]
+    left_out, first_left_out = 0, b""
+    for entry in walk:
+        name = entry.path[skip:]
         match entry:
             case tree.Directory():
                 tape.write(header(name + b"/", 0o555, Type.DIRECTORY))
             case tree.Symlink(target=target):
                 tape.write(header(name, 0o777, Type.SYMLINK, link=target))
             case tree.File():
-                _write_file(tape, name, entry, twins)
+                _write_file(tape, name, entry, walk, twins)
             case tree.Whiteout():
-                left_out.append("/" + os.fsdecode(name))
+                left_out += 1
+                first_left_out = first_left_out or name
     if left_out:
-        log.warning("names that mean whiteouts are left out", first=left_out[0], all=len(left_out))
+        first = "/" + os.fsdecode(first_left_out)
+        log.warning("names that mean whiteouts are left out", first=first, all=left_out)
 
 
-def _write_file(tape: Tape, name: bytes, file: tree.File, twins: Twins) -> None:
+def _write_file(tape: Tape, name: bytes, file: tree.File, walk: tree.Walk, twins: Twins) -> None:
     mode = 0o555 if file.executable else 0o444
     first, content = twins.first(file, name) if twins.possible(file) else (None, None)
     if first is not None:
@@ -127,8 +144,12 @@ def _write_file(tape: Tape, name: bytes, file: tree.File, twins: Twins) -> None:
     tape.write(header(name, mode, Type.FILE, file.size))
     if content is not None:
         tape.content(content)
-    else:
-        tape.copy(file.path, file.size)
+        return
+    descriptor = walk.open(file)
+    try:
+        tape.copy(descriptor, file.path, file.size)
+    finally:
+        os.close(descriptor)
 
 
 def _write_node(tape: Tape, name: bytes, node: Node) -> None:

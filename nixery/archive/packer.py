@@ -41,19 +41,21 @@ class Packer:
     compression: Compression
     workers: Workers | None = None
     """Compress for every layer being packed; without, the calling thread does it alone."""
+    scratch: Path | None = None
+    """Where lists wait that are too long for memory; None: the system's place for such."""
 
     def pack(self, content: Content, storage: Storage) -> PackedLayer:
         """The stored layer. Blocks.
 
-        Raises StoreDamaged where a path is missing or changes, StorageFull where there is no room.
+        Raises StoreDamaged where a path is missing or changes, PackingFailed where no image can
+        hold it, StorageFull where there is no room.
         """
+        root, compression, workers = self.store_root, self.compression, self.workers
         match content:
             case StorePaths(paths):
-                return pack(paths, self.store_root, storage, self.compression, self.workers)
+                return pack(paths, root, storage, compression, workers, self.scratch)
             case Environment(packages):
-                return pack_environment(
-                    packages, self.store_root, storage, self.compression, self.workers
-                )
+                return pack_environment(packages, root, storage, compression, workers)
 
     def describe(self, content: Content) -> dict[str, object]:
         """JSON values that decide the layer's bytes."""

@@ -1,10 +1,9 @@
 """A tar stream, cut into blocks of equal size as it is written."""
 
-import os
 from typing import Protocol
 
 from nixery.archive import tar
-from nixery.archive.tree import fill, open_file
+from nixery.archive.contents import fill
 
 
 class Blocks(Protocol):
@@ -40,19 +39,15 @@ class Tape:
         self.write(data)
         self.write(tar.padding(len(data)))
 
-    def copy(self, path: bytes, size: int) -> None:
+    def copy(self, descriptor: int, path: bytes, size: int) -> None:
         """A file's content, ``size`` bytes. Raises StoreDamaged where the file has another size."""
-        descriptor = open_file(path)
-        try:
-            left = size
-            while left:
-                piece = min(left, len(self._block) - self._used)
-                target = self._block[self._used : self._used + piece]
-                fill(descriptor, target, path, last=piece == left)
-                self._advance(piece)
-                left -= piece
-        finally:
-            os.close(descriptor)
+        left = size
+        while left:
+            piece = min(left, len(self._block) - self._used)
+            target = self._block[self._used : self._used + piece]
+            fill(descriptor, target, path, last=piece == left)
+            self._advance(piece)
+            left -= piece
         self.write(tar.padding(size))
 
     def end(self) -> None:

@@ -1,14 +1,35 @@
-"""What lies below a store path, in an order that no file system can change."""
+"""The walk over a store path: its entries, in an order that no file system can change.
+
+The walk holds one directory open at a time and looks at names only within it: nothing that is put
+in the place of a directory in the meantime can lead it out of the store path. Going back up, it
+checks that ``..`` is the directory that it came from.
+
+Memory has a bound: names of large directories wait on disk, see spool.
+"""
 
 import os
 import stat
 from collections.abc import Iterator
-from errno import EINVAL, ELOOP, ENOENT, ENOTDIR
+from dataclasses import dataclass
+from errno import ELOOP, ENOTDIR
+from itertools import chain, islice
+from pathlib import Path
 from typing import NamedTuple
 
-from nixery.errors import StoreDamaged
+from nixery.archive.contents import missing, open_file, replaced, target_of
+from nixery.archive.spool import Names
+from nixery.errors import PackingFailed, StoreDamaged
 from nixery.oci import WHITEOUT
 from nixery.threads import stop_if_cancelled
+
+MAX_PATH = 4_095
+"""Bytes of a path that a system takes: PATH_MAX without the zero at its end."""
+MAX_NAMES = 10_000
+"""Names in memory, of all directories that the walk is in; those of further ones wait on disk."""
+
+# The store itself may be closed to readers, and what is above a directory has been read already.
+_PARENT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # Tuples rather than dataclasses: a large path makes a hundred thousand of them.
 
@@ -39,95 +60,133 @@ class Whiteout(NamedTuple):
 Entry = Directory | Symlink | File | Whiteout
 
 
-def walk(top: bytes) -> Iterator[Entry]:
-    """The path itself and everything below it, parents first, names sorted by their bytes.
+@dataclass(slots=True)
+class _Level:
+    """A directory that the walk is in."""
 
-    Raises StoreDamaged where something is missing, becomes something else on the way, or is of a
-    kind that Nix never stores.
+    path: bytes
+    """With a slash at its end."""
+    inode: tuple[int, int]
+    names: Iterator[bytes]
+    """Those still to come, sorted."""
+    held: int = 0
+    """Names in memory."""
+
+
+class Walk:
+    """``root + path`` and everything below it, parents first, names sorted by their bytes.
+
+    Can be iterated once. Raises StoreDamaged where something is missing, becomes something else
+    on the way, or is of a kind that Nix never stores; PackingFailed where a path, without
+    ``root``, is longer than MAX_PATH.
     """
-    try:
-        pending = [_entry(top, os.lstat(top))]
-        while pending:
-            entry = pending.pop()
-            yield entry
-            if isinstance(entry, Directory):
-                pending += _children(entry.path)
-    except FileNotFoundError as error:
-        raise StoreDamaged(f"{os.fsdecode(error.filename)} is not in the store") from error
-    except NotADirectoryError as error:  # it was one, or what it lies in was
-        raise _replaced(error.filename) from error
+
+    def __init__(self, root: bytes, path: bytes, scratch: Path | None = None) -> None:
+        """``scratch``: where the names of large directories wait, see spool."""
+        self._root = root
+        self._path = path
+        self._longest = len(root) + MAX_PATH
+        self._names = Names(scratch)
+        self._held = 0
+        parent, _, name = (root + path).rpartition(b"/")
+        try:
+            self._directory = os.open(parent or b"/", _PARENT)
+        except FileNotFoundError as error:
+            raise missing(parent) from error
+        self._levels = [_Level(parent + b"/", self._inode(), iter((name,)))]
+
+    def __iter__(self) -> Iterator[Entry]:
+        while self._levels:
+            level = self._levels[-1]
+            for name in level.names:
+                path = level.path + name
+                entry = self._entry(path, name)
+                yield entry
+                if isinstance(entry, Directory):
+                    self._enter(path, name)
+                    break
+            else:
+                self._leave()
+
+    def open(self, file: File) -> int:
+        """A descriptor to read from, of the file that was given last.
+
+        Raises StoreDamaged where the file is gone or replaced.
+        """
+        return open_file(file.path, self._directory)
+
+    def close(self) -> None:
+        os.close(self._directory)
+        self._names.close()
+
+    def _entry(self, path: bytes, name: bytes) -> Entry:
+        if name.startswith(WHITEOUT):
+            return Whiteout(path)
+        if len(path) > self._longest:
+            raise PackingFailed(
+                f"{os.fsdecode(self._path)} cannot be part of an image: "
+                f"it holds a path of more than {MAX_PATH} bytes"
+            )
+        try:
+            status = os.stat(name, dir_fd=self._directory, follow_symlinks=False)
+        except FileNotFoundError as error:
+            raise missing(path) from error
+        mode = status.st_mode
+        if stat.S_ISREG(mode):
+            # The owner's bit alone decides, as in a NAR.
+            inode = status.st_dev, status.st_ino
+            return File(path, status.st_size, bool(mode & stat.S_IXUSR), inode)
+        if stat.S_ISLNK(mode):
+            return Symlink(path, target_of(path, self._directory))
+        if stat.S_ISDIR(mode):
+            return Directory(path)
+        raise StoreDamaged(f"{os.fsdecode(path)} is neither a file, a directory nor a symlink")
+
+    def _enter(self, path: bytes, name: bytes) -> None:
+        try:
+            self._move(os.open(name, _DIRECTORY, dir_fd=self._directory))
+        except FileNotFoundError as error:
+            raise missing(path) from error
+        except OSError as error:
+            if error.errno in (ENOTDIR, ELOOP):  # it was one
+                raise replaced(path) from error
+            raise
+        room = MAX_NAMES - self._held
+        path += b"/"
+        with os.scandir(self._directory) as found:
+            parts = _parts(os.fsencode(child.name) for child in found)
+            names = next(parts)
+            if len(names) < room:  # and so all of them
+                names.sort()
+                level = _Level(path, self._inode(), iter(names), len(names))
+            else:
+                number = self._names.add(chain((names,), parts))
+                level = _Level(path, self._inode(), self._names.of(number))
+        self._held += level.held
+        self._levels.append(level)
+
+    def _leave(self) -> None:
+        left = self._levels.pop()
+        self._held -= left.held
+        if self._levels:
+            self._move(os.open("..", _PARENT, dir_fd=self._directory))
+            if self._inode() != self._levels[-1].inode:
+                raise replaced(left.path[:-1])
+
+    def _move(self, directory: int) -> None:
+        os.close(self._directory)
+        self._directory = directory
+
+    def _inode(self) -> tuple[int, int]:
+        status = os.fstat(self._directory)
+        return status.st_dev, status.st_ino
 
 
-def _children(path: bytes) -> list[Entry]:
-    """Last name first: the caller takes them from the end."""
-    stop_if_cancelled()
-    with os.scandir(path) as found:
-        ordered = sorted(found, key=lambda child: child.name, reverse=True)
-    return [_child(child) for child in ordered]
-
-
-def _child(child: os.DirEntry[bytes]) -> Entry:
-    if child.name.startswith(WHITEOUT):
-        return Whiteout(child.path)
-    # What is a directory is known from its parent; only the others need a system call.
-    if child.is_dir(follow_symlinks=False):
-        return Directory(child.path)
-    return _entry(child.path, child.stat(follow_symlinks=False))
-
-
-def _entry(path: bytes, status: os.stat_result) -> Entry:
-    mode = status.st_mode
-    if stat.S_ISREG(mode):
-        # The owner's bit alone decides, as in a NAR.
-        inode = status.st_dev, status.st_ino
-        return File(path, status.st_size, bool(mode & stat.S_IXUSR), inode)
-    if stat.S_ISLNK(mode):
-        return Symlink(path, _target(path))
-    if stat.S_ISDIR(mode):
-        return Directory(path)
-    raise StoreDamaged(f"{os.fsdecode(path)} is neither a file, a directory nor a symlink")
-
-
-def _target(path: bytes) -> bytes:
-    try:
-        return os.readlink(path)  # noqa: PTH115 - a path of bytes
-    except OSError as error:
-        if error.errno == EINVAL:  # no symlink
-            raise _replaced(path) from error
-        raise
-
-
-def _replaced(path: bytes) -> StoreDamaged:
-    return StoreDamaged(f"{os.fsdecode(path)} was replaced while it was read")
-
-
-def fill(descriptor: int, view: memoryview, path: bytes, *, last: bool) -> None:
-    """Read exactly as much as the view holds; ``last``: the file must end there.
-
-    Raises StoreDamaged where the file is shorter, or longer, than it was said to be, or is a
-    directory: headers are written before the content, so a file that changes would make a corrupt
-    archive.
-    """
-    beyond = bytearray(1)
-    try:
-        done = os.readv(descriptor, (view, beyond) if last else (view,))
-    except IsADirectoryError as error:  # which can be opened like a file
-        raise StoreDamaged(f"{os.fsdecode(path)} was replaced by a directory") from error
-    while done < len(view):
-        more = os.readv(descriptor, (view[done:], beyond) if last else (view[done:],))
-        if not more:
-            raise StoreDamaged(f"{os.fsdecode(path)} shrank while it was read")
-        done += more
-    if done > len(view):
-        raise StoreDamaged(f"{os.fsdecode(path)} grew while it was read")
-
-
-def open_file(path: bytes) -> int:
-    """A descriptor to read from; raises StoreDamaged where the file is gone or replaced."""
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError as error:
-        # The latter two: a symlink has taken its place, or a file that of a directory above it.
-        if error.errno in (ENOENT, ELOOP, ENOTDIR):
-            raise StoreDamaged(f"{os.fsdecode(path)} is not in the store any more") from error
-        raise
+def _parts(names: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """At least one; all but the last have MAX_NAMES."""
+    while True:
+        stop_if_cancelled()
+        part = list(islice(names, MAX_NAMES))
+        yield part
+        if len(part) < MAX_NAMES:
+            return

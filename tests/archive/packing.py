@@ -1,5 +1,7 @@
 """Packs what the tests know."""
 
+from contextlib import closing
+
 import golden
 import pytest
 from store_trees import (
@@ -7,6 +9,7 @@ from store_trees import (
 )
 
 from nixery.archive import pack
+from nixery.archive.tree import Walk
 from nixery.storage.memory import MemoryStorage
 
 every_kind = pytest.mark.parametrize("compression", golden.KINDS, ids=lambda it: it.kind)
@@ -14,3 +17,9 @@ every_kind = pytest.mark.parametrize("compression", golden.KINDS, ids=lambda it:
 
 def packed(root, workers=None, paths=None, compression=golden.KINDS[0]):
     return pack(paths or top_level(), root, MemoryStorage(), compression, workers)
+
+
+def walk(top):
+    """The entries of what is at a path, in order."""
+    with closing(Walk(b"", top)) as entries:
+        yield from entries

@@ -10,13 +10,13 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from packing import walk
 from store_trees import LARGE, make_store
 
 from nixery.archive import Uncompressed, Workers, pack
 from nixery.archive.compress import MIB
 from nixery.archive.listing import looking_below
 from nixery.archive.pipeline import Pipeline
-from nixery.archive.tree import walk
 from nixery.archive.twins import Twins
 from nixery.storage.filesystem import FilesystemStorage
 

@@ -18,7 +18,7 @@ from store_trees import (
     top_level,
 )
 
-from nixery.archive import Workers
+from nixery.archive import Workers, spool, tree, twins
 
 
 @every_kind
@@ -49,6 +49,17 @@ def test_the_model_of_the_processor_does_not_reach_the_digest():
         for compression in golden.KINDS
     ]
     assert done.stdout.splitlines() == expected
+
+
+@pytest.mark.parametrize(
+    ("module", "bound"),
+    [(tree, "MAX_NAMES"), (spool, "MAX_FIRSTS"), (twins, "MAX_SIZES"), (twins, "MAX_INODES")],
+)
+def test_what_does_not_fit_into_memory_does_not_reach_the_digest(
+    store_root, monkeypatch, module, bound
+):
+    monkeypatch.setattr(module, bound, 1)
+    assert packed(store_root).diff_id == golden.DIFF_IDS[0]
 
 
 @every_kind

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from packing import walk
 from store_trees import make_store
 
-from nixery.archive.tree import walk
 from nixery.archive.twins import MAX_LINKS, Twins
 from nixery.errors import StoreDamaged
 
