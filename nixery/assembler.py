@@ -34,10 +34,12 @@ class Assembler:
     ) -> tuple[PackedLayer, ...]:
         """The layers of these store paths, and the environment layer of the packages.
 
-        Raises StoreDamaged where a path is missing or changes, and what the storage raises.
+        ``planned`` are all store paths of the image. Raises StoreDamaged where a path is missing
+        or changes, PackingFailed where no image can hold it, and what the storage raises.
         """
         contents: list[archive.Content] = [archive.StorePaths(paths) for paths in planned]
-        contents.append(archive.Environment(tuple(package.paths for package in packages)))
+        closure = frozenset(path for paths in planned for path in paths)
+        contents.append(archive.Environment(tuple(package.paths for package in packages), closure))
         return await map_in_threads(self._pack_one, contents, self._packing)
 
     async def describe(

@@ -9,7 +9,8 @@
                                                                                 Staging
 
 Nothing of the machine reaches the bytes: not its users, clocks, file systems or threads. Memory
-does not grow with the number of files: what is too much for it waits on disk (spool).
+does not grow with the number of files: what is too much for it waits on disk (spool). No link is
+followed out of the image's store paths.
 """
 
 from nixery.archive.compress import (

@@ -17,7 +17,7 @@ Nothing here reads a file: ``look`` does (see listing), and the same answers giv
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from nixery.oci import WHITEOUT
@@ -35,7 +35,7 @@ class Child:
     """The logical path of the directory that it is or leads to; None for everything else."""
 
 
-Look = Callable[[bytes], Sequence[Child]]
+Look = Callable[[bytes], Iterable[Child]]
 """The children of a directory by its logical path, ``/nix/store/…``; none where it is no
 directory."""
 

@@ -1,7 +1,7 @@
 """Store paths become a layer: read once, written once."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -60,8 +60,9 @@ def pack(  # noqa: PLR0913, PLR0917 - what a Packer is made of
     return _store(write, storage, compression, workers)
 
 
-def pack_environment(
+def pack_environment(  # noqa: PLR0913, PLR0917 - what a Packer is made of
     packages: Sequence[Sequence[StorePath]],
+    closure: Iterable[StorePath],
     store_root: Path,
     storage: Storage,
     compression: Compression,
@@ -69,11 +70,13 @@ def pack_environment(
 ) -> PackedLayer:
     """The layer that makes a root of these packages, stored; see environment.
 
-    ``packages`` are the output paths of each, and the first one wins. The rest is as in ``pack``.
+    ``packages`` are the output paths of each, and the first one wins. ``closure``: the image's
+    store paths. A link to any other leads nowhere, whether this machine has that one or not. The
+    rest is as in ``pack``.
     """
     root = os.fsencode(store_root).rstrip(b"/")
     outputs = [os.fsencode(path) for package in packages for path in package]
-    found = merge(outputs, looking_below(root))
+    found = merge(outputs, looking_below(root, map(os.fsencode, closure)))
 
     def write(tape: Tape) -> None:
         for name, node in found.items():

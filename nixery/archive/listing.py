@@ -1,87 +1,183 @@
-"""Looks into the directories of store paths; the eyes of environment.merge."""
+"""Looks into the directories of store paths; the eyes of environment.merge.
+
+Links are followed by hand, and only to store paths of the image. A link to any other leads
+nowhere, as in the image, whether this machine has that store path or not; so does one that leaves
+the store: it must not lead into this machine's own files.
+"""
 
 import os
-from errno import EINVAL, ENOENT, ENOTDIR
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from errno import EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
 from nixery.archive.environment import Child, Look
+from nixery.archive.tree import MAX_PATH
 from nixery.errors import StoreDamaged
 from nixery.threads import stop_if_cancelled
 
 _STORE = [b"nix", b"store"]
 _MAX_LINKS = 40  # the kernel's own limit on one path
+_ANCHOR = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def looking_below(root: bytes) -> Look:
-    """``root``: where the store's files physically lie, without a slash at its end."""
-    # Directories on whose way there is no link. To look for one at each step of a path again
-    # takes the third power of its depth, with all that the kernel does.
-    straight: set[bytes] = set()
+def looking_below(root: bytes, closure: Iterable[bytes]) -> Look:
+    """``root``: where the store's files physically lie, without a slash at its end.
 
-    def look(path: bytes) -> tuple[Child, ...]:
+    ``closure``: the image's store paths, as in ``/nix/store/…``.
+    """
+    names = frozenset(path.rpartition(b"/")[2] for path in closure)
+
+    def look(path: bytes) -> Iterator[Child]:
         stop_if_cancelled()
-        directory = path if path in straight else resolve(root, path)
-        if directory is None:
-            if not os.path.lexists(root + path):
+        with _opened(root, names) as store:
+            # Only an output may be a link: what was found in a directory is followed already. To
+            # do it again for each directory of a path takes the third power of its depth.
+            directory = path if path.count(b"/") > 3 else store.resolve([], path)
+            if directory is not None:
+                yield from store.children(directory)
+            elif not store.has(path):
                 raise StoreDamaged(f"{os.fsdecode(path)} is not in the store")
-            return ()
-        try:
-            with os.scandir(root + directory) as entries:
-                children = tuple(_child(root, directory, entry) for entry in entries)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise StoreDamaged(f"{os.fsdecode(directory)} is no directory any more") from error
-        straight.update(child.directory for child in children if child.directory is not None)
-        return children
 
     return look
 
 
-def _child(root: bytes, parent: bytes, entry: os.DirEntry[bytes]) -> Child:
-    path = parent + b"/" + entry.name
-    if entry.is_symlink():
-        return Child(entry.name, _follow(root, parent.split(b"/")[1:], entry.name))
-    return Child(entry.name, path if entry.is_dir() else None)
+def resolve(root: bytes, closure: Iterable[bytes], path: bytes) -> bytes | None:
+    """The directory in the store that a logical path leads to, without links; None for others."""
+    names = frozenset(path.rpartition(b"/")[2] for path in closure)
+    with _opened(root, names) as store:
+        return store.resolve([], path)
 
 
-def resolve(root: bytes, path: bytes) -> bytes | None:
-    """The directory in the store that a logical path leads to, without links; None for others.
-
-    Links are followed by hand: they say ``/nix/store`` where the store lies elsewhere, and one
-    that leaves the store must not be followed into this machine's own files.
-    """
-    return _follow(root, [], path)
-
-
-def _follow(root: bytes, done: list[bytes], path: bytes) -> bytes | None:
-    """``resolve`` from a place on; ``done`` are the names on the way to it, none of them a link."""
-    rest = path.split(b"/")[::-1]
-    links = 0
-    while rest:
-        match rest.pop():
-            case b"" | b".":
-                continue
-            case b"..":
-                del done[-1:]
-                continue
-            case part:
-                done.append(part)
-        if done[:2] != _STORE[: len(done)]:
-            return None
-        if len(done) > 2 and (target := _readlink(root, done)) is not None:
-            links += 1
-            if links > _MAX_LINKS:
-                return None
-            done = [] if target.startswith(b"/") else done[:-1]
-            rest += target.split(b"/")[::-1]
-    found = b"/" + b"/".join(done)
-    return found if len(done) > 2 and os.path.isdir(root + found) else None  # noqa: PTH112 - bytes
-
-
-def _readlink(root: bytes, parts: list[bytes]) -> bytes | None:
-    """Where the path leads if it is a link; None also where there is nothing."""
+@contextmanager
+def _opened(root: bytes, names: frozenset[bytes]) -> Iterator["_Store"]:
+    descriptor = os.open(b"/".join((root, *_STORE)), _ANCHOR)
     try:
-        return os.readlink(b"/".join((root, *parts)))  # noqa: PTH115 - a path of bytes
-    except OSError as error:
-        # Only these are answers. Taking a failing disk for one would be remembered for ever.
-        if error.errno in (EINVAL, ENOENT, ENOTDIR):
+        yield _Store(descriptor, names)
+    finally:
+        os.close(descriptor)
+
+
+class _Store:
+    """The store, as far as it belongs to the image.
+
+    Everything is looked at from its directory on: how long the path to that is does not matter.
+    """
+
+    def __init__(self, descriptor: int, names: frozenset[bytes]) -> None:
+        self._descriptor = descriptor
+        self._names = names
+
+    def has(self, path: bytes) -> bool:
+        return self._status(_parts(path)[2:]) is not None
+
+    def resolve(self, done: list[bytes], path: bytes) -> bytes | None:
+        """Where a path leads from a place on.
+
+        ``done`` are the names on the way to it from ``/`` on, none of them a link.
+        """
+        stop_if_cancelled()
+        rest = path.split(b"/")[::-1]
+        links = 0
+        while rest:
+            match rest.pop():
+                case b"" | b".":
+                    continue
+                case b"..":
+                    if len(done) > 2 and not self._is_directory(done):
+                        return None
+                    del done[-1:]
+                    continue
+                case part:
+                    done.append(part)
+            if not self._may_be_in(done):
+                return None
+            if len(done) > 2:
+                target = self._target(done)
+                if target is None:
+                    return None
+                if target:
+                    links += 1
+                    if links > _MAX_LINKS:
+                        return None
+                    done = [] if target.startswith(b"/") else done[:-1]
+                    rest += target.split(b"/")[::-1]
+        return _joined(done) if len(done) > 2 and self._is_directory(done) else None
+
+    def children(self, directory: bytes) -> Iterator[Child]:
+        parts = _parts(directory)
+        try:
+            descriptor = self._open(parts[2:])
+        except OSError as error:
+            if error.errno in (ENOENT, ENOTDIR, ELOOP):
+                raise StoreDamaged(f"{os.fsdecode(directory)} is no directory any more") from error
+            raise
+        try:
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    name = os.fsencode(entry.name)
+                    if entry.is_symlink():
+                        yield Child(name, self.resolve([*parts], name))
+                    else:
+                        path = directory + b"/" + name
+                        fits = len(path) <= MAX_PATH
+                        yield Child(name, path if fits and entry.is_dir() else None)
+        finally:
+            os.close(descriptor)
+
+    def _open(self, parts: Sequence[bytes]) -> int:
+        """Name by name: a link that has taken the place of a directory is not followed."""
+        descriptor = os.dup(self._descriptor)
+        for part in parts:
+            try:
+                inner = os.open(part, _DIRECTORY, dir_fd=descriptor)
+            finally:
+                os.close(descriptor)
+            descriptor = inner
+        return descriptor
+
+    def _may_be_in(self, parts: list[bytes]) -> bool:
+        if len(parts) > 2 and parts[2] not in self._names:
+            return False
+        return parts[:2] == _STORE[: len(parts)] and len(_joined(parts)) <= MAX_PATH
+
+    def _is_directory(self, parts: list[bytes]) -> bool:
+        status = self._status(parts[2:])
+        return status is not None and stat.S_ISDIR(status.st_mode)
+
+    def _status(self, parts: Sequence[bytes]) -> os.stat_result | None:
+        try:
+            name = b"/".join(parts)
+            return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+        except OSError as error:
+            _check_absent(error)
             return None
-        raise
+
+    def _target(self, parts: Sequence[bytes]) -> bytes | None:
+        """Where a link leads; empty for what is not a link, None where there is nothing."""
+        try:
+            return os.readlink(b"/".join(parts[2:]), dir_fd=self._descriptor)
+        except OSError as error:
+            if error.errno == EINVAL:
+                return b""
+            _check_absent(error)
+            return None
+
+
+def _check_absent(error: OSError) -> None:
+    """Raises what does not say that nothing is there.
+
+    To take a failing disk for that would be remembered for ever.
+    """
+    # The last: a name that is too long for any file.
+    if error.errno not in (ENOENT, ENOTDIR, ENAMETOOLONG):
+        raise error
+
+
+def _parts(path: bytes) -> list[bytes]:
+    return path.split(b"/")[1:]
+
+
+def _joined(parts: Sequence[bytes]) -> bytes:
+    return b"/" + b"/".join(parts)

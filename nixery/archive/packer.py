@@ -12,6 +12,8 @@ from nixery.storage import Storage
 
 FORMAT = 1
 """Goes up whenever the same store paths would give other bytes than before."""
+ENVIRONMENT_FORMAT = 2
+"""The same for environment layers: 1 followed links to store paths that are not in the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Environment:
 
     packages: tuple[tuple[StorePath, ...], ...]
     """The output paths of each package; of two that provide the same name, the first wins."""
+    closure: frozenset[StorePath]
+    """All store paths of the image."""
 
 
 Content = StorePaths | Environment
@@ -54,14 +58,16 @@ class Packer:
         match content:
             case StorePaths(paths):
                 return pack(paths, root, storage, compression, workers, self.scratch)
-            case Environment(packages):
-                return pack_environment(packages, root, storage, compression, workers)
+            case Environment(packages, closure):
+                return pack_environment(packages, closure, root, storage, compression, workers)
 
     def describe(self, content: Content) -> dict[str, object]:
         """JSON values that decide the layer's bytes."""
         match content:
             case StorePaths(paths):
-                what: dict[str, object] = {"paths": sorted(set(paths))}
+                what: dict[str, object] = {"paths": sorted(set(paths)), "format": FORMAT}
             case Environment(packages):
-                what = {"environment": [path for outputs in packages for path in outputs]}
-        return what | {"compression": self.compression.key, "format": FORMAT}
+                # The closure follows from the outputs.
+                outputs = [path for paths in packages for path in paths]
+                what = {"environment": outputs, "format": ENVIRONMENT_FORMAT}
+        return what | {"compression": self.compression.key}

@@ -66,7 +66,9 @@ def hash_twins(root):
     [
         pytest.param(lambda _: exchange(), id="a block"),
         pytest.param(lambda root: list(walk(root)), id="a directory"),
-        pytest.param(lambda root: looking_below(root)(TOP), id="a directory of a package"),
+        pytest.param(
+            lambda root: list(looking_below(root, [TOP])(TOP)), id="a directory of a package"
+        ),
         pytest.param(hash_twins, id="a file that may have a twin"),
     ],
 )

@@ -25,13 +25,14 @@ BASH, CACERT, COREUTILS, OPENSSL, LINKED = (
     (f"/nix/store/{name}",)
     for name in ("aaa-bash", "bbb-cacert", "ccc-coreutils", "ddd-openssl", "eee-linked")
 )
+CLOSURE = [path for paths in (BASH, CACERT, COREUTILS, OPENSSL, LINKED) for path in paths]
 # Of the four packages below; see test_layer for what a change means.
 DIFF_ID = "sha256:f6f6bb0b0127ca3da9f0b21d1895734f3352ff3a11521f2d66b4a9d2034f6464"
 
 
 def packed(root, *packages):
     storage = MemoryStorage()
-    layer = pack_environment(packages, root, storage, Gzip(4))
+    layer = pack_environment(packages, CLOSURE, root, storage, Gzip(4))
     return layer, tar_of(storage, layer)
 
 

@@ -7,6 +7,7 @@ from nixery.archive import Environment, Gzip, Packer, StorePaths, pack, pack_env
 from nixery.storage.memory import MemoryStorage
 
 PATHS = tuple(top_level(TREE))
+CLOSURE = frozenset(PATHS)
 PACKAGES = (PATHS[:1], PATHS[1:])
 
 
@@ -21,21 +22,23 @@ def test_store_paths_make_a_layer_of_store_paths(packer, store_root, storage):
 
 
 def test_an_environment_makes_an_environment_layer(packer, store_root, storage):
-    expected = pack_environment(PACKAGES, store_root, MemoryStorage(), Gzip())
-    assert packer.pack(Environment(PACKAGES), storage) == expected
+    expected = pack_environment(PACKAGES, CLOSURE, store_root, MemoryStorage(), Gzip())
+    assert packer.pack(Environment(PACKAGES, CLOSURE), storage) == expected
 
 
 def test_what_gives_the_same_layer_is_described_the_same(packer):
     assert packer.describe(StorePaths(PATHS)) == packer.describe(StorePaths(PATHS[::-1] + PATHS))
-    assert packer.describe(Environment(PACKAGES)) == packer.describe(Environment((PATHS,)))
+    assert packer.describe(Environment(PACKAGES, CLOSURE)) == packer.describe(
+        Environment((PATHS,), CLOSURE)
+    )
 
 
 def test_what_may_give_another_layer_is_described_otherwise(packer, store_root):
     descriptions = [
         packer.describe(StorePaths(PATHS)),
         packer.describe(StorePaths(PATHS[1:])),
-        packer.describe(Environment(PACKAGES)),
-        packer.describe(Environment(PACKAGES[::-1])),
+        packer.describe(Environment(PACKAGES, CLOSURE)),
+        packer.describe(Environment(PACKAGES[::-1], CLOSURE)),
         Packer(store_root, Gzip(9)).describe(StorePaths(PATHS)),
     ]
     assert all(one != other for one in descriptions for other in descriptions if one is not other)
