@@ -11,19 +11,27 @@ as a mapping from name to node. Directories at the root are real. Below them,
                                        share/man/man1/y.1   a link to b/share/man/man1/y.1
 
 Where two packages provide the same name the first wins, unless both have a directory there, or a
-link to one. Links to directories can make a small package endless; what is merged has bounds.
+link to one. Links to directories can make a small package endless, and a directory can be larger
+than memory; what is merged has bounds.
 
 Nothing here reads a file: ``look`` does (see listing), and the same answers give the same tree.
 """
 
+import os
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from nixery.archive.tree import MAX_PATH
+from nixery.errors import PackingFailed
 from nixery.oci import WHITEOUT
 
 MOST = 200_000
-"""Entries of the tree, some 800 bytes each; directories that would make more are not merged."""
+"""Entries of the tree; directories that would make more are not merged."""
+MOST_NEAR_ROOT = 200_000
+"""Entries at the root and in its directories, which are real also where one package has them."""
+MOST_BYTES = 64 << 20
+"""Bytes of their names and of where they lead: 320 for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class Child:
 
 Look = Callable[[bytes], Iterable[Child]]
 """The children of a directory by its logical path, ``/nix/store/…``; none where it is no
-directory."""
+directory. They need not all be in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,10 @@ _FILES: Tree = {
 
 
 def merge(outputs: Sequence[bytes], look: Look) -> Tree:
-    """The tree for these store paths, of which the first wins."""
+    """The tree for these store paths, of which the first wins.
+
+    Raises PackingFailed where the root, or a directory of it that must be real, would be too much.
+    """
     found = _merged(tuple(dict.fromkeys(outputs)), look) | _DIRECTORIES
     tree = _FILES | found
     env = tree.get(b"bin/env")
@@ -96,7 +107,8 @@ def merge(outputs: Sequence[bytes], look: Look) -> Tree:
         # Scripts that begin with #!/usr/bin/env are why.
         usr = Directory(0o755)
         tree = {b"usr": usr, b"usr/bin": usr, b"usr/bin/env": env, **tree}
-    return dict(sorted(tree.items(), key=lambda item: item[0].split(b"/")))
+    # As if split at the slashes: no name has a zero, and what it is compared with is greater.
+    return dict(sorted(tree.items(), key=lambda item: item[0].replace(b"/", b"\0")))
 
 
 _Directories = tuple[bytes, ...]
@@ -109,10 +121,33 @@ class _Pending:
 
     path: bytes
     directories: _Directories
-    above: tuple[_Directories, ...] = ()
-    """Those being merged already on the way to it."""
     instead: Link | None = None
-    """What takes their place if they are too much; None at the root, where directories are real."""
+    """What takes their place if they are too much; None where the directory must be real."""
+    above: "_Pending | None" = None
+    """What is being merged one directory further up."""
+
+    @property
+    def is_near_root(self) -> bool:
+        return b"/" not in self.path or self.path in _ALWAYS_REAL
+
+    def on_the_way(self) -> Iterator[_Directories]:
+        """Those being merged already on the way to it, and its own."""
+        pending: _Pending | None = self
+        while pending:
+            yield pending.directories
+            pending = pending.above
+
+
+@dataclass(slots=True)
+class _Offer:
+    """What directories have under a name."""
+
+    link: bytes
+    """To what the first of them has."""
+    is_directory: bool
+    """What the first one has."""
+    inner: _Directories
+    """Those that are directories."""
 
 
 def _merged(outputs: _Directories, look: Look) -> Tree:
@@ -123,39 +158,66 @@ def _merged(outputs: _Directories, look: Look) -> Tree:
     enough entries: the first of them is linked to instead.
     """
     tree: Tree = {}
+    size = 0
     # One level after another, in order, so that the same are left in every store; no recursion,
     # because directories may be nested as deeply as a path can say.
     pending: deque[_Pending] = deque([_Pending(b"", outputs)])
     while pending:
         merged = pending.popleft()
         prefix = merged.path and merged.path + b"/"
-        offers = _offers(merged.directories, look)
-        if merged.instead and len(tree) + len(offers) > MOST:
+        most = MOST_NEAR_ROOT if merged.is_near_root else MOST
+        found = _offers(merged, look, most - len(tree), MOST_BYTES - size)
+        if found is None:
+            assert merged.instead, "else it is an error"
             tree[merged.path] = merged.instead
             continue
-        above = (*merged.above, merged.directories)
-        for name, offered in sorted(offers.items()):
+        offers, more = found
+        size += more
+        on_the_way = set(merged.on_the_way())
+        for name, offer in sorted(offers.items()):
             if name.startswith(WHITEOUT) or (not prefix and name in _NEVER_TAKEN):
                 continue  # a package could empty the image with the former
             path = prefix + name
-            inner = tuple(dict.fromkeys(c.directory for _, c in offered if c.directory is not None))
-            first_directory, first = offered[0]
-            link = Link(first_directory + b"/" + name)
-            several = (len(inner) > 1 or not prefix) and inner not in above
-            if path in _ALWAYS_REAL or (first.directory is not None and several):
-                if inner:
+            link = Link(offer.link)
+            several = (len(offer.inner) > 1 or not prefix) and offer.inner not in on_the_way
+            if path in _ALWAYS_REAL or (offer.is_directory and several):
+                if offer.inner:
                     tree[path] = Directory(0o755)
-                    instead = link if prefix and path not in _ALWAYS_REAL else None
-                    pending.append(_Pending(path, inner, above, instead))
+                    lossless = prefix or len(offer.inner) == 1
+                    instead = link if lossless and path not in _ALWAYS_REAL else None
+                    pending.append(_Pending(path, offer.inner, instead, merged))
             else:
                 tree[path] = link
     return tree
 
 
-def _offers(directories: _Directories, look: Look) -> dict[bytes, list[tuple[bytes, Child]]]:
-    """By name, which of the directories have something there."""
-    offers: dict[bytes, list[tuple[bytes, Child]]] = {}
-    for directory in directories:
+def _offers(
+    merged: _Pending, look: Look, most: int, most_bytes: int
+) -> tuple[dict[bytes, _Offer], int] | None:
+    """By name, what the directories have there; and the bytes of it.
+
+    None where that is too much, and something can take its place; else raises PackingFailed.
+    """
+    offers: dict[bytes, _Offer] = {}
+    size = 0
+    for directory in merged.directories:
         for child in look(directory):
-            offers.setdefault(child.name, []).append((directory, child))
-    return offers
+            inner = () if child.directory is None else (child.directory,)
+            offer = offers.get(child.name)
+            length = 0
+            if offer is None:
+                link = directory + b"/" + child.name
+                offers[child.name] = _Offer(link, bool(inner), inner)
+                length = len(merged.path) + 1 + len(child.name)
+                size += length + len(link)
+            elif inner and inner[0] not in offer.inner:
+                offer.inner += inner
+            size += sum(map(len, inner))
+            if len(offers) > most or size > most_bytes or length > MAX_PATH:
+                if merged.instead:
+                    return None
+                raise PackingFailed(
+                    f"{os.fsdecode(directory)} has too much for an image's root, which holds "
+                    f"{MOST_NEAR_ROOT} names at most"
+                )
+    return offers, size

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nixery.archive import Uncompressed, pack
-from nixery.errors import StorageFull
+from nixery.archive import Uncompressed, environment, pack
+from nixery.archive.environment import Child, Directory, Link, merge
+from nixery.errors import PackingFailed, StorageFull
 from nixery.storage.memory import MemoryStorage
 
 PROGRAM = """
@@ -17,7 +18,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from nixery.archive import Uncompressed, pack
+from nixery.archive import Uncompressed, pack, pack_environment
 from nixery.storage import Blob
 
 
@@ -35,8 +36,11 @@ class Storage:
         yield Nowhere()
 
 
-root, *paths = sys.argv[1:]
-pack(paths, Path(root), Storage(), Uncompressed(), scratch=Path(root))
+what, root, *paths = sys.argv[1:]
+if what == "paths":
+    pack(paths, Path(root), Storage(), Uncompressed(), scratch=Path(root))
+else:
+    pack_environment([[path] for path in paths], paths, Path(root), Storage(), Uncompressed())
 status = Path("/proc/self/status").read_text()
 print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))
 """
@@ -47,9 +51,9 @@ LINKS = 60_000  # to one inode; file systems take a few more
 LONG = "x" * 100
 
 
-def peak(root, *paths):
+def peak(what, root, *paths):
     """MiB of a process of its own that packs them."""
-    command = [sys.executable, "-c", PROGRAM, root, *paths]
+    command = [sys.executable, "-c", PROGRAM, what, root, *paths]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return int(done.stdout) / 1024
 
@@ -103,8 +107,8 @@ def growth(root, shape, count):
     """MiB that a path with so many files takes more than one with few."""
     shape(root / "nix/store/few", FEW)
     shape(root / "nix/store/many", count)
-    few = peak(root, "/nix/store/few")
-    return peak(root, "/nix/store/many") - few
+    few = peak("paths", root, "/nix/store/few")
+    return peak("paths", root, "/nix/store/many") - few
 
 
 @pytest.mark.parametrize(
@@ -119,6 +123,15 @@ def test_memory_does_not_grow_with_the_number_of_files(root, shape, count):
 @pytest.mark.parametrize("shape", [empty, equal, nested, distinct, directories])
 def test_nor_with_a_million(root, shape):
     assert growth(root, shape, MANY) < GROWTH
+
+
+@pytest.mark.full
+def test_nor_do_the_links_of_the_root(root):
+    """Two packages share a directory, so it is to be merged."""
+    paths = ["/nix/store/one", "/nix/store/two"]
+    for path in paths:
+        empty(root / path[1:] / "share/many", MANY)
+    assert peak("environment", root, *paths) < 250
 
 
 def test_a_full_disk_is_said_to_be_full(root, tmp_path):
@@ -136,3 +149,84 @@ def test_a_full_disk_is_said_to_be_full(root, tmp_path):
     finally:
         subprocess.run(["umount", scratch], check=True)
     assert storage.objects == {}
+
+
+class Endless:
+    """Packages with a directory that never ends; how many of its names were taken."""
+
+    def __init__(self, where, packages):
+        self._where = where
+        self._packages = packages
+        self.taken = 0
+
+    def look(self, path):
+        _, package, *inner = path.split(b"/")
+        if inner == self._where:
+            while True:
+                yield Child(b"file%d" % self.taken, None)
+                self.taken += 1
+        elif package in self._packages:
+            name = self._where[len(inner)]
+            yield Child(name, path + b"/" + name)
+
+    def merged(self):
+        return merge([b"/" + package for package in self._packages], self.look)
+
+
+def test_a_directory_of_two_packages_without_end_is_one_link(monkeypatch):
+    monkeypatch.setattr(environment, "MOST", 100)
+    endless = Endless([b"share", b"x"], [b"a", b"b"])
+    assert endless.merged()[b"share/x"] == Link(b"/a/share/x")
+    assert endless.taken < 110
+
+
+def test_so_is_a_directory_of_the_root_that_only_one_package_has(monkeypatch):
+    monkeypatch.setattr(environment, "MOST_NEAR_ROOT", 100)
+    endless = Endless([b"bin"], [b"a"])
+    assert endless.merged()[b"bin"] == Link(b"/a/bin")
+    assert endless.taken < 110
+
+
+@pytest.mark.parametrize(
+    ("where", "packages"),
+    [([], [b"a"]), ([b"bin"], [b"a", b"b"]), ([b"etc"], [b"a"])],
+    ids=["the root", "what would be lost of others", "what must be real"],
+)
+def test_where_no_link_can_be_the_package_is_named(monkeypatch, where, packages):
+    monkeypatch.setattr(environment, "MOST_NEAR_ROOT", 100)
+    endless = Endless(where, packages)
+    with pytest.raises(PackingFailed, match=b"/".join([b"/a", *where]).decode()):
+        endless.merged()
+    assert endless.taken < 110
+
+
+def test_long_names_count_more_than_short_ones(monkeypatch):
+    """A tree of few entries can be large."""
+    monkeypatch.setattr(environment, "MOST_BYTES", 10_000)
+    long = b"x" * 200
+
+    def look(path):
+        depth = path.count(b"/")
+        name = [b"share", b"y"][depth - 1 : depth]
+        return [Child(n, path + b"/" + n) for n in name] or [
+            Child(b"%d" % number + long, None) for number in range(100)
+        ]
+
+    tree = merge([b"/a", b"/b"], look)
+    assert tree[b"share"] == Directory(0o755)
+    assert tree[b"share/y"] == Link(b"/a/share/y")
+
+
+def test_cycles_of_two_lengths_have_an_end_before_paths_are_too_long():
+    """Two packages of 900 directories lead around for 200,000 steps, each a longer path."""
+
+    def look(path):
+        _, package, *inner = path.split(b"/")
+        if not inner:
+            return [Child(b"share", path + b"/0")]
+        following = (int(inner[0]) + 1) % (449 if package == b"a" else 457)
+        return [Child(b"x", b"/%b/%d" % (package, following))]
+
+    tree = merge([b"/a", b"/b"], look)
+    assert max(map(len, tree)) < 4096
+    assert sum(map(len, tree)) < 10_000_000
