@@ -12,6 +12,8 @@ force are so in the mirror before the answer is given.
 
 from collections.abc import Mapping
 
+import anyio
+
 from nixery.source.command import GitFailed
 from nixery.source.mirror import Mirror
 from nixery.source.refs import AllowedRefs, Commit, Ref
@@ -20,12 +22,16 @@ from nixery.source.remote import Remote
 MOST_ANSWERS = 10_000
 """Commits whose answer is remembered, as long as the other side lists the same refs: 1 MB."""
 
+AT_ONCE = 8
+"""Commits that are searched for; each search is a process of git's."""
+
 
 class History:
     def __init__(self, remote: Remote, allowed: AllowedRefs) -> None:
         self._remote = remote
         self._allowed = allowed
         self._mirror = Mirror(remote, "history", commits_only=True)
+        self._searches = anyio.Semaphore(AT_ONCE)
         self._answers: dict[Commit, bool] = {}
         self._answers_for: Mapping[str, Ref] = {}
 
@@ -42,7 +48,8 @@ class History:
             self._answers, self._answers_for = {}, wanted
         answers = self._answers
         if commit not in answers:
-            answers[commit] = await self._find(commit, wanted)
+            async with self._searches:
+                answers[commit] = await self._find(commit, wanted)
         return answers[commit]
 
     async def _find(self, commit: Commit, wanted: Mapping[str, Ref]) -> bool:

@@ -23,8 +23,9 @@ STALE = 24 * 3600.0
 """Seconds after which an answer is too old to serve, also when there is no other."""
 NAMES = 10_000
 """As many are remembered; clients choose them."""
-NEW_AT_ONCE = 8
-"""Names that are looked up for the first time. Those that are known do not wait for them."""
+NEW_AT_ONCE = 100
+"""Names that are looked up for the first time, so that they share a listing of the other side. Those
+that are known do not wait for them."""
 
 
 class Memory(Generic[T]):

@@ -35,6 +35,7 @@ def served(tmp_path, tiny, nix_environment):
         "NIXERY_PKGS_PATH": str(tiny),
         "NIXERY_MAX_BUILDS": "1",
         "NIXERY_QUEUE": str(QUEUE),
+        "NIXERY_CONFINE": "0",  # a confined evaluation sees no gate
     }
     with serve(environment, tmp_path / "served", **settings) as served:
         served.gate = tmp_path / "gate"
