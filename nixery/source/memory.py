@@ -24,8 +24,8 @@ STALE = 24 * 3600.0
 NAMES = 10_000
 """As many are remembered; clients choose them."""
 NEW_AT_ONCE = 100
-"""Names that are looked up for the first time, so that they share a listing of the other side. Those
-that are known do not wait for them."""
+"""Names that are looked up for the first time; together, so that they share a listing of the other
+side. Those that are known do not wait for them."""
 
 
 class Memory(Generic[T]):
