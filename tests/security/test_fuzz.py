@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from fuzzing import LARGE_INPUTS, sampled
-from hostile import json_texts, mutants
 from hypothesis import given
 from hypothesis import strategies as st
+from rotten_records import json_texts, mutants
 
 from nixery import image
 from nixery.errors import ConfigurationError, DigestInvalid, NameInvalid, NixeryError

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from fake_images import FakeImages
 from fuzzing import LARGE_INPUTS, sampled
-from hostile import RAW, every_replaced, json_texts, mutants
 from hypothesis import given
 from hypothesis import strategies as st
+from rotten_records import RAW, every_replaced, json_texts, mutants
 from stored import DAY, Stored, sha
 
 from nixery.cache.layers import LayerCache
