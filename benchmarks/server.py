@@ -84,9 +84,7 @@ class Server:
 
     def peak_rss(self) -> float:
         """The server's own peak in MiB, its children not counted."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) / 1024
+        return peak_rss_of(self.process.pid)
 
     def _cpu(self) -> float:
         return cpu_of(self.process.pid)
@@ -154,6 +152,13 @@ def _parsed(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return event if isinstance(event, dict) else {}
+
+
+def peak_rss_of(pid: int) -> float:
+    """MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) / 1024
 
 
 def cpu_of(pid: int) -> float:
