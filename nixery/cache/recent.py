@@ -24,6 +24,10 @@ class Recent(Generic[K, V]):
             self._entries.move_to_end(key)
             return self._entries[key]
 
+    def __contains__(self, key: K) -> bool:
+        """Does not count as a use."""
+        return key in self._entries
+
     def put(self, key: K, value: V) -> None:
         with self._lock:
             self._entries[key] = value

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from nixery.http.drain import Drain
+from nixery.http.lane import Lane
 from nixery.http.leaving import ClientLeft
 from nixery.http.zerocopy import ZERO_COPY
 
@@ -55,6 +56,7 @@ class RequestContext:
         self._app = app
         self._on_error = on_error
         self._drain = drain
+        self._lane = Lane()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,7 +68,10 @@ class RequestContext:
         began = time.perf_counter()
         with bound_contextvars(request_id=identity), self._drain.request():
             try:
+                await self._lane.turn(scope["path"])
                 await self._answer(scope, receive, _Recorder(scope, identity, outcome, send))
+                if outcome.status == 200:
+                    self._lane.served(scope["path"])
             finally:
                 _log(scope, outcome, time.perf_counter() - began)
 
