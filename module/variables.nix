@@ -81,6 +81,7 @@ in
   NIXERY_COMPRESSION_LEVEL = by "compression.level" (number cfg.compression.level);
 
   NIXERY_ERROR_STATUS = by "errorStatus" cfg.errorStatus;
+  NIXERY_LOG_LEVEL = by "logLevel" cfg.logLevel;
 
   # The module's own business: no option stands for these.
   NIXERY_STATE_DIR = by null "%C/nixery/state";

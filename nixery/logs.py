@@ -7,14 +7,25 @@ goes through the same processors to the same stream.
 """
 
 import logging
-from typing import TextIO
+from typing import Literal, TextIO
 
 import structlog
 from structlog.typing import Processor
 
+LogLevel = Literal["debug", "info", "warning", "error"]
 
-def configure_logging(stream: TextIO, *, json: bool) -> None:
-    """Once per process, before the first event."""
+_OURS = logging.getLogger("nixery")
+"""Holds the level for those who would do needless work for lines that nobody sees."""
+
+
+def logs_everything() -> bool:
+    """Whether lines of the level debug are logged."""
+    return _OURS.isEnabledFor(logging.DEBUG)
+
+
+def configure_logging(stream: TextIO, *, json: bool, level: LogLevel = "info") -> None:
+    """Once per process, before the first event. ``level``: the lowest that is logged."""
+    lowest = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -23,7 +34,7 @@ def configure_logging(stream: TextIO, *, json: bool) -> None:
     render = _json() if json else [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
     structlog.configure(
         processors=[*shared, *render],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
         # Straight to the stream: the standard library's machinery would double the cost of a
         # line, and there is one line per request.
         logger_factory=structlog.WriteLoggerFactory(stream),
@@ -38,7 +49,8 @@ def configure_logging(stream: TextIO, *, json: bool) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     # Libraries speak up when something is wrong; uvicorn's starts and stops are told by us.
-    root.setLevel(logging.WARNING)
+    root.setLevel(max(logging.WARNING, lowest))
+    _OURS.setLevel(lowest)
 
 
 def _json() -> list[Processor]:

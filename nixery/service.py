@@ -42,7 +42,7 @@ def serve(settings: Settings, environ: Mapping[str, str], times: Times = TIMES) 
     Raises ConfigurationError before it listens.
     """
     # A person at a terminal reads text; everything that collects logs reads JSON.
-    configure_logging(sys.stderr, json=not sys.stderr.isatty())
+    configure_logging(sys.stderr, json=not sys.stderr.isatty(), level=settings.log_level)
     # What a client may have to wait for must not start with a surprise in its first pull.
     if shutil.which(BUILDER_COMMAND, path=environ.get("PATH", os.defpath)) is None:
         raise ConfigurationError(

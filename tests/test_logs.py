@@ -7,7 +7,7 @@ import logging
 import pytest
 import structlog
 
-from nixery.logs import configure_logging
+from nixery.logs import configure_logging, logs_everything
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +17,7 @@ def _restored():
     handlers, level = root.handlers, root.level
     yield
     root.handlers, root.level = handlers, level
+    logging.getLogger("nixery").setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
 
@@ -69,10 +70,25 @@ def test_traceback(stream):
         assert "hidden=" not in line["exception"]
 
 
-def test_debug_is_off(stream):
-    configure_logging(stream, json=True)
-    structlog.get_logger().debug("noise")
-    assert stream.getvalue() == ""
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        ("debug", ["debug", "info", "warning", "error"]),
+        ("info", ["info", "warning", "error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_level(stream, level, expected):
+    """Of our events and, from warnings on, of libraries; logs_everything says the same."""
+    configure_logging(stream, json=True, level=level)
+    for name in ("debug", "info", "warning", "error"):
+        getattr(structlog.get_logger(), name)("ours")
+        getattr(logging.getLogger("uvicorn.error"), name)("theirs")
+    told = [line["level"] for line in lines(stream) if line["event"] == "ours"]
+    theirs = [line["level"] for line in lines(stream) if line["event"] == "theirs"]
+    assert told == expected
+    assert theirs == [name for name in expected if name in ("warning", "error")]
+    assert logs_everything() == (level == "debug")
 
 
 def test_line_break_is_escaped(stream):

@@ -71,6 +71,7 @@ def test_an_empty_source_is_no_source():
         pytest.param("NIX_TIMEOUT", "2147483648", "NIX_TIMEOUT", id="more than Nix can count"),
         pytest.param("NIXERY_TAGS", "latest foo/bar", "'foo/bar' is not a tag", id="no tag"),
         pytest.param("NIXERY_ERROR_STATUS", "loud", "NIXERY_ERROR_STATUS", id="error status"),
+        pytest.param("NIXERY_LOG_LEVEL", "loud", "NIXERY_LOG_LEVEL", id="log level"),
         pytest.param("NIXERY_LAYER_BUDGET", "0", "NIXERY_LAYER_BUDGET", id="no layers"),
         pytest.param("NIXERY_LAYERING", "none", "NIXERY_LAYERING", id="no such strategy"),
         pytest.param("NIXERY_COMPRESSION", "xz", "'gzip', 'zstd' or 'none'", id="compression"),

@@ -79,6 +79,21 @@ in
       '';
     };
 
+    logLevel = mkOption {
+      type = types.enum [
+        "debug"
+        "info"
+        "warning"
+        "error"
+      ];
+      default = "info";
+      example = "debug";
+      description = ''
+        The lowest level that is logged. `info` has a line for each request and the beginning and end
+        of each build's log; `debug` has the logs whole.
+      '';
+    };
+
     environment = mkOption {
       type = types.attrsOf types.str;
       default = { };

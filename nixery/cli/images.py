@@ -77,8 +77,8 @@ def _tools(file: Path | None) -> "Iterator[tuple[Tools, Storage | None]]":
     """What makes images, and the server's storage where one is set."""
     from nixery import parts  # noqa: PLC0415
 
-    log_to_stderr()
     given = settings.load(os.environ, file, needs_storage=False)
+    log_to_stderr(given)
     tools = parts.make_tools(given, os.environ)
     with tools.workers:
         yield tools, storage_of(given, read_only=True) if given.has_storage else None

@@ -42,8 +42,9 @@ with_json = click.option("--json", "as_json", is_flag=True, help="One line of JS
 
 def open_storage(file: Path | None, *, read_only: bool = False) -> "Storage":
     """That of a server, for commands that look after what is there."""
-    log_to_stderr()
-    return storage_of(settings.load(os.environ, file, needs_source=False), read_only=read_only)
+    given = settings.load(os.environ, file, needs_source=False)
+    log_to_stderr(given)
+    return storage_of(given, read_only=read_only)
 
 
 def storage_of(given: settings.Settings, *, read_only: bool) -> "Storage":
@@ -56,11 +57,11 @@ def storage_of(given: settings.Settings, *, read_only: bool) -> "Storage":
     return parts.connect_storage(given) if read_only else parts.open_storage(given)
 
 
-def log_to_stderr() -> None:
+def log_to_stderr(given: settings.Settings) -> None:
     """Stdout is for what was asked for."""
     from nixery.logs import configure_logging  # noqa: PLC0415
 
-    configure_logging(sys.stderr, json=not sys.stderr.isatty())
+    configure_logging(sys.stderr, json=not sys.stderr.isatty(), level=given.log_level)
 
 
 @contextmanager

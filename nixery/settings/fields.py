@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from nixery.errors import ErrorStatus
 from nixery.layers import Strategy
+from nixery.logs import LogLevel
 from nixery.oci import LayerCompression
 from nixery.settings.values import Bytes, NixConfig, NixSeconds, Place, Places, Seconds, Tags, Words
 
@@ -86,6 +87,9 @@ class Settings(BaseModel):
 
     # what clients are told
     error_status: ErrorStatus = Field("friendly", alias="NIXERY_ERROR_STATUS")
+
+    # what the operator is told
+    log_level: LogLevel = Field("info", alias="NIXERY_LOG_LEVEL")
 
     @property
     def has_storage(self) -> bool:

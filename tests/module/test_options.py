@@ -65,7 +65,7 @@ def test_every_option_reaches_the_server():
             storage = { path = "/srv/images"; maxBytes = "50G"; };
             maxBuilds = 3; packWorkers = 4; layering.strategy = "size"; layering.budget = 40;
             compression.kind = "zstd"; compression.level = 6;
-            errorStatus = "strict"; nginx.virtualHost = "example.org";
+            errorStatus = "strict"; logLevel = "debug"; nginx.virtualHost = "example.org";
             """
         )
     )
@@ -89,6 +89,7 @@ def test_every_option_reaches_the_server():
         "compression": "zstd",
         "compression_level": 6,
         "error_status": "strict",
+        "log_level": "debug",
         "accel_prefix": "/internal/",
     }
     assert {name: read[name] for name in expected} == expected
