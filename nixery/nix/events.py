@@ -7,7 +7,18 @@
     @nix {"action":"stop","id":7}
 
 ``Reader`` turns each into a ``Line``, or into nothing where it says nothing to a person. It
-remembers the activities that go on, so that a line of a log is known to be of which build.
+remembers the builds that are running, so that a line of a log is known to be of which build.
+
+What a builder can forge (the same in 2.8, 2.26 and 2.34)
+- A builder may print lines that begin with ``@nix`` itself. Nix reads them and writes events of
+  its own for them: downloads with new ids, results of these downloads, and messages of any level
+  and text. A builder cannot start or stop a build, nor write to another's activities.
+- Nix reports an error that its own process died of with a ``raw_msg``, which it never writes for
+  a builder's message.
+- Through the daemon, all but the last of Nix's errors arrive without one, and look like a
+  builder's. A builder's arrive between the start and the stop of its build, so an error that
+  comes while no build runs is Nix's, and one that comes while a build runs is only a ``claim``.
+- builtins.trace writes messages of the level of errors; they begin with ``trace:``.
 """
 
 import json
@@ -17,10 +28,8 @@ from typing import Any, Literal
 
 from nixery.closure import StorePath
 
-# enum ActivityType and ResultType in Nix's src/libutil/logging.hh
+# enum ActivityType in Nix's src/libutil/logging.hh
 PHASES = {100: "copy", 101: "download", 105: "build", 108: "substitute"}
-_BUILD = 105
-_LOG_RESULTS = (101, 107)  # of a builder, of a post-build hook
 _MARK = "@nix "
 _ERROR_LEVEL = 0
 _PLAIN_ERROR = "error: "  # where Nix gives no raw_msg, or leaves its format (stack overflow)
@@ -29,12 +38,17 @@ _SHOW_TRACE = "(use '--show-trace'"
 _CONTROL = re.compile(
     r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]"
 )
+_RESULT = _MARK + '{"action":"result",'
+# Nix sorts the keys and escapes the text before them, so a builder cannot write this end.
+_END_OF_LOG_LINE = re.compile(r'"\],"id":(\d+),"type":101\}$')
+_LONGEST_END = 60  # characters; an id has at most 20 digits
 # A line that was cut is no JSON any more; the log line in it still tells something.
 _CUT_LOG = re.compile(r'^\{"action":"result","fields":\["(?P<text>.*)', re.DOTALL)
 
 MAX_TEXT = 4096  # characters of a line that are logged, kept, and sent to clients
 
-Kind = Literal["log", "message", "activity", "error"]
+Kind = Literal["log", "message", "activity", "error", "claim", "end"]
+"""claim: an error that may be a builder's words. end: a build has ended; it has no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,67 +72,98 @@ class Reader:
     """``phase`` is that of lines which belong to no activity: the subcommand's name."""
 
     phase: str
-    _going_on: dict[int, tuple[str, StorePath | None]] = field(default_factory=dict)
+    has_built: bool = False
+    """Whether any build was started."""
+    _running: dict[int, StorePath] = field(default_factory=dict)
+    """Builds by activity; as many as Nix runs at a time."""
     _overlapping: bool = False
     _ended: StorePath | None = None
     """The last build that ended, if none went on beside it."""
+
+    def build_of(self, line: str) -> StorePath | None:
+        """The running build that the line is a log line of, found without parsing it.
+
+        None where only ``read`` can say what the line is.
+        """
+        if not line.startswith(_RESULT):
+            return None
+        found = _END_OF_LOG_LINE.search(line, max(0, len(line) - _LONGEST_END))
+        return self._running.get(int(found[1])) if found else None
 
     def read(self, line: str) -> Line | None:
         if not line.startswith(_MARK):
             return self._plain(clean(line))
         payload = line.removeprefix(_MARK)
         try:
-            event: dict[str, Any] = json.loads(payload)
-        except ValueError:
+            event = json.loads(payload)
+        except (ValueError, RecursionError):
             cut = _CUT_LOG.match(payload)
             return Line("log", clean(cut["text"] if cut else payload), self.phase)
+        return self._event(event)
+
+    def _event(self, event: Any) -> Line | None:  # noqa: ANN401 - JSON
         match event:
             case {"action": "msg", "level": int(level), "msg": str(text)}:
-                return self._message(level, event.get("raw_msg") or text)
+                return self._message(level, text, event.get("raw_msg"))
             case {"action": "start", "id": int(number)}:
                 return self._start(number, event)
-            case {"action": "result", "type": kind, "id": number, "fields": [str(text), *_]} if (
-                kind in _LOG_RESULTS
-            ):
-                phase, derivation = self._going_on.get(number, (self.phase, None))
-                return Line("log", clean(text), phase, derivation)
-            case {"action": "stop", "id": number}:
-                self._stop(number)
+            # enum ResultType: a line of a builder's, of a post-build hook's
+            case {
+                "action": "result",
+                "type": 101 | 107,
+                "id": int(number),
+                "fields": [str(text), *_],
+            }:
+                derivation = self._running.get(number)
+                return Line("log", clean(text), "build" if derivation else self.phase, derivation)
+            case {"action": "stop", "id": int(number)}:
+                return self._stop(number)
         return None
 
     def _plain(self, text: str) -> Line | None:
         if text.startswith(_PLAIN_ERROR):
-            return Line("error", text.removeprefix(_PLAIN_ERROR), self.phase)
+            return self._error(text, is_certain=not self._running)
         return Line("message", text, self.phase) if text else None
 
-    def _message(self, level: int, raw: str) -> Line | None:
-        text = clean(raw).removeprefix(_PLAIN_ERROR)
+    def _message(self, level: int, text: str, raw: object) -> Line | None:
+        is_own = isinstance(raw, str) and bool(raw)
+        text = clean(str(raw) if is_own else text)
         if not text or text.startswith(_SHOW_TRACE):
             return None
-        if level != _ERROR_LEVEL:
-            return Line("message", text, self.phase)
+        if level == _ERROR_LEVEL and (is_own or text.startswith(_PLAIN_ERROR)):
+            return self._error(text, is_certain=is_own or not self._running)
+        return Line("message", text, self.phase)
+
+    def _error(self, text: str, *, is_certain: bool) -> Line | None:
+        text = text.removeprefix(_PLAIN_ERROR)
         # Nix 2.34 says "timed out after 60 seconds", and not what: it was the build that ended.
-        return Line("error", text, self.phase, None if ".drv" in text else self._ended)
+        derivation = None if ".drv" in text else self._ended
+        return Line("error" if is_certain else "claim", text, self.phase, derivation)
 
     def _start(self, number: int, event: dict[str, Any]) -> Line | None:
-        phase = PHASES.get(event.get("type", 0), self.phase)
-        fields = event.get("fields") or [None]
-        is_build = event.get("type") == _BUILD and isinstance(fields[0], str)
-        derivation = fields[0] if is_build else None
+        kind, text = event.get("type"), clean(str(event.get("text", "")))
+        derivation = _built_by(event)
         if derivation:
-            self._overlapping = bool(self._builds())
-        self._going_on[number] = (phase, derivation)
-        text = clean(event.get("text", ""))
+            self._overlapping = bool(self._running)
+            self._running[number] = derivation
+            self.has_built = True
         # Nix counts the rest, such as "querying info", as talk for -vvv.
-        if not text or event.get("type") not in PHASES:
+        if not text or not isinstance(kind, int) or kind not in PHASES:
             return None
-        return Line("activity", text, phase, derivation)
+        return Line("activity", text, PHASES[kind], derivation)
 
-    def _stop(self, number: int) -> None:
-        _, derivation = self._going_on.pop(number, (self.phase, None))
-        if derivation:
-            self._ended = None if self._overlapping else derivation
-            self._overlapping = self._overlapping and bool(self._builds())
+    def _stop(self, number: int) -> Line | None:
+        derivation = self._running.pop(number, None)
+        if derivation is None:
+            return None
+        self._ended = None if self._overlapping else derivation
+        self._overlapping = self._overlapping and bool(self._running)
+        return Line("end", "", "build", derivation)
 
-    def _builds(self) -> list[StorePath]:
-        return [derivation for _, derivation in self._going_on.values() if derivation]
+
+def _built_by(event: dict[str, Any]) -> StorePath | None:
+    """The derivation, where the activity is a build."""
+    match event:
+        case {"type": 105, "fields": [str(derivation), *_]}:
+            return derivation
+    return None

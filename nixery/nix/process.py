@@ -2,9 +2,9 @@
 
 Policies
 - stdout and stderr are read together: Nix blocks when either pipe is full (64 KiB).
-- Memory is bounded whatever is printed: lines.py cuts long lines, KEPT_LINES are kept,
-  and a command that prints more on stdout than it may is ended.
-- Every line is logged when it comes.
+- Memory and the log are bounded whatever is printed: lines.py cuts long lines, record.py says
+  which are logged and kept, and a command that prints more on stdout than it may is ended.
+- Other requests are served between two chunks, however fast a builder prints.
 - The command leads a process group of its own. When the caller is cancelled or its deadline
   passes, the group gets SIGTERM, on which Nix ends its builders and the daemon those of its
   client, and after GRACE seconds SIGKILL. Nothing returns before the process is gone.
@@ -13,24 +13,21 @@ Policies
 import asyncio
 import signal
 from asyncio.subprocess import Process
-from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import structlog
 from anyio import CancelScope, create_task_group, move_on_after
+from anyio.lowlevel import checkpoint
 
 from nixery import processes
 from nixery.errors import NixeryError
 from nixery.nix.events import Line, Reader
 from nixery.nix.lines import LineSplitter
+from nixery.nix.record import Record
 
-KEPT_LINES = 20  # enough for the end of a compiler's complaint
 MAX_OUTPUT = 256 * 1024 * 1024  # the closure of 100,000 paths prints about 60 MiB
 GRACE = 5.0  # seconds; Nix needs far less, but evaluation may not look at signals for long
 _CHUNK = 16 * 1024  # about 100 lines: logging them holds the event loop for some milliseconds
-
-_log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +39,13 @@ class Finished:
     errors: tuple[Line, ...]
     """Nix's own error messages, the first ones, oldest first; a text may have several lines."""
     log: tuple[Line, ...]
-    """The last lines of builders and messages, oldest first."""
+    """The last lines of each of the last builds, then messages, oldest first."""
+    claims: tuple[Line, ...] = ()
+    """The last messages that are Nix's own errors, or a builder's that look so."""
+    has_built: bool = False
+    """Whether anything was built."""
     is_cut: bool = False
     """It printed more on stdout than it may, and was ended for that."""
-
-
-@dataclass(slots=True)
-class _Told:
-    """What stderr has told so far."""
-
-    reader: Reader
-    errors: list[Line] = field(default_factory=list)
-    log: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    logger: structlog.stdlib.BoundLogger = field(default_factory=_log.bind)
-    """Bound once a command, not for each of 100,000 lines."""
-
-    def note(self, raw: str) -> None:
-        line = self.reader.read(raw)
-        if line is None:
-            return
-        log = self.logger.error if line.kind == "error" else self.logger.info
-        about = {"derivation": line.derivation} if line.derivation else {}
-        log("nix", phase=line.phase, kind=line.kind, line=line.text, **about)
-        if line.kind == "error":
-            if len(self.errors) < KEPT_LINES:
-                self.errors.append(line)
-        elif line.kind != "activity":
-            self.log.append(line)
 
 
 async def run(
@@ -87,11 +64,13 @@ async def run(
         process = await processes.start(*command, environment=environment)
     except (FileNotFoundError, PermissionError) as error:
         raise cannot_run(command[0], error.strerror) from None
+    record = Record(Reader(phase))
     try:
-        return await _drain(process, _Told(Reader(phase)), stdin, max_output)
+        return await _drain(process, record, stdin, max_output)
     finally:
         with CancelScope(shield=True):
             await _end(process)
+        record.close()
 
 
 def cannot_run(command: str, reason: str | None) -> NixeryError:
@@ -100,7 +79,7 @@ def cannot_run(command: str, reason: str | None) -> NixeryError:
     )
 
 
-async def _drain(process: Process, told: _Told, stdin: bytes, max_output: int) -> Finished:
+async def _drain(process: Process, record: Record, stdin: bytes, max_output: int) -> Finished:
     assert process.stdin
     assert process.stdout
     assert process.stderr
@@ -123,13 +102,21 @@ async def _drain(process: Process, told: _Told, stdin: bytes, max_output: int) -
         splitter = LineSplitter()
         while chunk := await process.stderr.read(_CHUNK):
             for line in splitter.feed(chunk):
-                told.note(line)
+                record.note(line)
+            await checkpoint()  # reading what has arrived already would not let others run
         for line in splitter.end():
-            told.note(line)
+            record.note(line)
     status = await process.wait()
     is_cut = len(output) > max_output
-    content = b"" if is_cut else bytes(output)
-    return Finished(status, content, tuple(told.errors), tuple(told.log), is_cut)
+    return Finished(
+        status,
+        b"" if is_cut else bytes(output),
+        errors=tuple(record.errors),
+        log=record.log,
+        claims=tuple(record.claims),
+        has_built=record.reader.has_built,
+        is_cut=is_cut,
+    )
 
 
 async def _end(process: Process) -> None:

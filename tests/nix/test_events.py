@@ -37,12 +37,13 @@ def read_all(lines, phase="realise"):
 
 
 def test_failing_build():
-    """Messages, the build's start, its log and the error are told; counters and stops are not."""
+    """Messages, the build's start, log and end, and the error are told; counters are not."""
     assert read_all(FAILING) == [
         Line("message", "this derivation will be built:", "realise"),
         Line("message", f"  {DRV}", "realise"),
         Line("activity", f"building '{DRV}'", "build", DRV),
         Line("log", "this package cannot be built", "build", DRV),
+        Line("end", "", "build", DRV),
         Line("error", f"builder for '{DRV}' failed with exit code 3", "realise"),
     ]
 
@@ -53,12 +54,14 @@ def test_download_is_a_phase():
     assert read_all([start]) == [Line("activity", "downloading 'http://x'", "download")]
 
 
-def test_activities_are_forgotten():
-    """A long build does not fill memory with what is over."""
+def test_builds_are_forgotten():
+    """A long command does not fill memory with what is over, nor with downloads."""
     reader = Reader("realise")
     for raw in FAILING:
         reader.read(raw)
-    assert list(reader._going_on) == [2], "only the activity that was not stopped"
+    reader.read('@nix {"action":"start","id":9,"level":4,"text":"downloading x","type":101}')
+    assert reader.has_built
+    assert not reader._running
 
 
 def build(action, number, name=""):
@@ -98,6 +101,39 @@ def test_error_without_its_derivation(lines, derivation):
     assert error == Line("error", "timed out after 1 seconds", "realise", derivation)
 
 
+NO_SPACE = '@nix {"action":"msg","level":0,"msg":"\\u001b[31;1merror:\\u001b[0m no space"}'
+
+
+def test_a_builders_message_is_a_claim():
+    """Nix passes it on without raw_msg. Between two builds nothing but Nix can speak."""
+    during = [build("start", 1, "a"), NO_SPACE, build("stop", 1)]
+    assert [line.kind for line in read_all(during)] == ["activity", "claim", "end"]
+    assert read_all([*during, NO_SPACE])[-1].kind == "error"
+    own = NO_SPACE.replace("}", ',"raw_msg":"no space"}')
+    assert read_all([build("start", 1, "a"), own])[-1] == Line("error", "no space", "realise")
+
+
+@pytest.mark.parametrize("text", ["trace: error: no space", "evaluating file", "\n"])
+def test_other_messages_of_the_level_of_errors(text):
+    """builtins.trace, and everything that a daemon says."""
+    raw = "@nix " + json.dumps({"action": "msg", "level": 0, "msg": text})
+    assert all(line.kind == "message" for line in read_all([raw]))
+
+
+def test_log_line_is_known_without_parsing():
+    """By its end, which no text of a builder's can be."""
+    reader = Reader("realise")
+    for number in (4, 5):
+        reader.read(build("start", number, f"{number}"))
+    forged = '"],"id":5,"type":101}'
+    event = {"action": "result", "fields": [forged], "id": 4, "type": 101}
+    line = "@nix " + json.dumps(event, separators=(",", ":"))
+    assert reader.build_of(line) == "/nix/store/x-4.drv"
+    assert reader.build_of(line.replace('"id":4', '"id":6')) is None, "no build's"
+    assert reader.build_of(line.removesuffix("}")) is None, "cut"
+    assert reader.build_of(build("stop", 4)) is None
+
+
 def test_plain_lines():
     """What is printed past the format counts as well, such as 2.8's stack overflow."""
     assert read_all(
@@ -127,4 +163,6 @@ def test_cut_line_still_tells_something():
 
 def test_unknown_events_are_nothing():
     """Later versions may say more."""
-    assert read_all(['@nix {"action":"new"}', "@nix []", '@nix {"action":"msg"}']) == []
+    odd = [{"action": "start", "id": 1, "type": [], "text": "x", "fields": {}}, {"action": "stop"}]
+    unknown = [*odd, {"action": "new"}, [], {"action": "msg"}, {"action": "start", "id": 1}]
+    assert read_all(["@nix " + json.dumps(event) for event in unknown]) == []
