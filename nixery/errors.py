@@ -19,7 +19,7 @@
     ├── ShuttingDown                503 UNAVAILABLE, with Retry-After
     ├── SourceUnavailable           503 UNAVAILABLE, with Retry-After
     ├── StorageUnavailable          503 UNAVAILABLE, with Retry-After
-    ├── DerivationCollected         500 UNKNOWN
+    ├── DerivationCollected         503 UNAVAILABLE, with Retry-After
     ├── StoreDamaged                500 UNKNOWN
     └── StorageFull                 507 UNKNOWN
 
@@ -173,7 +173,14 @@ class SourceUnavailable(NixeryError):
 
 
 class DerivationCollected(NixeryError):
-    """Nix's garbage collector took a derivation before it was built; evaluating writes it again."""
+    """Nix's garbage collector took a derivation before it was built; evaluating writes it again.
+
+    Clients see it where that happened twice in a row.
+    """
+
+    status = 503
+    code = "UNAVAILABLE"
+    retry_after = 1
 
 
 class StoreDamaged(NixeryError):

@@ -11,9 +11,9 @@ import anyio
 from anyio.to_thread import run_sync
 
 from nixery.closure import Closure, Package, StorePath
-from nixery.errors import EvaluationFailed, TimedOut
+from nixery.errors import EvaluationFailed, NixeryError, StorageFull, TimedOut
 from nixery.image import ImageRequest
-from nixery.nix import failures, lookup, process
+from nixery.nix import failures, lookup, process, trouble
 from nixery.nix.commands import Commands
 from nixery.nix.lookup import Refused
 from nixery.nix.store import parse_closure
@@ -96,7 +96,7 @@ class Nix:
         ]
         finished = await self._commands.run("realise", str(root), *wanted, roots=root.parent)
         if finished.status != 0:
-            raise failures.of_realisation(finished, packages)
+            raise failures.of_realisation(finished, packages, await self._trouble(finished))
         # The package set says what the outputs' paths are. Without this look it could name any
         # path of this machine's store, and have it served.
         made = await run_sync(_targets, finished.stdout)
@@ -116,6 +116,16 @@ class Nix:
         finished = await self._commands.run("check")
         if finished.status != 0:
             raise failures.of_check(finished)
+
+    async def _trouble(self, finished: process.Finished) -> NixeryError | None:
+        """What the machine shows of the trouble that was spoken of, by whoever it was."""
+        match trouble.of_errors((*finished.errors, *finished.claims)):
+            case None:
+                return None
+            case StorageFull() as full:
+                return full if await run_sync(self._commands.is_store_full) else None
+        checked = await self._commands.run("check")
+        return failures.of_check(checked) if checked.status != 0 else None
 
     async def _packages(self, source: SourceTree, request: ImageRequest) -> tuple[Package, ...]:
         found = await self._look_up(source, request)
@@ -147,7 +157,7 @@ class Nix:
         finished = await self._ask(source, request, names=names)
         if finished.status != 0 or finished.is_cut:
             subject = f"package {names[0]!r}" if len(names) == 1 else "the package set"
-            raise failures.of_evaluation(finished, subject)
+            raise failures.of_evaluation(finished, subject, await self._trouble(finished))
         # Half a megabyte of names, where one is not found.
         return await run_sync(lookup.read, finished.stdout, names)
 

@@ -18,6 +18,7 @@ from anyio.to_thread import run_sync
 
 from nixery import expressions
 from nixery.confinement import command_line
+from nixery.disk import room_at
 from nixery.nix import process
 from nixery.nix.environment import confined, for_nix
 from nixery.nix.lookup import MAX_ANSWER
@@ -77,6 +78,10 @@ class Commands:
                 phase=step,
                 environment=confined(self._environment, home),
             )
+
+    def is_store_full(self) -> bool:
+        """Whether a disk that Nix writes to is almost full; for a thread."""
+        return any(room_at(place).is_low for place in self._machine.disks)
 
     def _found(self) -> list[str]:
         """By its path: PATH may have directories that the launcher cannot look into."""

@@ -2,41 +2,29 @@
 
 The text is matched first: through the daemon every failure ends with status 1, and only a
 direct store tells them apart (100 build, 101 timeout, 102 hash). The texts are those of Nix
-2.8, 2.26 and 2.34.
+2.8, 2.26 and 2.34. Trouble of the machine is told apart in trouble.py.
 """
 
 import re
-import signal
 from collections.abc import Sequence
 
 from nixery.closure import Package, StorePath
-from nixery.confinement import LAUNCHER_FAILED
 from nixery.errors import (
     BuildFailed,
     Denied,
     DerivationCollected,
     EvaluationFailed,
     NixeryError,
-    StorageFull,
     TimedOut,
 )
 from nixery.nix.events import Line
 from nixery.nix.lookup import MAX_ANSWER
 from nixery.nix.process import Finished
-from nixery.nix.text import first_line, shorten
+from nixery.nix.record import KEPT_LINES
+from nixery.nix.text import shorten
+from nixery.nix.trouble import ended_by_signal, of_machine, of_status, own_text, reason
 
 _DERIVATION = re.compile(r"/nix/store/[0-9a-z]{32}-[^'!^\s]+?\.drv")
-
-_DAEMON = re.compile(
-    r"cannot connect to (daemon|socket)|cannot open connection to remote store"
-    r"|Nix daemon disconnected|unexpected end-of-file"
-)
-_STORE = re.compile(
-    r"(Permission denied|Read-only file system)$|build-users-group"
-    r"|is world-writable or a symlink|^creating directory '/[^']*': [A-Z][a-z ]+$"
-    r"|experimental Nix feature|cannot figure out user name|requires a newer version of Nix"
-)
-_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 
 _EXPERIMENTAL = re.compile(r"experimental (Nix )?feature '")
 _RESTRICTED = re.compile(r"is forbidden\s+in\s+(restricted|pure)|allow-import-from-derivation")
@@ -62,7 +50,9 @@ _TIMEOUT = re.compile(r"timed out after (?P<seconds>\d+) seconds")
 _COLLECTED = re.compile(
     r"\.drv' is not valid|path '[^']*\.drv' does not exist|missing derivation"
     r"|failed to obtain derivation|don't know how to"
+    r"|opening file ['\"][^'\"]*/nix/store/[^'\"/]*\.drv['\"]: No such file"
 )
+_DEPENDENCY = re.compile(r"Reason: \d+ dependenc")
 _BUILDS = (
     ("hash_mismatch", re.compile(r"hash mismatch in fixed-output derivation"), "has another hash"),
     ("download_failed", _DOWNLOAD, "cannot be downloaded"),
@@ -74,67 +64,29 @@ _TIMED_OUT = 101
 
 
 def _text(finished: Finished) -> str:
-    return "\n".join(error.text for error in finished.errors)
+    return "\n".join(own_text(error) for error in finished.errors)
 
 
 def _lines(finished: Finished) -> list[str]:
-    return [line for line in _text(finished).splitlines() if line.strip()]
+    lines = (line for error in finished.errors for line in error.text.splitlines())
+    return [line for line in lines if line.strip()]
 
 
-def _ended_by_signal(finished: Finished) -> str:
-    name = signal.Signals(-finished.status).name
-    return f"Nix was ended by {name}, perhaps because it needed more memory than it may have"
+def of_evaluation(
+    finished: Finished, subject: str, trouble: NixeryError | None = None
+) -> NixeryError:
+    """``subject``: what was evaluated, such as "package 'git'", for the message.
 
-
-def _reason(text: str) -> str:
-    return first_line(text) or "Nix gave no reason"
-
-
-def of_machine(finished: Finished) -> NixeryError | None:
-    """Trouble that is not the package set's: no Nix, no daemon, no room."""
+    ``trouble``: what the machine itself shows. What the evaluation says of it may be any text.
+    """
     text, log = _text(finished), _lines(finished)
-    if finished.status in (126, 127):
-        said = finished.log[-1].text if finished.log else text
-        return NixeryError(f"Nix cannot be run, install it: {_reason(said)}", cause="no_nix")
-    if _DAEMON.search(text):
-        return NixeryError(
-            f"the Nix daemon cannot be reached ({_reason(text)}): see that it runs and that "
-            "allowed-users in its nix.conf has the server's user",
-            cause="no_daemon",
-            log=log,
-        )
-    if _NO_SPACE.search(text):
-        return StorageFull("the disk of the Nix store is full", cause="nix_store_full", log=log)
-    if any(_STORE.search(error.text) for error in finished.errors):
-        return NixeryError(
-            f"the Nix store cannot be used: {_reason(finished.errors[-1].text)}",
-            cause="no_store",
-            log=log,
-        )
-    return _not_run_to_its_end(finished)
-
-
-def _not_run_to_its_end(finished: Finished) -> NixeryError | None:
-    if finished.status == LAUNCHER_FAILED:
-        reason = _reason(_text(finished))
-        return NixeryError(f"Nix cannot be started: {reason}", cause="not_confined")
-    if finished.is_cut:
-        return NixeryError("Nix printed more than it may on stdout", cause="too_much_output")
-    if finished.status < 0:
-        return NixeryError(_ended_by_signal(finished), cause="killed", log=_lines(finished))
-    return None
-
-
-def of_evaluation(finished: Finished, subject: str) -> NixeryError:
-    """``subject``: what was evaluated, such as "package 'git'", for the message."""
-    text, log = _text(finished), _lines(finished)
-    reason = _reason(finished.errors[-1].text if finished.errors else "")
-    message = f"{subject} cannot be evaluated: {reason}"
+    said = reason(finished.errors[-1].text if finished.errors else "")
+    message = f"{subject} cannot be evaluated: {said}"
     if finished.status < 0 or finished.is_cut:
         return _evaluation_stopped(finished, subject)
     if _EXPERIMENTAL.search(text):  # no fault of the machine's: evaluation has none on purpose
         return EvaluationFailed(message, cause="experimental", log=log)
-    if error := of_machine(finished):
+    if error := of_status(finished) or trouble:
         return error
     if _RESTRICTED.search(text):
         hint = "NIXERY_ALLOWED_PATHS, NIXERY_ALLOWED_URIS and NIXERY_ALLOW_IFD allow more"
@@ -143,7 +95,8 @@ def of_evaluation(finished: Finished, subject: str) -> NixeryError:
         if pattern.search(text):
             return EvaluationFailed(message, cause=cause, log=log)
     # Import-from-derivation, where it is allowed, builds during the evaluation.
-    return _of_build(finished, ()) or EvaluationFailed(message, cause="evaluation", log=log)
+    error = _of_build(finished, ()) if finished.has_built else None
+    return error or EvaluationFailed(message, cause="evaluation", log=log)
 
 
 def _evaluation_stopped(finished: Finished, subject: str) -> EvaluationFailed:
@@ -154,18 +107,23 @@ def _evaluation_stopped(finished: Finished, subject: str) -> EvaluationFailed:
             cause="answer_too_large",
         )
     return EvaluationFailed(
-        f"{subject} cannot be evaluated: {_ended_by_signal(finished)}",
+        f"{subject} cannot be evaluated: {ended_by_signal(finished)}",
         cause="killed",
         log=_lines(finished),
     )
 
 
-def of_realisation(finished: Finished, packages: Sequence[Package]) -> NixeryError:
-    """``packages``: what was asked for; what failed may be a dependency of theirs."""
+def of_realisation(
+    finished: Finished, packages: Sequence[Package], trouble: NixeryError | None = None
+) -> NixeryError:
+    """``packages``: what was asked for; what failed may be a dependency of theirs.
+
+    ``trouble``: what the machine itself shows.
+    """
     text, log = _text(finished), _lines(finished)
     if finished.status < 0:
-        return BuildFailed(_ended_by_signal(finished), cause="killed", log=log)
-    if error := of_machine(finished) or _of_build(finished, packages):
+        return BuildFailed(ended_by_signal(finished), cause="killed", log=log)
+    if error := trouble or of_machine(finished) or _of_build(finished, packages):
         return error
     if _COLLECTED.search(text):
         return DerivationCollected(
@@ -174,10 +132,8 @@ def of_realisation(finished: Finished, packages: Sequence[Package]) -> NixeryErr
             log=log,
         )
     if finished.status == _TIMED_OUT:
-        return TimedOut(
-            f"a package was not built in time: {_reason(text)}", cause="builder_timeout"
-        )
-    return BuildFailed(f"the build failed: {_reason(text)}", cause="build", log=log)
+        return TimedOut(f"a package was not built in time: {reason(text)}", cause="builder_timeout")
+    return BuildFailed(f"the build failed: {reason(text)}", cause="build", log=log)
 
 
 def of_foreign_output(package: Package) -> Denied:
@@ -190,7 +146,7 @@ def of_foreign_output(package: Package) -> Denied:
 def of_closure(finished: Finished) -> NixeryError:
     """Asking for the closure of valid paths fails only for reasons of the machine."""
     return of_machine(finished) or NixeryError(
-        f"Nix cannot list the closure: {_reason(_text(finished))}",
+        f"Nix cannot list the closure: {reason(_text(finished))}",
         cause="closure",
         log=_lines(finished),
     )
@@ -199,7 +155,7 @@ def of_closure(finished: Finished) -> NixeryError:
 def of_check(finished: Finished) -> NixeryError:
     """Nix was asked for nothing but an answer."""
     return of_machine(finished) or NixeryError(
-        f"Nix cannot be used: {_reason(_text(finished))}", cause="check", log=_lines(finished)
+        f"Nix cannot be used: {reason(_text(finished))}", cause="check", log=_lines(finished)
     )
 
 
@@ -213,8 +169,8 @@ def _of_build(finished: Finished, packages: Sequence[Package]) -> NixeryError | 
 
 def _no_builder(finished: Finished, packages: Sequence[Package]) -> Denied | None:
     for error in finished.errors:
-        needed = _NEEDED.search(error.text)
-        if needed and _PLATFORM.search(error.text):
+        needed = _NEEDED.search(own_text(error))
+        if needed and _PLATFORM.search(own_text(error)):
             features = f" with features {needed['features']}" if needed["features"] else ""
             return Denied(
                 f"no builder for {needed['system']}{features} is there "
@@ -227,7 +183,7 @@ def _no_builder(finished: Finished, packages: Sequence[Package]) -> Denied | Non
 
 def _timed_out(finished: Finished, packages: Sequence[Package]) -> TimedOut | None:
     for error in finished.errors:
-        if timeout := _TIMEOUT.search(error.text):
+        if timeout := _TIMEOUT.search(own_text(error)):
             return TimedOut(
                 f"{_subject(error, packages)} was not built within "
                 f"{timeout['seconds']} seconds (NIX_TIMEOUT)",
@@ -238,24 +194,27 @@ def _timed_out(finished: Finished, packages: Sequence[Package]) -> TimedOut | No
 
 
 def _build_failed(finished: Finished, packages: Sequence[Package]) -> BuildFailed | None:
-    for cause, pattern, verdict in _BUILDS:
-        for error in finished.errors:
-            if pattern.search(error.text):
-                log = _log_of(finished, error)
-                return _explained(cause, f"{_subject(error, packages)} {verdict}", error, log)
+    ours = [error for error in finished.errors if not _DEPENDENCY.search(own_text(error))]
+    # Through a daemon a dependency's failure is a claim where others were built beside it.
+    for errors in (ours, finished.claims, finished.errors):
+        for cause, pattern, verdict in _BUILDS:
+            for error in errors:
+                if pattern.search(own_text(error)):
+                    log = _log_of(finished, error)
+                    return _explained(cause, f"{_subject(error, packages)} {verdict}", error, log)
     return None
 
 
 def _explained(cause: str, verdict: str, error: Line, log: Sequence[str]) -> BuildFailed:
     """A failed builder is explained by its log, the rest by Nix."""
-    reason = _PHYSICAL.sub("", error.text)
+    why = _PHYSICAL.sub("", error.text)
     if cause == "build_failed" and log:
-        reason = log[-1]
+        why = log[-1]
         for line in log:
             if download := _FETCHING.match(line):
-                cause, reason = "download_failed", download["reason"]
+                cause, why = "download_failed", download["reason"]
     detail = [*log, *error.text.splitlines()]
-    return BuildFailed(f"{verdict}: {shorten(reason)}", cause=cause, log=detail)
+    return BuildFailed(f"{verdict}: {shorten(why)}", cause=cause, log=detail)
 
 
 def _derivation(error: Line) -> StorePath | None:
@@ -280,4 +239,4 @@ def _log_of(finished: Finished, error: Line) -> list[str]:
     printed = [line for line in finished.log if line.kind == "log" and line.text]
     derivation = _derivation(error)
     own = [line.text for line in printed if line.derivation == derivation]
-    return own or [line.text for line in printed]
+    return own or [line.text for line in printed][-KEPT_LINES:]

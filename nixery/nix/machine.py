@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,13 @@ class Machine:
     def store(self) -> Path:
         """With its database: without a daemon, evaluation writes to both."""
         return self._store_root / "nix" if self._store_root == Path("/") else self._store_root
+
+    @property
+    def disks(self) -> tuple[Path, ...]:
+        """Directories of the store, its database, and temporary files."""
+        root = self._store_root
+        state = self._state if root == Path("/") else root / "nix/var/nix"
+        return root / STORE_DIR.lstrip("/"), state, Path(tempfile.gettempdir())
 
     def evaluation(
         self, trees: Iterable[Path], home: Path, allowed_uris: Iterable[str]

@@ -170,6 +170,7 @@ async def test_build(user, salt):
 
 FAILURES = [
     ("failing", BuildFailed, "build_failed", "this package cannot be built"),
+    ("forging", BuildFailed, "build_failed", "forging failed to build"),
     ("bad-hash", BuildFailed, "hash_mismatch", "bad-hash has another hash"),
     ("no-output", BuildFailed, "no_output", "did not make its output"),
     ("slow", TimedOut, "builder_timeout", "slow was not built within 1 seconds"),

@@ -16,6 +16,7 @@ from nixery.nix.events import Line
 from nixery.nix.failures import of_check, of_closure, of_evaluation, of_realisation
 from nixery.nix.process import Finished
 from nixery.nix.text import MAX_REASON
+from nixery.nix.trouble import of_errors
 
 HASH = "kvprb6ragzg16hz9gxnzy7gpb028ii4s"
 DRV = f"/nix/store/{HASH}-hello-2.12.1.drv"
@@ -23,12 +24,14 @@ OTHER = f"/nix/store/{HASH}-glibc-2.40.drv"
 HELLO = Package("hello", DRV, (("out", f"/nix/store/{HASH}-hello-2.12.1"),))
 
 
-def finished(*errors, status=1, log=()):
+def finished(*errors, status=1, log=(), claims=(), has_built=True):
     return Finished(
         status,
         b'{"partial":',
         tuple(Line("error", error, "realise") for error in errors),
         tuple(Line("log", text, "build", derivation) for derivation, text in log),
+        claims=tuple(Line("claim", claim, "realise") for claim in claims),
+        has_built=has_built,
     )
 
 
@@ -139,6 +142,12 @@ def finished(*errors, status=1, log=()):
         ),
         (["something new"], BuildFailed, "build", "the build failed: something new"),
         ([], BuildFailed, "build", "the build failed: Nix gave no reason"),
+        (
+            [f"opening file '/srv/store{DRV}': No such file or directory"],
+            DerivationCollected,
+            "collected",
+            "the garbage collector took a derivation before it was built: pull again",
+        ),
         (
             [f"path '{DRV}' is not valid"],
             DerivationCollected,
@@ -281,7 +290,7 @@ def test_build_during_evaluation():
 @pytest.mark.parametrize(
     "verdict",
     [
-        lambda failure: of_evaluation(failure, "package 'git'"),
+        lambda failure: of_evaluation(failure, "package 'git'", of_errors(failure.errors)),
         lambda failure: of_realisation(failure, [HELLO]),
         of_closure,
         of_check,
@@ -292,6 +301,72 @@ def test_trouble_of_the_machine(verdict, failure, kind, cause):
     """It is nobody's package, whatever was asked, so it is not remembered as a failed build."""
     error = verdict(failure)
     assert (type(error), error.cause) == (kind, cause)
+
+
+WORDS = [
+    "No space left on device",
+    "Nix daemon disconnected unexpectedly",
+    "creating directory '/nix': Permission denied",
+    "timed out after 60 seconds",
+    "a 'riscv64-linux' with features {} is required to build 'x'",
+    f"path '{DRV}' is not valid",
+]
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize(
+    "failure",
+    [
+        lambda words: finished(f"builder for '{DRV}' failed with exit code 3", claims=[words]),
+        lambda words: finished(
+            f"builder for '{DRV}' failed with exit code 1;\nlast 2 log lines:\n> a\n> {words}"
+        ),
+        lambda words: finished(
+            f"Cannot build '{DRV}'.\nReason: builder failed with exit code 1.\n"
+            f"Output paths:\n  /nix/store/x\nLast 2 log lines:\n> {words}\n> {words}"
+        ),
+    ],
+    ids=["message", "log, 2.8", "log, 2.34"],
+)
+def test_words_of_a_builder(words, failure):
+    """They are no verdict, neither on the machine nor on another package."""
+    error = of_realisation(failure(words), [HELLO])
+    assert (type(error), error.cause) == (BuildFailed, "build_failed")
+    assert error.message.startswith("hello failed to build")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a 'x'; No space left on device' with features {{}} is required to build '{DRV}'",
+        f"a 'x' with features {{No space left on device}} is required to build '{DRV}', but I am",
+        f"executing '/nix/store/{HASH}-hello': Permission denied",
+        f"reading directory '/srv/store/nix/store/{HASH}-hello-2.12.1/secret': Permission denied",
+        "unsupported system 'Read-only file system', 'cannot connect to daemon'",
+    ],
+)
+def test_words_of_a_derivation(text):
+    """What it calls its system, and what it asks Nix to execute, is the package's own fault."""
+    error = of_realisation(finished(text), [HELLO])
+    assert error.status in (403, 404)
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_words_of_an_evaluation(words):
+    """Any text can be thrown; only the machine itself shows its trouble."""
+    error = of_evaluation(finished(words, has_built=False), "package 'git'")
+    assert isinstance(error, EvaluationFailed)
+    full = StorageFull("full")
+    assert of_evaluation(finished(words), "package 'git'", full) is full
+
+
+def test_failed_dependency_through_a_daemon():
+    """Nix's own words about it look like a builder's where another build went on."""
+    claim = f"builder for '{OTHER}' failed with exit code 1"
+    last = f"Cannot build '{DRV}'.\nReason: 1 dependency failed.\nOutput paths:"
+    log = [(OTHER, "of glibc"), (DRV, "no")]
+    error = of_realisation(finished(last, claims=[claim], log=log), [HELLO])
+    assert error.message == "glibc-2.40 (a dependency) failed to build: of glibc"
 
 
 def test_closure():

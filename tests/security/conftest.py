@@ -1,6 +1,7 @@
 """A server with real Nix, and package sets that strangers might write."""
 
 import socket
+from uuid import uuid4
 
 import pytest
 from hostile_set import set_with
@@ -85,3 +86,9 @@ class Listener:
 def listener():
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield Listener(server)
+
+
+@pytest.fixture
+def salt():
+    """With another salt nothing of the set is built yet."""
+    return uuid4().hex

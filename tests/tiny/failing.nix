@@ -60,6 +60,35 @@ rec {
     pname = "needs-failing";
     deps = [ failing ];
   };
+  # What Nix would say of a full disk and so on, as an event and as a line.
+  forging = package {
+    pname = "forging";
+    script =
+      let
+        forge = words: ''
+          echo '@nix ${
+            builtins.toJSON {
+              action = "msg";
+              level = 0;
+              msg = "error: ${words}";
+              raw_msg = words;
+            }
+          }' >&2
+          echo 'error: ${words}' >&2
+        '';
+      in
+      ''
+        ${builtins.concatStringsSep "\n" (
+          map forge [
+            "writing to file: No space left on device"
+            "Nix daemon disconnected unexpectedly"
+            "timed out after 60 seconds"
+            "path /nix/store/x.drv is not valid, missing derivation"
+          ]
+        )}
+        exit 3
+      '';
+  };
   slow = package {
     pname = "slow";
     script = "echo sleeping; bb sleep 300";
