@@ -7,7 +7,6 @@ import json
 import unicodedata
 from urllib.parse import urlsplit
 
-import pytest
 from fuzzing import LARGE_INPUTS, sampled
 from hypothesis import given
 from hypothesis import strategies as st
@@ -201,7 +200,6 @@ def test_an_answer_of_an_evaluation(text):
             assert all(path.startswith("/nix/store/") for path in (entry.drv_path, *entry.paths))
 
 
-@pytest.mark.xfail(reason="it raises for some events, and lets control characters of C1 through")
 @given(st.lists(json_like(*EVENTS).map(lambda event: b"@nix " + event) | st.binary(), max_size=8))
 @sampled(300)
 def test_a_log_of_nix(lines):
