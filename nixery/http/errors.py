@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from nixery.errors import ErrorStatus, NixeryError, StorageFull
+from nixery.errors import ErrorStatus, NixeryError, StorageFull, TooBusy
 
 ALLOWED = "GET, HEAD"
 READ_ONLY = "nothing can be pushed to this registry: it makes the images that are pulled"
@@ -105,6 +105,8 @@ def _known(error: Exception) -> Exception:
             return leaf
         if isinstance(leaf, OSError) and leaf.errno in (errno.ENOSPC, errno.EDQUOT):
             return StorageFull("the registry's disk is full; stored images can still be pulled")
+        if isinstance(leaf, OSError) and leaf.errno in (errno.EMFILE, errno.ENFILE):
+            return TooBusy("the registry has as many files open as it may; try again in a moment")
     return error
 
 

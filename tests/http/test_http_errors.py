@@ -69,6 +69,13 @@ def test_disk_full(number):
         assert describe(error, "friendly", ID).status == 507
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_no_descriptor_left(number):
+    """A crowd holds them all: the client comes back, and nobody looks for a fault."""
+    failure = describe(OSError(number, "Too many open files"), "friendly", ID)
+    assert (failure.status, failure.headers["Retry-After"]) == (429, "10")
+
+
 def test_error_of_a_task_group():
     """A task group's wrapping does not hide the error of the first task."""
     group = ExceptionGroup("tasks", [errors.Denied("unfree"), ValueError("another")])
