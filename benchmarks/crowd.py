@@ -10,7 +10,7 @@ before and after the attacks), and during each of these, one after the other:
 
 The package set is the tests' tiny one, in a store of its own: everything is evaluated and built by
 real Nix. NIXERY_EVALUATION_MEMORY and NIXERY_EVALUATION_TIMEOUT are those of the environment, else
-1 GiB and 20 seconds.
+1 GiB and 20 seconds; NIXERY_REQUEST_TIMEOUT, which ends a build, else 60 seconds.
 
     baseline_ms        median of the baseline
     ATTACK_p50_ratio   median of the pulls, of the baseline's
@@ -26,7 +26,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -49,7 +49,11 @@ ATTACKS = {
 }
 PAUSE = 0.005
 """Seconds between two pulls: a client does something with what it has."""
-LIMITS = {"NIXERY_EVALUATION_MEMORY": "1G", "NIXERY_EVALUATION_TIMEOUT": "20"}
+LIMITS = {
+    "NIXERY_EVALUATION_MEMORY": "1G",
+    "NIXERY_EVALUATION_TIMEOUT": "20",
+    "NIXERY_REQUEST_TIMEOUT": "60",
+}
 PATIENCE = 300
 """Seconds for one answer, and for an attack."""
 
@@ -93,7 +97,8 @@ class Attack:
 def main() -> None:
     options = _parser().parse_args()
     with TemporaryDirectory(prefix="nixery-bench-") as scratch:
-        print(json.dumps(measure(options.attacks or list(ATTACKS), options.pulls, Path(scratch))))
+        chosen = {name: ATTACKS[name] for name in options.attacks or ATTACKS}
+        print(json.dumps(measure(chosen, options.pulls, Path(scratch))))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,15 +112,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(attacks: list[str], pulls: int, scratch: Path) -> dict[str, Any]:
+def measure(attacks: Mapping[str, tuple[str, str]], pulls: int, scratch: Path) -> dict[str, Any]:
     """Prints a row per attack; gives the figures."""
     print(f"{'':9}{'pulls':>7}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}{'lost':>6}  answers")
     with serving(scratch) as registry:
         alone = _pull_for(registry, pulls)
         _row("alone", alone, "")
         during = {}
-        for attack in attacks:
-            with attacking(registry, *ATTACKS[attack]) as going_on:
+        for attack, what in attacks.items():
+            with attacking(registry, *what) as going_on:
                 during[attack] = _pull_for(registry, pulls, going_on)
             _row(attack, during[attack], going_on.answers)
         after = _pull_for(registry, pulls)
