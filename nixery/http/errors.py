@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from nixery.errors import ErrorStatus, NixeryError, StorageFull, TooBusy
+from nixery.http.redaction import redact
 
 ALLOWED = "GET, HEAD"
 READ_ONLY = "nothing can be pushed to this registry: it makes the images that are pulled"
@@ -57,11 +58,12 @@ def describe(error: Exception, mode: ErrorStatus, request_id: str) -> Failure:
             code = _CODES.get(known.status_code, "UNKNOWN")
             return Failure(known.status_code, code, known.detail, {}, dict(known.headers or {}))
         case NixeryError() as known if (status := known.http_status(mode)) != 500:
-            detail = known.detail() | ({"request_id": request_id} if status >= 500 else {})
+            detail = _redacted(known.detail())
+            detail |= {"request_id": request_id} if status >= 500 else {}
             headers = {} if known.retry_after is None else {"Retry-After": str(known.retry_after)}
             # Clients print one line; a text of Nix's may have brought more.
             message = " ".join(known.message.split())
-            return Failure(status, known.code, message, detail, headers)
+            return Failure(status, known.code, redact(message), detail, headers)
         case _:
             message = f"internal error: the log of the registry has more under {request_id}"
             return Failure(500, "UNKNOWN", message, {"request_id": request_id})
@@ -77,6 +79,13 @@ def explain(error: Exception) -> Mapping[str, object]:
             return {"error": known.detail}
         case _:
             return {"error": _said(error), "exc_info": error}
+
+
+def _redacted(detail: dict[str, object]) -> dict[str, object]:
+    log = detail.get("log")
+    return (
+        detail | {"log": [redact(str(line)) for line in log]} if isinstance(log, list) else detail
+    )
 
 
 def _said(error: BaseException) -> str:

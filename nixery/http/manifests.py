@@ -16,6 +16,7 @@ from nixery.http.accept import negotiate
 from nixery.http.drain import Drain
 from nixery.http.headers import IMMUTABLE, REVALIDATE, content_headers, header_value
 from nixery.http.leaving import while_connected
+from nixery.http.redaction import redact_source
 from nixery.manifest import Manifest
 from nixery.oci import Digest, Format, parse_digest
 from nixery.source import ResolvedSource
@@ -87,7 +88,7 @@ def _acceptable(manifests: Mapping[Format, Manifest], accept: Iterable[str], nam
 
 def _origin(source: ResolvedSource) -> dict[str, str]:
     """Which packages went in; not part of the manifest, whose digest must not depend on it."""
-    origin = {"Nixery-Source": header_value(source.url)}
+    origin = {"Nixery-Source": header_value(redact_source(source.url))}
     if source.revision is not None:
         origin["Nixery-Revision"] = header_value(source.revision)
     return origin

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from nixery import __version__
 from nixery.http.headers import REVALIDATE
+from nixery.http.redaction import redact_source
 from nixery.image import SHELL_PACKAGES
 
 # The pages bring no script and nothing from elsewhere, and nobody may frame them.
@@ -62,6 +63,7 @@ class Pages:
     def _page(self, request: Request, template: str, status: int) -> Response:
         html = self._templates.get_template(template).render(
             about=self._about,
+            source=redact_source(self._about.source),
             host=host_of(request),
             shell_packages=SHELL_PACKAGES,
             version=__version__,

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from nixery.errors import NixeryError
 from nixery.http.drain import Drain
+from nixery.http.redaction import redact
 from nixery.oci import canonical_json
 
 Check = Callable[[], Awaitable[None]]
@@ -46,7 +47,9 @@ class Probes:
     async def ready(self, _request: Request) -> Response:
         results = await self.results()
         healthy = all(result == "ok" for result in results.values())
-        return _answer(200 if healthy else 503, results)
+        # Load balancers are not the only ones who ask.
+        shown = {check: redact(result) for check, result in results.items()}
+        return _answer(200 if healthy else 503, shown)
 
     async def results(self) -> dict[str, str]:
         """By check: ``ok``, or what is wrong."""

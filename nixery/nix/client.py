@@ -183,13 +183,14 @@ class Nix:
             options += ["--option", "allowed-uris", " ".join(self._may.allowed_uris)]
         if self._may.allow_ifd:
             options += ["--option", "allow-import-from-derivation", "true"]
-        return await self._commands.evaluate(
+        finished = await self._commands.evaluate(
             options,
             json.dumps(asked | question).encode(),
             trees=trees,
             allowed_uris=self._may.allowed_uris,
             memory=self._may.memory,
         )
+        return finished.seen_from(trees[0])
 
 
 def _targets(links: bytes) -> set[StorePath]:

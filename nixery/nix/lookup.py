@@ -31,7 +31,7 @@ _MAX_TYPEABLE = 128
 _MAX_QUOTED = 80
 _FULLY_COMPARED = 100
 """Comparing takes the square of the names' lengths; a look at their letters finds the best ones."""
-_POSITION = re.compile(r" in /\S+?(?=[ ,]|$)")
+_POSITION = re.compile(r" in (?:/\S+?|\S+?:\d+)(?=[ ,]|$)")
 
 _REFUSALS = {
     "unfree": "it has an unfree license",

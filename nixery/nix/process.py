@@ -14,7 +14,8 @@ import asyncio
 import signal
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from anyio import CancelScope, create_task_group, move_on_after
 from anyio.lowlevel import checkpoint
@@ -46,6 +47,17 @@ class Finished:
     """Whether anything was built."""
     is_cut: bool = False
     """It printed more on stdout than it may, and was ended for that."""
+
+    def seen_from(self, tree: Path) -> "Finished":
+        """With its files called by their paths within it: default.nix."""
+        if tree == Path(tree.anchor):
+            return self
+        inside = f"{tree}/"
+        errors, claims, log = (
+            tuple(replace(line, text=line.text.replace(inside, "")) for line in lines)
+            for lines in (self.errors, self.claims, self.log)
+        )
+        return replace(self, errors=errors, claims=claims, log=log)
 
 
 async def run(

@@ -32,7 +32,7 @@ class ResolvedSource:
     """One exact package set; its files need not be on this machine yet."""
 
     url: str
-    """Where it comes from, without user name and password; the Nixery-Source header."""
+    """Where it comes from, without user name and password; may be a path of the server."""
     revision: str | None
     """The git commit, 40 or 64 hex digits; None for a path, which has none."""
     identity: str

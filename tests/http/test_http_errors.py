@@ -90,6 +90,15 @@ def test_detail():
     assert describe(error, "strict", ID).detail == {**detail, "request_id": ID}
 
 
+def test_paths_of_the_server():
+    """Neither the message nor the log shows them; what the server logs does."""
+    error = errors.EvaluationFailed("in /srv/set/x.nix", log=["at '/srv/set/y.nix'"])
+    failure = describe(error, "friendly", ID)
+    assert b"srv" not in render(failure).body
+    assert (failure.message, failure.detail["log"]) == ("in …/x.nix", ["at '…/y.nix'"])
+    assert "/srv/set/x.nix" in str(explain(error))
+
+
 def test_message_is_one_line():
     """Docker prints it as it is."""
     error = errors.EvaluationFailed("error: attribute\n  'x' missing\r\n\tat default.nix")

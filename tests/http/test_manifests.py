@@ -81,12 +81,20 @@ async def test_origin(client, storage, client_of):
     assert response.headers["nixery-source"] == SOURCE.url
     assert response.headers["nixery-revision"] == REVISION
 
-    source = replace(SOURCE, url="/srv/ä\r\nX-Forged: 1", revision=None)
+    source = replace(SOURCE, url="https://h/ä\r\nX-Forged: 1", revision=None)
     images = FakeImages({"hello": stored_image(storage, LAYER, source=source)})
     async with client_of(create_app(images=images, storage=storage, about=ABOUT)) as another:
         response = await another.get(TAG)
-    assert response.headers["nixery-source"] == "/srv/%C3%A4%0D%0AX-Forged: 1"
+    assert response.headers["nixery-source"] == "https://h/%C3%A4%0D%0AX-Forged: 1"
     assert "nixery-revision" not in response.headers
+
+
+async def test_origin_on_the_server(storage, client_of):
+    """Where its files lie is nobody's business."""
+    source = replace(SOURCE, url="file:///srv/sets/nixpkgs")
+    images = FakeImages({"hello": stored_image(storage, LAYER, source=source)})
+    async with client_of(create_app(images=images, storage=storage, about=ABOUT)) as client:
+        assert (await client.get(TAG)).headers["nixery-source"] == "path"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -178,7 +178,7 @@ def test_tags_of_a_path(start):
 
 def test_where_packages_came_from(registry):
     headers = registry.manifest("git").headers
-    assert headers["Nixery-Source"].startswith("file://")
+    assert headers["Nixery-Source"] == "path"
     assert "Nixery-Revision" not in headers
 
 
