@@ -14,6 +14,7 @@ import anyio.to_thread
 import structlog
 from starlette.applications import Starlette
 
+from nixery.backends import BUILDER_COMMAND, open_storage
 from nixery.ending import end_within
 from nixery.errors import ConfigurationError
 from nixery.http.app import create_app
@@ -23,7 +24,7 @@ from nixery.http.probes import Probes
 from nixery.http.server import serve as serve_http
 from nixery.logs import configure_logging
 from nixery.notify import ServiceManager
-from nixery.parts import BUILDER_COMMAND, Parts, make_parts, open_storage
+from nixery.parts import Parts, make_parts
 from nixery.pulled import PullMarks
 from nixery.settings import Settings
 

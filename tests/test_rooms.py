@@ -14,6 +14,7 @@ FLOORS = [
     ["cli"],
     ["service", "popcount"],
     ["parts"],
+    ["backends"],
     ["http", "settings", "verify"],
     ["answers", "standalone"],
     ["builder", "gc"],
@@ -33,7 +34,7 @@ FLOORS = [
     ["__init__"],
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-READ_SETTINGS = {"cli", "service", "parts"}
+READ_SETTINGS = {"cli", "service", "parts", "backends"}
 
 
 def room(file):

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fake_images import stored_image
 
-from nixery import parts, service
+from nixery import backends, parts, service
 from nixery.errors import ConfigurationError
 from nixery.http.drain import Drain
 from nixery.notify import ServiceManager
@@ -48,7 +48,7 @@ class FakeKeeper:
 
 def app_of(environ):
     settings = load(environ)
-    made = parts.make_parts(settings, environ, parts.open_storage(settings))
+    made = parts.make_parts(settings, environ, backends.open_storage(settings))
     drain = Drain()
     return service.make_app(
         settings, made, service.make_probes(made, drain), drain, ServiceManager(environ)
@@ -96,7 +96,7 @@ async def test_pulls_are_marked(environ, tmp_path, monkeypatch):
     ("remote", "store"), [("", "/nix/store"), ("/srv/chroot", "/srv/chroot/nix/store")]
 )
 def test_both_disks_must_have_room(environ, tmp_path, remote, store):
-    found = {str(path) for path in parts.disks(load(environ | {"NIX_REMOTE": remote}))}
+    found = {str(path) for path in backends.disks(load(environ | {"NIX_REMOTE": remote}))}
     assert found == {str(tmp_path / "storage"), store}
 
 
@@ -111,7 +111,7 @@ def test_queues_end_before_the_request(environ, monkeypatch, timeout, patience):
 
 def test_a_bucket_has_no_disk(environ):
     environ |= {"NIXERY_STORAGE_BACKEND": "gcs", "GCS_BUCKET": "images"}
-    assert [str(path) for path in parts.disks(load(environ))] == ["/nix/store"]
+    assert [str(path) for path in backends.disks(load(environ))] == ["/nix/store"]
 
 
 @pytest.mark.parametrize("setting", ["NIXERY_STATE_DIR", "NIXERY_ROOTS_DIR"])

@@ -49,12 +49,12 @@ def open_storage(file: Path | None, *, read_only: bool = False) -> "Storage":
 
 def storage_of(given: settings.Settings, *, read_only: bool) -> "Storage":
     """The storage that is set, which must exist."""
-    from nixery import parts  # noqa: PLC0415
+    from nixery import backends  # noqa: PLC0415
 
     path = given.storage_path
     if given.storage_backend == "filesystem" and path and not path.is_dir():
         raise ConfigurationError(f"STORAGE_PATH={path}: there is no such directory")
-    return parts.connect_storage(given) if read_only else parts.open_storage(given)
+    return backends.connect_storage(given) if read_only else backends.open_storage(given)
 
 
 def log_to_stderr(given: settings.Settings) -> None:

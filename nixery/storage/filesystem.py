@@ -16,7 +16,6 @@ Disks rot: a blob must be verified before this process serves it for the first t
 into ``quarantine/`` if its content is not what its name says.
 """
 
-import hashlib
 import os
 import time
 import uuid
@@ -34,8 +33,6 @@ from nixery.oci import Digest, hexdigits
 from nixery.regular import look, open_regular
 from nixery.storage import (
     LARGEST_READ,
-    Blob,
-    Buffer,
     Condition,
     LocalFile,
     Location,
@@ -50,8 +47,8 @@ from nixery.storage.durable import (
     make_directory,
     replace,
     sync_directory,
-    write_all,
 )
+from nixery.storage.staged_file import StagedFile, hashes_to
 
 log = structlog.get_logger()
 
@@ -75,13 +72,13 @@ class FilesystemStorage:
         self._ignored: set[str] = set()
 
     @contextmanager
-    def stage(self) -> Iterator["_Staging"]:
+    def stage(self) -> Iterator[StagedFile]:
         with failures_are_told():
             path = self._made("staging") / uuid.uuid4().hex
             # 0o644: a web server in front (X-Accel-Redirect) may run as another user.
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
-            yield _Staging(self, path, descriptor)
+            yield StagedFile(path, descriptor, self.publish)
         finally:
             os.close(descriptor)
             with suppress(OSError):  # published, and so renamed away; or the disk takes nothing
@@ -101,7 +98,7 @@ class FilesystemStorage:
             return None
         path = self._directory / found.key
         if self._verified.get(digest) != found.version:
-            if not _hashes_to(path, digest):
+            if not hashes_to(path, digest):
                 log.error("blob is not what its name says", digest=digest, size=found.size)
                 self.quarantine(digest)
                 return None
@@ -204,11 +201,11 @@ class FilesystemStorage:
         if not os.access(staging, os.W_OK | os.X_OK):
             raise StorageUnavailable(f"{self._directory} cannot be written to any more")
 
-    def publish(self, staging: "_Staging", digest: Digest) -> None:
+    def publish(self, staging: StagedFile, digest: Digest) -> None:
         with self._locked(Lock.SHARED):
             self._verified[digest] = self.place(staging, layer_key(digest)).version
 
-    def place(self, staging: "_Staging", key: str) -> Stat:
+    def place(self, staging: StagedFile, key: str) -> Stat:
         """Rename a synced file to its place, durably."""
         target = self._directory / key
         self._made(str(Path(key).parent))
@@ -243,40 +240,6 @@ class FilesystemStorage:
         return locked(self._directory / ".lock", lock, create=True)
 
 
-class _Staging:
-    def __init__(self, storage: FilesystemStorage, path: Path, descriptor: int) -> None:
-        self.path = path
-        self.descriptor = descriptor
-        self._storage = storage
-        self._sha256 = hashlib.sha256()
-        self._size = 0
-
-    def write(self, data: Buffer, /) -> None:
-        with failures_are_told():
-            write_all(self.descriptor, data)
-        self._sha256.update(data)
-        self._size += len(data)
-
-    def sync(self) -> None:
-        with failures_are_told():
-            os.fsync(self.descriptor)
-
-    def publish(self) -> Blob:
-        digest = Digest("sha256:" + self._sha256.hexdigest())
-        self.sync()
-        with failures_are_told():
-            self._storage.publish(self, digest)
-        return Blob(digest, self._size)
-
-
 def _stat(key: str, status: os.stat_result) -> Stat:
     version = f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}.{status.st_ctime_ns}"
     return Stat(key, status.st_size, version, status.st_mtime)
-
-
-def _hashes_to(path: Path, digest: Digest) -> bool:
-    try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == hexdigits(digest)
-    except FileNotFoundError:
-        return False

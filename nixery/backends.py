@@ -1,0 +1,127 @@
+"""What a program works with that lies outside of it: storage, Nix, the package source."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from nixery import confinement
+from nixery.errors import ConfigurationError, StorageUnavailable
+from nixery.nix import Evaluation, Nix
+from nixery.nix.environment import for_nix
+from nixery.nix.machine import Machine
+from nixery.nix.store import STORE_DIR, store_root
+from nixery.settings import Settings
+from nixery.source import PackageSource
+from nixery.source.factory import make_source
+from nixery.storage import Storage
+from nixery.storage.filesystem import FilesystemStorage
+from nixery.storage.patience import PATIENT, Patience
+
+log = structlog.get_logger()
+
+BUILDER_COMMAND = "nixery-prepare-image"
+
+
+def open_storage(settings: Settings, patience: Patience = PATIENT) -> Storage:
+    """Raises ConfigurationError where it cannot be used.
+
+    A bucket that does not answer is no such case: pulls get a 503 until it does.
+    """
+    storage = connect_storage(settings, patience)
+    try:
+        storage.check()
+    except StorageUnavailable as error:
+        log.warning("started without its bucket", error=error.message, log=error.log)
+    return storage
+
+
+def connect_storage(settings: Settings, patience: Patience = PATIENT) -> Storage:
+    """Without looking whether it can be used, which writes to it.
+
+    The libraries of the buckets take a second to import, so only who has one loads them.
+    """
+    match settings.storage_backend:
+        case "filesystem":
+            assert settings.storage_path is not None, "checked when the settings were read"
+            return FilesystemStorage(settings.storage_path)
+        case "gcs":
+            from nixery.storage import gcs  # noqa: PLC0415 - see above
+
+            return gcs.connect(
+                settings.gcs_bucket,
+                credentials_file=settings.gcs_credentials,
+                public=settings.gcs_public,
+                emulator=settings.gcs_emulator,
+                patience=patience,
+            )
+        case "s3":
+            from nixery.storage import s3  # noqa: PLC0415 - see above
+
+            secret = settings.s3_secret_key
+            return s3.connect(
+                s3.S3Options(
+                    bucket=settings.s3_bucket,
+                    region=settings.s3_region,
+                    endpoint=settings.s3_endpoint,
+                    access_key=settings.s3_access_key,
+                    secret_key=secret.get_secret_value() if secret else "",
+                    path_style=settings.s3_path_style,
+                    link_expiration=settings.s3_link_expiration,
+                ),
+                patience,
+            )
+
+
+def disks(settings: Settings) -> list[Path]:
+    """What must have room for a build."""
+    found = [store_root(settings.nix_remote) / STORE_DIR.lstrip("/")]
+    if settings.storage_backend == "filesystem" and settings.storage_path:
+        found.append(settings.storage_path)
+    return found
+
+
+def open_nix(settings: Settings, environ: Mapping[str, str]) -> Nix:
+    """Raises ConfigurationError where evaluation cannot be confined as it must be."""
+    if settings.confine:
+        confinement.check()
+        if settings.allow_ifd and not Machine(for_nix(environ)).has_daemon:
+            raise ConfigurationError(
+                "NIXERY_ALLOW_IFD=1 builds during the evaluation. Without a Nix daemon the sandbox "
+                "of these builds cannot be set up in a confined evaluation: set NIX_REMOTE=daemon, "
+                "or NIXERY_CONFINE=0, see docs/security.md"
+            )
+    return Nix(
+        environment=environ,
+        nix_timeout=settings.nix_timeout,
+        evaluation=Evaluation(
+            allowed_paths=settings.allowed_paths,
+            allowed_uris=settings.allowed_uris,
+            allow_ifd=settings.allow_ifd,
+            config=settings.config_for_nixpkgs,
+            memory=settings.evaluation_memory or None,
+            timeout=settings.evaluation_timeout,
+            confined=settings.confine,
+        ),
+        command=BUILDER_COMMAND,
+    )
+
+
+def open_source(settings: Settings, environ: Mapping[str, str]) -> PackageSource:
+    """Raises ConfigurationError where it cannot be used."""
+    return make_source(
+        channel=settings.channel,
+        channel_url=settings.channel_url,
+        repo=settings.pkgs_repo,
+        path=settings.pkgs_path,
+        allowed_refs=settings.git_allowed_refs,
+        tags=settings.tags,
+        state_dir=settings.state_dir,
+        request_timeout=settings.request_timeout,
+        resolve_ttl=settings.resolve_ttl,
+        clock=time.monotonic,
+        queue=settings.queue,
+        beside=settings.allowed_paths,
+        environ=environ,
+    )

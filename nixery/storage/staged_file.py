@@ -1,0 +1,50 @@
+"""Files of the file system's storage, while they are written and when they are read again."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from nixery.oci import Digest, hexdigits
+from nixery.regular import open_regular
+from nixery.storage import Blob, Buffer
+from nixery.storage.durable import failures_are_told, write_all
+
+
+class StagedFile:
+    """A file that is hashed as it is written; ``publish`` gives it its name."""
+
+    def __init__(
+        self, path: Path, descriptor: int, publish: Callable[["StagedFile", Digest], None]
+    ) -> None:
+        self.path = path
+        self.descriptor = descriptor
+        self._publish = publish
+        self._sha256 = hashlib.sha256()
+        self._size = 0
+
+    def write(self, data: Buffer, /) -> None:
+        with failures_are_told():
+            write_all(self.descriptor, data)
+        self._sha256.update(data)
+        self._size += len(data)
+
+    def sync(self) -> None:
+        with failures_are_told():
+            os.fsync(self.descriptor)
+
+    def publish(self) -> Blob:
+        digest = Digest("sha256:" + self._sha256.hexdigest())
+        self.sync()
+        with failures_are_told():
+            self._publish(self, digest)
+        return Blob(digest, self._size)
+
+
+def hashes_to(path: Path, digest: Digest) -> bool:
+    """Whether the file has this content; False where there is no regular file."""
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == hexdigits(digest)
+    except FileNotFoundError:
+        return False
