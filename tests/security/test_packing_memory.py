@@ -120,9 +120,13 @@ def test_memory_does_not_grow_with_the_number_of_files(root, shape, count):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("shape", [empty, equal, nested, distinct, directories])
-def test_nor_with_a_million(root, shape):
-    assert growth(root, shape, MANY) < GROWTH
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    # To remove a million inodes takes a file system a quarter of an hour.
+    [(empty, MANY), (equal, MANY), (nested, MANY), (distinct, 200_000), (directories, 200_000)],
+)
+def test_nor_with_many_more(root, shape, count):
+    assert growth(root, shape, count) < GROWTH
 
 
 @pytest.mark.full
