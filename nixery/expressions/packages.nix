@@ -20,8 +20,10 @@ let
     isAttrs
     listToAttrs
     map
+    match
     removeAttrs
     seq
+    stringLength
     tryEval
     typeOf
     unsafeDiscardStringContext
@@ -109,6 +111,10 @@ let
 
   described = map describe asked.names;
 
+  # What can be typed in an image name, so that it may be suggested. A name that is not UTF-8 breaks
+  # the JSON of the whole answer, and matching a long one takes more stack than there is.
+  isTypeable = name: stringLength name <= 128 && match "[A-Za-z0-9_-]+" name != null;
+
   # Without tryEval, so that Nix prints what it died of.
   explained =
     let
@@ -125,7 +131,7 @@ else
     levels = listToAttrs (
       map (package: {
         name = package.level;
-        value = package.names;
+        value = filter isTypeable package.names;
       }) (filter (package: package ? names) described)
     );
   }
