@@ -11,7 +11,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from nixery.closure import Closure, Package, StorePath
-from nixery.errors import EvaluationFailed, NixeryError, StorageFull, TimedOut
+from nixery.errors import EvaluationFailed, NixeryError, TimedOut
 from nixery.image import ImageRequest
 from nixery.nix import failures, lookup, process, trouble
 from nixery.nix.commands import Commands
@@ -119,11 +119,11 @@ class Nix:
 
     async def _trouble(self, finished: process.Finished) -> NixeryError | None:
         """What the machine shows of the trouble that was spoken of, by whoever it was."""
-        match trouble.of_errors((*finished.errors, *finished.claims)):
-            case None:
-                return None
-            case StorageFull() as full:
-                return full if await run_sync(self._commands.is_store_full) else None
+        suspected = trouble.of_errors((*finished.errors, *finished.claims))
+        if suspected is None:
+            return None
+        if suspected.cause != "no_daemon" and await run_sync(self._commands.is_store_full):
+            return trouble.store_full(suspected.log)
         checked = await self._commands.run("check")
         return failures.of_check(checked) if checked.status != 0 else None
 

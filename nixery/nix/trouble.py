@@ -34,7 +34,13 @@ _DAEMON = re.compile(
     r"cannot connect to (daemon|socket)|cannot open connection to remote store"
     r"|Nix daemon disconnected|unexpected end-of-file"
 )
-_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|database or disk is full")
+_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
+# Begins with Nix's own words. A full disk may be an I/O error, too.
+_DATABASE = re.compile(
+    r"[A-Za-z ]*(SQLite|statement|transaction)\b.*: "
+    r"(?P<why>database or disk is full|disk I/O error)",
+    re.DOTALL,
+)
 _STORE = re.compile(
     r"(Permission denied|Read-only file system)$"
     r"|the group '' (specified in '' )?does not exist|the build users group '' has no members"
@@ -83,13 +89,18 @@ def of_errors(errors: Iterable[Line]) -> NixeryError | None:
                 cause="no_daemon",
                 log=log,
             )
-        if _NO_SPACE.search(words):
-            return StorageFull("the disk of the Nix store is full", cause="nix_store_full", log=log)
-        if _STORE.search(words) and not _OF_A_PACKAGE.match(text):
+        database = _DATABASE.match(text)
+        if _NO_SPACE.search(words) or (database and database["why"] != "disk I/O error"):
+            return store_full(log)
+        if database or (_STORE.search(words) and not _OF_A_PACKAGE.match(text)):
             return NixeryError(
                 f"the Nix store cannot be used: {reason(text)}", cause="no_store", log=log
             )
     return None
+
+
+def store_full(log: Iterable[str]) -> StorageFull:
+    return StorageFull("the disk of the Nix store is full", cause="nix_store_full", log=tuple(log))
 
 
 def of_signal(finished: Finished) -> NixeryError | None:

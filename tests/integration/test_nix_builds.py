@@ -1,12 +1,23 @@
 """Packages built, rooted and listed by a real Nix, and every way in which that fails."""
 
+import os
+import subprocess
+from contextlib import suppress
+
 import anyio
 import pytest
 from processes import ended, with_environment
 from tiny_set import collect_garbage, request, source_of
 from tiny_set import nix_environment as environment_of
 
-from nixery.errors import BuildFailed, Denied, DerivationCollected, NixeryError, TimedOut
+from nixery.errors import (
+    BuildFailed,
+    Denied,
+    DerivationCollected,
+    NixeryError,
+    StorageFull,
+    TimedOut,
+)
 from nixery.image import Architecture
 from nixery.nix import Evaluation, Nix
 from nixery.nix.store import store_root
@@ -72,6 +83,31 @@ async def test_results_are_rooted(tiny_source, tmp_path):
     with pytest.raises(DerivationCollected, match="pull again") as caught:
         await nix.realise(packages, roots / "it")
     assert caught.value.cause == "collected"
+
+
+@pytest.fixture
+def small_store(tmp_path):
+    """A store on a disk of 40 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a file system")
+    store = tmp_path / "store"
+    store.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", store], check=True)
+    yield store
+    subprocess.run(["umount", store], check=True)
+
+
+async def test_full_store(tiny_source, small_store, tmp_path):
+    """Nix says so, and a look at the disk confirms it: no fault of the packages."""
+    nix = Nix(environment=environment_of(small_store, tmp_path))
+    packages = await nix.evaluate(tiny_source, request("hello"))
+    with suppress(OSError), (small_store / "filler").open("wb") as file:
+        while True:
+            file.write(bytes(1 << 16))
+    with pytest.raises(StorageFull):
+        await nix.evaluate(tiny_source, request("curl"))
+    with pytest.raises(StorageFull):
+        await nix.realise(packages, tmp_path / "root")
 
 
 FAILURES = [

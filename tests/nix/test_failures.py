@@ -281,6 +281,16 @@ def test_build_during_evaluation():
             "no_store",
         ),
         (
+            finished("executing SQLite query 'x': disk I/O error (in '/nix/var/nix/db.sqlite')"),
+            NixeryError,
+            "no_store",
+        ),
+        (
+            finished("executing SQLite query 'x': database or disk is full (in '/x/db.sqlite')"),
+            StorageFull,
+            "nix_store_full",
+        ),
+        (
             finished("writing to file: No space left on device", status=1),
             StorageFull,
             "nix_store_full",
@@ -342,6 +352,7 @@ def test_words_of_a_builder(words, failure):
         f"a 'x' with features {{No space left on device}} is required to build '{DRV}', but I am",
         f"executing '/nix/store/{HASH}-hello': Permission denied",
         f"reading directory '/srv/store/nix/store/{HASH}-hello-2.12.1/secret': Permission denied",
+        "a 'executing SQLite query: database or disk is full' is required to build 'x'",
         "unsupported system 'Read-only file system', 'cannot connect to daemon'",
     ],
 )
