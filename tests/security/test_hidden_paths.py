@@ -2,7 +2,7 @@
 
 import pytest
 from git_repository import Repository
-from hostile import set_with
+from hostile_set import set_with
 from served import serve
 from tiny_set import NIX_CONF_DIR
 
