@@ -176,12 +176,13 @@ async def test_deadline(fifo):
     """A caller's deadline is a cancellation as well."""
     pids = []
 
-    async def note():
+    async def pass_once_it_runs():
         pids.append(int(await anyio.Path(fifo).read_text()))
+        scope.deadline = anyio.current_time()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(note)
-        with pytest.raises(TimeoutError), anyio.fail_after(0.3):
+        with pytest.raises(TimeoutError), anyio.fail_after(300) as scope:
+            tasks.start_soon(pass_once_it_runs)
             await sh(f"echo $$ > {fifo}; exec sleep 300")
     assert ended(pids[0])
 
