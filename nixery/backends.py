@@ -92,6 +92,8 @@ def open_nix(settings: Settings, environ: Mapping[str, str]) -> Nix:
                 "of these builds cannot be set up in a confined evaluation: set NIX_REMOTE=daemon, "
                 "or NIXERY_CONFINE=0, see docs/security.md"
             )
+    else:
+        log.warning("evaluation is not confined", setting="NIXERY_CONFINE=0")
     return Nix(
         environment=environ,
         nix_timeout=settings.nix_timeout,

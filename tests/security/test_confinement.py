@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from nixery import confinement
+from nixery.backends import open_nix
 from nixery.confinement import Confinement, command_line
+from nixery.errors import ConfigurationError
 from nixery.nix.environment import for_nix
 from nixery.nix.machine import Machine, protocols
+from nixery.settings import load
 
 SYSTEM = tuple(map(Path, ("/usr", "/bin", "/lib", "/lib64", "/dev/null")))
 FORBID = """
@@ -147,6 +150,21 @@ def _without(forbidden, command, **options):
         text=True,
         **options,
     )
+
+
+def test_import_from_derivation_without_a_daemon(tmp_path):
+    """The sandbox of its builds cannot be set up within: said at the start, not by each image."""
+    given = {
+        "NIXERY_PKGS_PATH": str(tmp_path),
+        "NIXERY_STORAGE_BACKEND": "filesystem",
+        "STORAGE_PATH": str(tmp_path),
+        "NIXERY_ALLOW_IFD": "1",
+    }
+    alone, with_daemon = {"NIX_REMOTE": "/srv/store"}, {"NIX_REMOTE": "daemon"}
+    with pytest.raises(ConfigurationError, match="NIX_REMOTE=daemon, or NIXERY_CONFINE=0"):
+        open_nix(load(given | alone), alone)
+    assert open_nix(load(given | with_daemon), with_daemon)
+    assert open_nix(load(given | alone | {"NIXERY_CONFINE": "0"}), alone)
 
 
 @pytest.mark.parametrize(
