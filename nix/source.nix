@@ -34,6 +34,7 @@ let
     "source/test_source_https"
     "source/test_source_mirror"
     "source/test_source_path"
+    "source/test_source_sha256"
     "source/test_source_ssh"
     "source/test_source_trees"
     "test_docs"
