@@ -20,7 +20,7 @@ in
       example = 50;
       description = ''
         New images that wait for their turn, and as many tags that wait to be looked up for the first
-        time. More are answered 429 at once; images that were made before are served meanwhile.
+        time. More are answered 429 at once; images that were made before are still served.
       '';
     };
 
