@@ -24,6 +24,10 @@ _GONE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.
 _NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
+PAUSE = 0.1
+"""Seconds between two looks for a free descriptor."""
+
+
 class NotSendable(Exception):
     """The kernel cannot send this file; it can still be read."""
 
@@ -59,7 +63,11 @@ class Transfer:
     async def _push_when_writable(self, connection: int) -> None:
         loop = asyncio.get_running_loop()
         # The loop refuses to watch a descriptor that belongs to one of its transports.
-        duplicate = os.dup(connection)
+        while (duplicate := _duplicate(connection)) is None:
+            # What has begun is not cut: others end, and then there is a descriptor again.
+            await asyncio.wait([self._ended], timeout=PAUSE)
+            if self._ended.done():
+                return self._ended.result()
         try:
             loop.add_writer(duplicate, self._push, duplicate)
             try:
@@ -90,6 +98,16 @@ class Transfer:
             self._ended.set_result(None)
         else:
             self._ended.set_exception(failure)
+
+
+def _duplicate(connection: int) -> int | None:
+    """None where the process has as many descriptors as it may."""
+    try:
+        return os.dup(connection)
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return None
+        raise
 
 
 def _meaning(error: OSError) -> Exception:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import socket
 
 import anyio
@@ -53,6 +54,22 @@ async def receive(client, count):
             break
         received += piece
     return bytes(received)
+
+
+async def test_no_descriptor_left(path, file, sockets):
+    """What has begun goes on once there is one again."""
+    ours, theirs = sockets
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    transfer = Transfer(file, 0, SIZE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        running = asyncio.ensure_future(transfer.run(ours.fileno()))
+        await asyncio.sleep(0)  # until it waits
+        assert 0 < transfer.offset < SIZE
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert await receive(theirs, SIZE) == path.read_bytes()
+    await running
 
 
 @pytest.mark.parametrize(("offset", "count"), [(0, SIZE), (1, SIZE - 2), (SIZE, 0), (5, 1)])
