@@ -61,7 +61,7 @@ async def test_no_descriptor_left(path, file, sockets):
     ours, theirs = sockets
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     transfer = Transfer(file, 0, SIZE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
     try:
         running = asyncio.ensure_future(transfer.run(ours.fileno()))
         await asyncio.sleep(0)  # until it waits
