@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -19,6 +20,7 @@ from processes import ended, owner, with_environment
 from tiny_set import NIX_CONF_DIR, request, source_of
 
 import nixery.expressions
+from nixery import confinement
 from nixery.errors import BuildFailed, Denied, NixeryError, TimedOut
 from nixery.image import Architecture
 from nixery.nix import Evaluation, Nix
@@ -80,7 +82,15 @@ def place(tiny):
     for program in (command, wrapper):
         program.chmod(0o755)
     shutil.copy(NIX_CONF_DIR / "nix.conf", directory / "conf")
-    yield Place(directory)
+    # The command becomes another user when it is confined already, which root's powers are for.
+    launcher = directory / "launcher.py"
+    dropping = "    drop_capabilities()\n"
+    text = confinement.LAUNCHER.read_text()
+    assert text.count(dropping) == 1
+    launcher.write_text(text.replace(dropping, ""))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(confinement, "_START", (sys.executable, "-I", "-S", str(launcher)))
+        yield Place(directory)
     shutil.rmtree(directory)
 
 

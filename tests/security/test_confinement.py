@@ -105,6 +105,20 @@ def test_all_that_is_started_is_confined(tmp_path):
     assert run(script, allowed).stdout == f"{confinement.OOM_SCORE}\n"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities")
+def test_root_without_its_powers(tmp_path):
+    """It reads files of others, and that is all: no mounts, modules, clocks, raw sockets or bpf."""
+    kept = 1 << 1  # CAP_DAC_OVERRIDE
+    done = run("grep -E 'Cap(Prm|Eff)' /proc/self/status", [Path("/proc")], sockets=("inet",))
+    assert [int(line.split()[1], 16) & ~kept for line in done.stdout.splitlines()] == [0, 0]
+    (tmp_path / "foreign").touch()
+    os.chown(tmp_path / "foreign", 1, 1)
+    run(f"chmod 777 {tmp_path}/foreign; chown 0 {tmp_path}/foreign")
+    status = (tmp_path / "foreign").stat()
+    assert (status.st_mode & 0o777, status.st_uid) != (0o777, 0)
+    assert status.st_uid == 1
+
+
 def test_confinement_that_fails():
     """The command is not run."""
     line = command_line(["/bin/echo", "run"], Confinement(readable=SYSTEM))
