@@ -65,13 +65,38 @@ class _NetPort(ctypes.Structure):
 # --- seccomp: numbers of linux/seccomp.h, linux/filter.h and linux/audit.h ----------------------
 
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+# Offsets in struct seccomp_data: of the number, and of the lower halves of the arguments.
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, (16, 24, 32, 40)
 _X32 = 0x40000000  # x86-64 kernels may know each system call a second time from here on
 _IO_URING_SETUP = 425  # opens sockets past the filter
 _EPERM, _ENOSYS, _EACCES = 1, 38, 13
-# By machine: the audit architecture, and the numbers of socket(2) and truncate(2).
-_MACHINES = {"x86_64": (0xC000003E, 41, 76), "aarch64": (0xC00000B7, 198, 45)}
+_CLONE3 = 435  # a filter cannot see its flags; without it, clone(2) is used
+# By machine: the audit architecture, and the numbers of system calls.
+_MACHINES = {
+    "x86_64": (
+        0xC000003E,
+        {"socket": 41, "clone": 56, "truncate": 76, "setpgid": 109, "setsid": 112}
+        | {"setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144}
+        | {"sched_setaffinity": 203, "add_key": 248, "request_key": 249, "keyctl": 250}
+        | {"ioprio_set": 251, "unshare": 272, "perf_event_open": 298, "prlimit64": 302}
+        | {"sched_setattr": 314, "bpf": 321},
+    ),
+    "aarch64": (
+        0xC00000B7,
+        {"ioprio_set": 30, "truncate": 45, "unshare": 97, "sched_setparam": 118}
+        | {"sched_setscheduler": 119, "sched_setaffinity": 122, "setpriority": 140}
+        | {"setpgid": 154, "setsid": 157, "socket": 198, "add_key": 217, "request_key": 218}
+        | {"keyctl": 219, "clone": 220, "perf_event_open": 241, "prlimit64": 261}
+        | {"sched_setattr": 274, "bpf": 280},
+    ),
+}
+_NEVER = (
+    *("setsid", "setpgid"),  # what leaves the group outlives the command
+    *("setpriority", "ioprio_set", "sched_setparam", "sched_setscheduler", "sched_setaffinity"),
+    *("sched_setattr", "add_key", "request_key", "keyctl", "perf_event_open", "bpf"),
+)
+_ALL_BITS, _NEW_USER_NAMESPACE = 0xFFFFFFFF, 0x10000000
 _FAMILIES = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16}
 
 
@@ -181,11 +206,14 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 
 
 def confine_sockets(families: list[str]) -> None:
-    """From now on only sockets of these families can be opened."""
+    """From now on only sockets of these families can be opened, and other processes left alone.
+
+    Landlock covers signals from version 6 on, but never another process's limits and priorities.
+    """
     machine = os.uname().machine
     if machine not in _MACHINES:
         raise UnavailableError(f"the numbers of system calls on {machine} are not known")
-    architecture, socket, truncate = _MACHINES[machine]
+    architecture, numbers = _MACHINES[machine]
     allowed = [_FAMILIES[name] for name in families]
     code = [
         (_LOAD, 0, 0, _ARCHITECTURE),
@@ -194,11 +222,16 @@ def confine_sockets(families: list[str]) -> None:
         (_LOAD, 0, 0, _NUMBER),
         *_refuse(_AT_LEAST, _X32, _ENOSYS),
         *_refuse(_EQUAL, _IO_URING_SETUP, _ENOSYS),
+        *_refuse(_EQUAL, _CLONE3, _ENOSYS),
+        *(step for name in _NEVER for step in _refuse(_EQUAL, numbers[name], _EPERM)),
+        *_refuse_where(numbers["prlimit64"], (0, _ANY_BIT, _ALL_BITS), _EPERM),  # another process
+        *_refuse_where(numbers["clone"], (0, _ANY_BIT, _NEW_USER_NAMESPACE), _EPERM),
+        *_refuse_where(numbers["unshare"], (0, _ANY_BIT, _NEW_USER_NAMESPACE), _EPERM),
         # Landlock looks after it from version 3 on.
-        *(_refuse(_EQUAL, truncate, _EPERM) if _truncates_anything() else ()),
-        (_EQUAL, 1, 0, socket),
+        *(_refuse(_EQUAL, numbers["truncate"], _EPERM) if _truncates_anything() else ()),
+        (_EQUAL, 1, 0, numbers["socket"]),
         (_RETURN, 0, 0, _ALLOW),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_LOAD, 0, 0, _ARGUMENTS[0]),
         *(step for family in allowed for step in ((_EQUAL, 0, 1, family), (_RETURN, 0, 0, _ALLOW))),
         (_RETURN, 0, 0, _ERRNO | _EACCES),
     ]
@@ -215,6 +248,20 @@ def install(code: list[tuple[int, int, int, int]]) -> None:
 
 def _refuse(comparison: int, number: int, error: int) -> tuple[tuple[int, int, int, int], ...]:
     return (comparison, 0, 1, number), (_RETURN, 0, 0, _ERRNO | error)
+
+
+def _refuse_where(
+    number: int, condition: tuple[int, int, int], error: int
+) -> tuple[tuple[int, int, int, int], ...]:
+    """The call only where the lower half of an argument compares so with a value."""
+    argument, comparison, value = condition
+    return (
+        (_EQUAL, 0, 4, number),
+        (_LOAD, 0, 0, _ARGUMENTS[argument]),
+        (comparison, 0, 1, value),
+        (_RETURN, 0, 0, _ERRNO | error),
+        (_LOAD, 0, 0, _NUMBER),
+    )
 
 
 def _truncates_anything() -> bool:

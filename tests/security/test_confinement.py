@@ -1,6 +1,7 @@
 """What confines evaluation, and a server that does not start without."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -98,9 +99,9 @@ def test_ports():
 
 
 def test_all_that_is_started_is_confined(tmp_path):
-    """Also what has left the process group, and as the first to go when memory is short."""
+    """And as the first to go when memory is short."""
     (tmp_path / "secret").write_text("secret")
-    script = f"setsid sh -c 'cat {tmp_path}/secret; cat /proc/self/oom_score_adj'"
+    script = f"sh -c 'cat {tmp_path}/secret; cat /proc/self/oom_score_adj'"
     allowed = [Path("/proc")]
     assert run(script, allowed).stdout == f"{confinement.OOM_SCORE}\n"
 
@@ -117,6 +118,62 @@ def test_root_without_its_powers(tmp_path):
     status = (tmp_path / "foreign").stat()
     assert (status.st_mode & 0o777, status.st_uid) != (0o777, 0)
     assert status.st_uid == 1
+
+
+def python(program, *arguments, allowed=(), **options):
+    """What a program of Python's prints, confined; it stands for any code."""
+    places = (*SYSTEM, Path(sys.base_prefix), *allowed)
+    command = [os.path.realpath(sys.executable), "-I", "-S", "-c", PRELUDE + program]
+    return command_line([*command, *map(str, arguments)], Confinement(readable=places, **options))
+
+
+def printed(command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
+PRELUDE = """
+import os, resource, socket, sys
+def tell(attempt):
+    try:
+        attempt()
+        print("done")
+    except OSError:
+        print("refused")
+"""
+
+
+def test_other_processes():
+    """Their limits and priorities are not in Landlock's care: a limit ends a server."""
+    program = """
+other = int(sys.argv[1])
+tell(lambda: resource.prlimit(other, resource.RLIMIT_CPU, (0, 0)))
+tell(lambda: os.setpriority(os.PRIO_PROCESS, other, 19))
+tell(lambda: os.sched_setaffinity(other, [0]))
+tell(lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
+"""
+    with subprocess.Popen(["sleep", "60"]) as other:
+        before = resource.prlimit(other.pid, resource.RLIMIT_CPU)
+        assert printed(python(program, other.pid)) == ["refused", "refused", "refused", "done"]
+        assert resource.prlimit(other.pid, resource.RLIMIT_CPU) == before
+        other.kill()
+
+
+def test_user_namespaces():
+    """All of root's powers would come back in one."""
+    assert run("unshare --user true && echo inside").stdout == ""
+
+
+def test_nothing_leaves_its_group():
+    """The group is ended when time is over; what had left it would go on for ever."""
+    program = """
+for leave in (os.setsid, lambda: os.setpgid(0, 0)):
+    if os.fork() == 0:
+        tell(leave)
+        break
+else:
+    os.wait(), os.wait()
+"""
+    assert printed(python(program)) == ["refused", "refused"]
 
 
 def test_confinement_that_fails():
