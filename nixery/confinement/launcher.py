@@ -70,13 +70,14 @@ _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, (16, 24, 32, 40)
 _X32 = 0x40000000  # x86-64 kernels may know each system call a second time from here on
 _IO_URING_SETUP = 425  # opens sockets past the filter
-_EPERM, _ENOSYS, _EACCES = 1, 38, 13
+_EPERM, _ENOSYS, _EACCES, _EOPNOTSUPP = 1, 38, 13, 95
 _CLONE3 = 435  # a filter cannot see its flags; without it, clone(2) is used
 # By machine: the audit architecture, and the numbers of system calls.
 _MACHINES = {
     "x86_64": (
         0xC000003E,
-        {"socket": 41, "clone": 56, "truncate": 76, "setpgid": 109, "setsid": 112}
+        {"sendto": 44, "sendmsg": 46, "listen": 50, "sendmmsg": 307}
+        | {"socket": 41, "clone": 56, "truncate": 76, "setpgid": 109, "setsid": 112}
         | {"setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144}
         | {"sched_setaffinity": 203, "add_key": 248, "request_key": 249, "keyctl": 250}
         | {"ioprio_set": 251, "unshare": 272, "perf_event_open": 298, "prlimit64": 302}
@@ -84,7 +85,8 @@ _MACHINES = {
     ),
     "aarch64": (
         0xC00000B7,
-        {"ioprio_set": 30, "truncate": 45, "unshare": 97, "sched_setparam": 118}
+        {"listen": 201, "sendto": 206, "sendmsg": 211, "sendmmsg": 269}
+        | {"ioprio_set": 30, "truncate": 45, "unshare": 97, "sched_setparam": 118}
         | {"sched_setscheduler": 119, "sched_setaffinity": 122, "setpriority": 140}
         | {"setpgid": 154, "setsid": 157, "socket": 198, "add_key": 217, "request_key": 218}
         | {"keyctl": 219, "clone": 220, "perf_event_open": 241, "prlimit64": 261}
@@ -95,7 +97,10 @@ _NEVER = (
     *("setsid", "setpgid"),  # what leaves the group outlives the command
     *("setpriority", "ioprio_set", "sched_setparam", "sched_setscheduler", "sched_setaffinity"),
     *("sched_setattr", "add_key", "request_key", "keyctl", "perf_event_open", "bpf"),
+    "listen",  # takes a port of its own where bind(2) was not asked
 )
+_UDP = 17  # behind it are MPTCP and others, which Landlock does not take for TCP
+_FAST_OPEN = 0x20000000  # MSG_FASTOPEN: a connection without connect(2), which Landlock misses
 _ALL_BITS, _NEW_USER_NAMESPACE = 0xFFFFFFFF, 0x10000000
 _FAMILIES = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16}
 
@@ -227,6 +232,10 @@ def confine_sockets(families: list[str]) -> None:
         *_refuse_where(numbers["prlimit64"], (0, _ANY_BIT, _ALL_BITS), _EPERM),  # another process
         *_refuse_where(numbers["clone"], (0, _ANY_BIT, _NEW_USER_NAMESPACE), _EPERM),
         *_refuse_where(numbers["unshare"], (0, _ANY_BIT, _NEW_USER_NAMESPACE), _EPERM),
+        *_refuse_where(numbers["socket"], (2, _AT_LEAST, _UDP + 1), _EACCES),
+        *_refuse_where(numbers["sendto"], (3, _ANY_BIT, _FAST_OPEN), _EOPNOTSUPP),
+        *_refuse_where(numbers["sendmsg"], (2, _ANY_BIT, _FAST_OPEN), _EOPNOTSUPP),
+        *_refuse_where(numbers["sendmmsg"], (3, _ANY_BIT, _FAST_OPEN), _EOPNOTSUPP),
         # Landlock looks after it from version 3 on.
         *(_refuse(_EQUAL, numbers["truncate"], _EPERM) if _truncates_anything() else ()),
         (_EQUAL, 1, 0, numbers["socket"]),

@@ -98,6 +98,24 @@ def test_ports():
     assert done.stdout == f"{ports[1]}\n"
 
 
+def test_ports_by_other_ways():
+    """Landlock sees neither MPTCP nor TCP Fast Open, nor a socket that listens without bind."""
+    program = """
+there = ("127.0.0.1", int(sys.argv[1]))
+tell(lambda: socket.socket(proto=262).connect(there))
+tell(lambda: socket.socket().sendto(b"text", 0x20000000, there))
+tell(lambda: socket.socket().sendmsg([b"text"], [], 0x20000000, there))
+tell(lambda: socket.socket().listen())
+tell(lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"text", there))
+"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        told = printed(python(program, server.getsockname()[1], sockets=("inet",)))
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert told == ["refused"] * 4 + ["done"]
+
+
 def test_all_that_is_started_is_confined(tmp_path):
     """And as the first to go when memory is short."""
     (tmp_path / "secret").write_text("secret")
