@@ -65,18 +65,18 @@ class _NetPort(ctypes.Structure):
 # --- seccomp: numbers of linux/seccomp.h, linux/filter.h and linux/audit.h ----------------------
 
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 # Offsets in struct seccomp_data: of the number, and of the lower halves of the arguments.
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, (16, 24, 32, 40)
 _X32 = 0x40000000  # x86-64 kernels may know each system call a second time from here on
 _IO_URING_SETUP = 425  # opens sockets past the filter
 _EPERM, _ENOSYS, _EACCES, _EOPNOTSUPP = 1, 38, 13, 95
-_CLONE3 = 435  # a filter cannot see its flags; without it, clone(2) is used
+_CLONE3, _OPENAT2 = 435, 437  # a filter cannot see their flags; programs then use others
 # By machine: the audit architecture, and the numbers of system calls.
 _MACHINES = {
     "x86_64": (
         0xC000003E,
-        {"sendto": 44, "sendmsg": 46, "listen": 50, "sendmmsg": 307}
+        {"open": 2, "openat": 257, "sendto": 44, "sendmsg": 46, "listen": 50, "sendmmsg": 307}
         | {"socket": 41, "clone": 56, "truncate": 76, "setpgid": 109, "setsid": 112}
         | {"setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144}
         | {"sched_setaffinity": 203, "add_key": 248, "request_key": 249, "keyctl": 250}
@@ -85,7 +85,7 @@ _MACHINES = {
     ),
     "aarch64": (
         0xC00000B7,
-        {"listen": 201, "sendto": 206, "sendmsg": 211, "sendmmsg": 269}
+        {"openat": 56, "listen": 201, "sendto": 206, "sendmsg": 211, "sendmmsg": 269}
         | {"ioprio_set": 30, "truncate": 45, "unshare": 97, "sched_setparam": 118}
         | {"sched_setscheduler": 119, "sched_setaffinity": 122, "setpriority": 140}
         | {"setpgid": 154, "setsid": 157, "socket": 198, "add_key": 217, "request_key": 218}
@@ -101,6 +101,7 @@ _NEVER = (
 )
 _UDP = 17  # behind it are MPTCP and others, which Landlock does not take for TCP
 _FAST_OPEN = 0x20000000  # MSG_FASTOPEN: a connection without connect(2), which Landlock misses
+_TRUNCATED, _HOW = 0o1000, 0o1003  # O_TRUNC, and with it the bits of the access mode
 _ALL_BITS, _NEW_USER_NAMESPACE = 0xFFFFFFFF, 0x10000000
 _FAMILIES = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16}
 
@@ -236,8 +237,7 @@ def confine_sockets(families: list[str]) -> None:
         *_refuse_where(numbers["sendto"], (3, _ANY_BIT, _FAST_OPEN), _EOPNOTSUPP),
         *_refuse_where(numbers["sendmsg"], (2, _ANY_BIT, _FAST_OPEN), _EOPNOTSUPP),
         *_refuse_where(numbers["sendmmsg"], (3, _ANY_BIT, _FAST_OPEN), _EOPNOTSUPP),
-        # Landlock looks after it from version 3 on.
-        *(_refuse(_EQUAL, numbers["truncate"], _EPERM) if _truncates_anything() else ()),
+        *(_refuse_truncation(numbers) if _truncates_anything() else ()),
         (_EQUAL, 1, 0, numbers["socket"]),
         (_RETURN, 0, 0, _ALLOW),
         (_LOAD, 0, 0, _ARGUMENTS[0]),
@@ -260,16 +260,33 @@ def _refuse(comparison: int, number: int, error: int) -> tuple[tuple[int, int, i
 
 
 def _refuse_where(
-    number: int, condition: tuple[int, int, int], error: int
+    number: int, condition: tuple[int, int, int], error: int, mask: int = _ALL_BITS
 ) -> tuple[tuple[int, int, int, int], ...]:
     """The call only where the lower half of an argument compares so with a value."""
     argument, comparison, value = condition
     return (
-        (_EQUAL, 0, 4, number),
+        (_EQUAL, 0, 5, number),
         (_LOAD, 0, 0, _ARGUMENTS[argument]),
+        (_AND, 0, 0, mask),
         (comparison, 0, 1, value),
         (_RETURN, 0, 0, _ERRNO | error),
         (_LOAD, 0, 0, _NUMBER),
+    )
+
+
+def _refuse_truncation(numbers: dict[str, int]) -> tuple[tuple[int, int, int, int], ...]:
+    """Landlock looks after it from version 3 on; before, who may read a file may empty it."""
+    opening = [
+        (numbers[name], flags) for name, flags in (("open", 1), ("openat", 2)) if name in numbers
+    ]
+    return (
+        *_refuse(_EQUAL, numbers["truncate"], _EPERM),
+        *_refuse(_EQUAL, _OPENAT2, _ENOSYS),
+        *(
+            step
+            for number, flags in opening  # only to read: what is opened to write is looked at
+            for step in _refuse_where(number, (flags, _EQUAL, _TRUNCATED), _EPERM, _HOW)
+        ),
     )
 
 

@@ -194,6 +194,33 @@ else:
     assert printed(python(program)) == ["refused", "refused"]
 
 
+OLD_KERNEL = """
+import os, sys
+sys.path.insert(0, {directory!r})
+import launcher
+launcher._landlock_version = lambda: 2
+launcher._truncates_anything = lambda: True
+launcher.main(sys.argv[1:])
+"""
+
+
+def test_files_that_are_emptied(tmp_path):
+    """Before Linux 6.2, Landlock lets who may read a file open it to read, and empty."""
+    (tmp_path / "file").write_text("text")
+    program = """
+tell(lambda: os.open(sys.argv[1], os.O_RDONLY | os.O_TRUNC))
+tell(lambda: os.truncate(sys.argv[1], 0))
+tell(lambda: os.open(sys.argv[1], os.O_RDONLY))
+tell(lambda: os.open("/dev/null", os.O_WRONLY | os.O_TRUNC))
+"""
+    line = python(program, tmp_path / "file", allowed=[tmp_path], writable=(Path("/dev/null"),))
+    place = line.index(str(confinement.LAUNCHER))
+    old = OLD_KERNEL.format(directory=str(confinement.LAUNCHER.parent))
+    told = printed([*line[:place], "-c", old, *line[place + 1 :]])
+    assert told == ["refused", "refused", "done", "done"]
+    assert (tmp_path / "file").read_text() == "text"
+
+
 def test_confinement_that_fails():
     """The command is not run."""
     line = command_line(["/bin/echo", "run"], Confinement(readable=SYSTEM))
