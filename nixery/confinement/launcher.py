@@ -146,8 +146,11 @@ def apply(options: list[tuple[str, str]]) -> None:
     one = dict(options)
     paths = [(kind, path) for kind, path in options if kind in ("read", "write")]
     if "oom" in one:
-        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - pathlib is large
-            file.write(one["oom"])
+        with open("/proc/self/oom_score_adj", "r+") as file:  # noqa: PTH123 - pathlib is large
+            # Lowering it takes a privilege; Kubernetes starts containers with up to 1000.
+            if int(file.read()) < int(one["oom"]):
+                file.seek(0)
+                file.write(one["oom"])
     if "memory" in one:
         import resource  # noqa: PLC0415 - only evaluation has this limit
 

@@ -221,6 +221,16 @@ tell(lambda: os.open("/dev/null", os.O_WRONLY | os.O_TRUNC))
     assert (tmp_path / "file").read_text() == "text"
 
 
+def test_memory_is_shorter_still():
+    """Who is already to go sooner stays so: the other way takes a privilege."""
+    line = command_line(
+        ["/bin/cat", "/proc/self/oom_score_adj"],
+        Confinement(readable=(*SYSTEM, Path("/proc"))),
+    )
+    first = 'echo 900 >/proc/self/oom_score_adj; exec "$@"'
+    assert printed(["/bin/sh", "-c", first, "sh", *line]) == ["900"]
+
+
 def test_confinement_that_fails():
     """The command is not run."""
     line = command_line(["/bin/echo", "run"], Confinement(readable=SYSTEM))
