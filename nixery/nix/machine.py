@@ -76,7 +76,8 @@ class Machine:
 
     @property
     def _store_root(self) -> Path:
-        return store_root(self.environment.get("NIX_REMOTE", ""))
+        # "//" and "/srv/.." are the root as well, and what is one may be written whole.
+        return store_root(self.environment.get("NIX_REMOTE", "")).resolve()
 
     @property
     def _state(self) -> Path:

@@ -322,6 +322,14 @@ def test_what_evaluation_may_write():
     assert alone.sockets == ()
 
 
+@pytest.mark.parametrize("remote", ["/", "//", "/usr/..", "local?root=//", "local:////"])
+def test_store_at_the_root(remote):
+    """However it is written: the machine's own store is written to, and not the machine."""
+    machine = Machine(for_nix({"NIX_REMOTE": remote}))
+    writable = machine.evaluation([], Path("/own"), ()).writable
+    assert set(writable) == {Path("/own"), Path("/dev/null"), Path("/nix")}
+
+
 def test_path_that_holds_the_home():
     """A directory of programs may be read, but not all that is the service's."""
     machine = Machine({"PATH": "/usr/bin:/srv/it:/srv/it/bin:/:bin", "HOME": "/srv/it/home"})
