@@ -2,9 +2,11 @@
 
 import os
 import resource
+import select
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -229,6 +231,31 @@ def test_memory_is_shorter_still():
     )
     first = 'echo 900 >/proc/self/oom_score_adj; exec "$@"'
     assert printed(["/bin/sh", "-c", first, "sh", *line]) == ["900"]
+
+
+def test_server_that_is_killed():
+    """Its evaluation ends with it: nobody is left to end it when its time is over."""
+    line = command_line(["/bin/sleep", "60"], Confinement(readable=SYSTEM))
+    script = (
+        "import subprocess, sys\nprint(subprocess.Popen(sys.argv[1:]).pid, flush=True)\ninput()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *line], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as server:
+        started = os.pidfd_open(int(server.stdout.readline()))
+        begun = time.monotonic()
+        while Path(f"/proc/{_pid(started)}/comm").read_text() != "sleep\n":
+            assert time.monotonic() - begun < 30
+            time.sleep(0.02)
+        server.kill()
+        ended, *_ = select.select([started], [], [], 10)
+    os.close(started)
+    assert ended
+
+
+def _pid(descriptor):
+    lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith("Pid:"))
 
 
 def test_confinement_that_fails():
