@@ -1,7 +1,10 @@
 """Confinement of commands by the kernel: which files they see, and which sockets they may open.
 
     __init__.py   what a command may have, and the command line that grants it
-    launcher.py   the program at the front of that command line
+    launcher.py   the program at the front of that command line, and its own modules:
+    landlock.py   files and TCP ports
+    seccomp.py    system calls
+    kernel.py     calls of the C library
 
 Nix's restricted evaluation is a check inside a program of many features, and was passed by several
 of them. What is said here holds for the process and all that it starts, whatever they run.
@@ -22,8 +25,9 @@ LAUNCHER_FAILED = 125
 """The exit status of a command that could not be confined, and so was not run."""
 OOM_SCORE = 500
 """When memory is short the kernel ends what Nix runs, and not the server (oom_score_adj)."""
-# Without site-packages and the user's environment: it starts in a third of the time.
-_START = (sys.executable, "-I", "-S", str(LAUNCHER))
+# Without site-packages and the user's environment: it starts in a third of the time. Not -I, which
+# would hide the modules beside the launcher from it.
+_START = (sys.executable, "-E", "-s", "-S", str(LAUNCHER))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,20 +23,21 @@ SYSTEM = tuple(map(Path, ("/usr", "/bin", "/lib", "/lib64", "/dev/null")))
 FORBID = """
 import ctypes, os, sys
 sys.path.insert(0, {directory!r})
-import launcher
+import seccomp
 forbidden = {forbidden}
-code = [(launcher._LOAD, 0, 0, 0), *launcher._refuse(launcher._EQUAL, forbidden[0], 38)]
+code = [(seccomp._LOAD, 0, 0, 0), *seccomp._refuse(seccomp._EQUAL, forbidden[0], 38)]
 if forbidden[1] is not None:  # only with this first argument
     code = [
-        (launcher._LOAD, 0, 0, 0), (launcher._EQUAL, 1, 0, forbidden[0]),
-        (launcher._RETURN, 0, 0, launcher._ALLOW), (launcher._LOAD, 0, 0, 16),
-        *launcher._refuse(launcher._EQUAL, forbidden[1], 22),
+        (seccomp._LOAD, 0, 0, 0), (seccomp._EQUAL, 1, 0, forbidden[0]),
+        (seccomp._RETURN, 0, 0, seccomp._ALLOW), (seccomp._LOAD, 0, 0, 16),
+        *seccomp._refuse(seccomp._EQUAL, forbidden[1], 22),
     ]
-code.append((launcher._RETURN, 0, 0, launcher._ALLOW))
-launcher.install(code)
+code.append((seccomp._RETURN, 0, 0, seccomp._ALLOW))
+seccomp.install(code)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
 LANDLOCK = (444, None)
+CAPSET = (126 if os.uname().machine == "x86_64" else 91, None)
 SECCOMP = (157 if os.uname().machine == "x86_64" else 167, 22)  # prctl(PR_SET_SECCOMP)
 
 
@@ -200,8 +201,7 @@ OLD_KERNEL = """
 import os, sys
 sys.path.insert(0, {directory!r})
 import launcher
-launcher._landlock_version = lambda: 2
-launcher._truncates_anything = lambda: True
+launcher.landlock.version = lambda: 2
 launcher.main(sys.argv[1:])
 """
 
@@ -268,11 +268,19 @@ def test_confinement_that_fails():
 
 @pytest.mark.parametrize(
     ("forbidden", "named"),
-    [(LANDLOCK, "files: "), (SECCOMP, "network: ")],
-    ids=["files", "network"],
+    [
+        (LANDLOCK, "files: "),
+        (SECCOMP, "network: "),
+        pytest.param(
+            CAPSET,
+            "privileges: ",
+            marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root has powers to drop"),
+        ),
+    ],
+    ids=["files", "network", "privileges"],
 )
 def test_server_that_cannot_confine(tmp_path, forbidden, named):
-    """It ends before it listens, and says which of the two; the operator may accept that."""
+    """It ends before it listens, and says what it cannot; the operator may accept that."""
     nixery = str(Path(sys.executable).with_name("nixery"))
     settings = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

@@ -1,0 +1,146 @@
+"""Confinement of system calls by a seccomp filter: sockets, and what reaches other processes.
+
+Source: https://docs.kernel.org/userspace-api/seccomp_filter.html
+"""
+
+import ctypes
+import os
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than all that is here
+if TYPE_CHECKING:
+    from nixery.confinement.kernel import LIBC, UnavailableError, succeed
+else:
+    from kernel import LIBC, UnavailableError, succeed
+
+# Numbers of linux/seccomp.h, linux/filter.h and linux/audit.h.
+_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+# Offsets in struct seccomp_data: of the number, and of the lower halves of the arguments.
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, (16, 24, 32, 40)
+_X32 = 0x40000000  # x86-64 kernels may know each system call a second time from here on
+_IO_URING_SETUP = 425  # opens sockets past the filter
+_EPERM, _ENOSYS, _EACCES, _EOPNOTSUPP = 1, 38, 13, 95
+_CLONE3, _OPENAT2 = 435, 437  # a filter cannot see their flags; programs then use others
+# By machine: the audit architecture, and the numbers of system calls.
+_MACHINES = {
+    "x86_64": (
+        0xC000003E,
+        {"open": 2, "openat": 257, "sendto": 44, "sendmsg": 46, "listen": 50, "sendmmsg": 307}
+        | {"socket": 41, "clone": 56, "truncate": 76, "setpgid": 109, "setsid": 112}
+        | {"setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144}
+        | {"sched_setaffinity": 203, "add_key": 248, "request_key": 249, "keyctl": 250}
+        | {"ioprio_set": 251, "unshare": 272, "perf_event_open": 298, "prlimit64": 302}
+        | {"sched_setattr": 314, "bpf": 321},
+    ),
+    "aarch64": (
+        0xC00000B7,
+        {"openat": 56, "listen": 201, "sendto": 206, "sendmsg": 211, "sendmmsg": 269}
+        | {"ioprio_set": 30, "truncate": 45, "unshare": 97, "sched_setparam": 118}
+        | {"sched_setscheduler": 119, "sched_setaffinity": 122, "setpriority": 140}
+        | {"setpgid": 154, "setsid": 157, "socket": 198, "add_key": 217, "request_key": 218}
+        | {"keyctl": 219, "clone": 220, "perf_event_open": 241, "prlimit64": 261}
+        | {"sched_setattr": 274, "bpf": 280},
+    ),
+}
+_NEVER = (
+    *("setsid", "setpgid"),  # what leaves the group outlives the command
+    *("setpriority", "ioprio_set", "sched_setparam", "sched_setscheduler", "sched_setaffinity"),
+    *("sched_setattr", "add_key", "request_key", "keyctl", "perf_event_open", "bpf"),
+    "listen",  # takes a port of its own where bind(2) was not asked
+)
+_UDP = 17  # behind it are MPTCP and others, which Landlock does not take for TCP
+_FAST_OPEN = 0x20000000  # MSG_FASTOPEN: a connection without connect(2), which Landlock misses
+_TRUNCATED, _HOW = 0o1000, 0o1003  # O_TRUNC, and with it the bits of the access mode
+_ALL_BITS, _NEW_USER_NAMESPACE = 0xFFFFFFFF, 0x10000000
+_FAMILIES = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16}
+
+
+class _Instruction(ctypes.Structure):
+    _fields_ = (
+        ("code", ctypes.c_uint16),
+        ("jt", ctypes.c_uint8),
+        ("jf", ctypes.c_uint8),
+        ("k", ctypes.c_uint32),
+    )
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("len", ctypes.c_uint16), ("filter", ctypes.POINTER(_Instruction)))
+
+
+def confine_sockets(families: list[str], *, refuse_truncation: bool = False) -> None:
+    """From now on only sockets of these families can be opened, and other processes left alone.
+
+    Landlock covers signals from version 6 on, but never another process's limits and priorities.
+    """
+    machine = os.uname().machine
+    if machine not in _MACHINES:
+        raise UnavailableError(f"the numbers of system calls on {machine} are not known")
+    architecture, numbers = _MACHINES[machine]
+    allowed = [_FAMILIES[name] for name in families]
+    code = [
+        (_LOAD, 0, 0, _ARCHITECTURE),
+        (_EQUAL, 1, 0, architecture),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _NUMBER),
+        *_refuse(_AT_LEAST, _X32, _ENOSYS),
+        *_refuse(_EQUAL, _IO_URING_SETUP, _ENOSYS),
+        *_refuse(_EQUAL, _CLONE3, _ENOSYS),
+        *(step for name in _NEVER for step in _refuse(_EQUAL, numbers[name], _EPERM)),
+        *_refuse_where(numbers["prlimit64"], (0, _ANY_BIT, _ALL_BITS), _EPERM),  # another process
+        *_refuse_where(numbers["clone"], (0, _ANY_BIT, _NEW_USER_NAMESPACE), _EPERM),
+        *_refuse_where(numbers["unshare"], (0, _ANY_BIT, _NEW_USER_NAMESPACE), _EPERM),
+        *_refuse_where(numbers["socket"], (2, _AT_LEAST, _UDP + 1), _EACCES),
+        *_refuse_where(numbers["sendto"], (3, _ANY_BIT, _FAST_OPEN), _EOPNOTSUPP),
+        *_refuse_where(numbers["sendmsg"], (2, _ANY_BIT, _FAST_OPEN), _EOPNOTSUPP),
+        *_refuse_where(numbers["sendmmsg"], (3, _ANY_BIT, _FAST_OPEN), _EOPNOTSUPP),
+        *(_refuse_truncation(numbers) if refuse_truncation else ()),
+        (_EQUAL, 1, 0, numbers["socket"]),
+        (_RETURN, 0, 0, _ALLOW),
+        (_LOAD, 0, 0, _ARGUMENTS[0]),
+        *(step for family in allowed for step in ((_EQUAL, 0, 1, family), (_RETURN, 0, 0, _ALLOW))),
+        (_RETURN, 0, 0, _ERRNO | _EACCES),
+    ]
+    install(code)
+
+
+def install(code: list[tuple[int, int, int, int]]) -> None:
+    """A filter for system calls; each step is an instruction of classic BPF."""
+    instructions = (_Instruction * len(code))(*(_Instruction(*step) for step in code))
+    program = _Program(len(code), instructions)
+    # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+    succeed(LIBC.prctl(22, 2, ctypes.byref(program), 0, 0), "seccomp")
+
+
+def _refuse(comparison: int, number: int, error: int) -> tuple[tuple[int, int, int, int], ...]:
+    return (comparison, 0, 1, number), (_RETURN, 0, 0, _ERRNO | error)
+
+
+def _refuse_where(
+    number: int, condition: tuple[int, int, int], error: int, mask: int = _ALL_BITS
+) -> tuple[tuple[int, int, int, int], ...]:
+    """The call only where the lower half of an argument compares so with a value."""
+    argument, comparison, value = condition
+    return (
+        (_EQUAL, 0, 5, number),
+        (_LOAD, 0, 0, _ARGUMENTS[argument]),
+        (_AND, 0, 0, mask),
+        (comparison, 0, 1, value),
+        (_RETURN, 0, 0, _ERRNO | error),
+        (_LOAD, 0, 0, _NUMBER),
+    )
+
+
+def _refuse_truncation(numbers: dict[str, int]) -> tuple[tuple[int, int, int, int], ...]:
+    opening = [
+        (numbers[name], flags) for name, flags in (("open", 1), ("openat", 2)) if name in numbers
+    ]
+    return (
+        *_refuse(_EQUAL, numbers["truncate"], _EPERM),
+        *_refuse(_EQUAL, _OPENAT2, _ENOSYS),
+        *(
+            step
+            for number, flags in opening  # only to read: what is opened to write is looked at
+            for step in _refuse_where(number, (flags, _EQUAL, _TRUNCATED), _EPERM, _HOW)
+        ),
+    )
