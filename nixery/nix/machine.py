@@ -37,7 +37,7 @@ class Machine:
     @property
     def has_daemon(self) -> bool:
         """Whether a Nix daemon does the work; else commands change the store themselves."""
-        remote = self.environment.get("NIX_REMOTE", "")
+        remote = self.environment.get("NIX_REMOTE", "").partition("?")[0]  # its parameters
         if remote in ("", "auto"):
             # As Nix chooses: https://nix.dev/manual/nix/2.26/store/types/#auto
             return not os.access(self._state, os.R_OK | os.W_OK)

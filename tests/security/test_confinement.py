@@ -349,7 +349,7 @@ def test_protocols_of_uris():
 def test_what_evaluation_may_write():
     """With a daemon nothing but its home; else the store and its database are its own to write."""
     home = Path("/own")
-    of_daemon = Machine(for_nix({"NIX_REMOTE": "daemon"})).evaluation([], home, ())
+    of_daemon = Machine(for_nix({"NIX_REMOTE": "daemon?trusted=1"})).evaluation([], home, ())
     assert set(of_daemon.writable) == {home, Path("/dev/null")}
     assert of_daemon.sockets == ("unix",)
     alone = Machine(for_nix({"NIX_REMOTE": "/srv/store"})).evaluation([], home, ())
