@@ -36,7 +36,8 @@ _PLAIN_ERROR = "error: "  # where Nix gives no raw_msg, or leaves its format (st
 _SHOW_TRACE = "(use '--show-trace'"
 
 _CONTROL = re.compile(
-    r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]"
+    r"(?:\x1b\[|\x9b)[0-9;?]*[A-Za-z]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
 _RESULT = _MARK + '{"action":"result",'
 # Nix sorts the keys and escapes the text before them, so a builder cannot write this end.

@@ -150,7 +150,7 @@ def test_error_without_raw_message():
 
 def test_control_characters_are_gone():
     """A build's log cannot drive the terminal of whoever reads it."""
-    text = "\x1b[2J\x1b]0;title\x07red \x1b[31mtext\x1b[0m\x00\r\tend"
+    text = "\x1b[2J\x1b]0;title\x07red \x1b[31mtext\x1b[0m\x00\x9b31m\x9dtitle\x9c\x85\r\tend"
     raw = "@nix " + json.dumps({"action": "result", "type": 101, "id": 4, "fields": [text]})
     assert read_all([raw]) == [Line("log", "red text end", "realise")]
 
