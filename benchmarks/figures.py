@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import accumulate
 from statistics import fmean
 
-from nixery.layers.learn import BUDGETS
+from nixery.learning.learn import BUDGETS
 
 ByContender = Mapping[str, Mapping[int, "Figures"]]
 """Contender → budget → figures."""

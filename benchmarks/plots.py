@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from nixery.layers.learn import BUDGETS
+from nixery.learning.learn import BUDGETS
 
 Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Strategy → budget → figure, as in the benchmark's last line."""

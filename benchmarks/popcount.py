@@ -28,8 +28,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nixery.closure import Closure, PathInfo
-from nixery.layers.demand import demand
 from nixery.layers.names import name
+from nixery.learning.demand import demand
 from nixery.popcount.count import starting_list
 from nixery.popcount.journal import Journal
 from tests.popcount.cache_server import CacheServer

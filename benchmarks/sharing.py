@@ -46,8 +46,8 @@ from benchmarks.figures import Figures, after, as_json, behind, each, mean, repo
 from benchmarks.images import IMAGES, TOOLS, Image, draw, random_tools, read_tools, starting_list
 from nixery.closure import Closure
 from nixery.layers import EMPTY, STRATEGIES, LayerPlan, Strategy, Tables, group
-from nixery.layers.demand import Demand, demand
-from nixery.layers.learn import BUDGETS, learn, worth_publishing
+from nixery.learning.demand import Demand, demand
+from nixery.learning.learn import BUDGETS, learn, worth_publishing
 from nixery.popcount import count
 
 CHANGED = 0.002

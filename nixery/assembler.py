@@ -12,11 +12,11 @@ import anyio.to_thread
 from nixery import archive, manifest
 from nixery.cache import LayerCache, keys
 from nixery.closure import Package, StorePath
-from nixery.image import ImageRequest
+from nixery.concurrency.threads import map_in_threads
+from nixery.image_name import ImageRequest
 from nixery.manifest import Manifest
 from nixery.oci import Format, PackedLayer
 from nixery.storage import Storage, put
-from nixery.threads import map_in_threads
 
 
 class Assembler:

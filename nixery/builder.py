@@ -24,15 +24,15 @@ from nixery import archive, layers
 from nixery.assembler import Assembler
 from nixery.cache import CachedImage, Caches, Plan, Recipe, image_of
 from nixery.closure import Closure, Package, StorePath
-from nixery.disk import Disk
+from nixery.concurrency.queue import PATIENCE, QUEUE, Line, Queue, until
+from nixery.concurrency.single_flight import Flight, Flights
 from nixery.errors import DerivationCollected
-from nixery.flight import Flight, Flights
-from nixery.image import ImageRequest
+from nixery.host.disk_space import Disk
+from nixery.image_name import ImageRequest
 from nixery.lease import Leases
 from nixery.manifest import Manifest
+from nixery.nix.gc_roots import Roots
 from nixery.oci import Format
-from nixery.queue import PATIENCE, QUEUE, Line, Queue, until
-from nixery.roots import Roots
 from nixery.source import PackageSource, ResolvedSource, SourceTree
 from nixery.storage import Storage
 
@@ -50,7 +50,7 @@ class Nix(Protocol):
 
 
 class PlanningTables(Protocol):
-    """What plans are made with; ``nixery.tables.planning`` has the real ones."""
+    """What plans are made with; ``nixery.planning`` has the real ones."""
 
     def current(self) -> tuple[layers.Tables, Mapping[str, str]]: ...
 

@@ -10,7 +10,7 @@ https://distribution.github.io/distribution/spec/manifest-v2-2/
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nixery.image import ImageRequest
+from nixery.image_name import ImageRequest
 from nixery.oci import (
     Descriptor,
     Digest,

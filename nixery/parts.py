@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nixery import archive, layers
-from nixery.answers import Answers
 from nixery.archive import Packer, Workers, compression_of
 from nixery.backends import disks, open_nix, open_source
 from nixery.builder import Builder, Limits
+from nixery.builder_front import Answers
 from nixery.cache import (
     Caches,
     Evaluations,
@@ -20,19 +20,19 @@ from nixery.cache import (
     Presence,
     Recipe,
 )
-from nixery.disk import Disk, provide_directory
+from nixery.concurrency.queue import PATIENCE
 from nixery.gc import Keeper
+from nixery.host.disk_space import Disk, provide_directory
 from nixery.lease import Leases
 from nixery.nix import Nix
+from nixery.nix.gc_roots import Roots
 from nixery.nix.store import store_root
-from nixery.queue import PATIENCE
-from nixery.roots import Roots
+from nixery.planning import PlanningTables
 from nixery.settings import Settings
 from nixery.source import PackageSource
 from nixery.standalone.prepare import Tools
 from nixery.storage import Storage
-from nixery.tables.planning import PlanningTables
-from nixery.verifier import Verifier
+from nixery.verified_blobs import Verifier
 
 
 @dataclass(frozen=True, slots=True)

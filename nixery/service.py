@@ -15,18 +15,18 @@ import structlog
 from starlette.applications import Starlette
 
 from nixery.backends import BUILDER_COMMAND, open_storage
-from nixery.ending import end_within
 from nixery.errors import ConfigurationError
+from nixery.host.forced_exit import end_within
+from nixery.host.sd_notify import ServiceManager
 from nixery.http.app import create_app
-from nixery.http.drain import TIMES, Drain, Times
 from nixery.http.pages import About
 from nixery.http.probes import Probes
-from nixery.http.server import serve as serve_http
-from nixery.logs import configure_logging
-from nixery.notify import ServiceManager
+from nixery.last_pulled import PullMarks
+from nixery.logs.setup import configure_logging
 from nixery.parts import Parts, make_parts
-from nixery.pulled import PullMarks
 from nixery.settings import Settings
+from nixery.wire.drain import TIMES, Drain, Times
+from nixery.wire.server import serve as serve_http
 
 log = structlog.get_logger()
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from nixery.amounts import size_text
 from nixery.errors import NixeryError
 from nixery.gc import survey as surveys
 from nixery.gc.survey import Survey
+from nixery.human_units import size_text
 from nixery.oci import Digest, hexdigits
 from nixery.storage import Stat, Storage, layer_key
 

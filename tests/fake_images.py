@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from nixery import manifest
 from nixery.builder import Image
 from nixery.errors import PackageNotFound
-from nixery.image import ImageRequest, parse, parse_tag
+from nixery.image_name import ImageRequest, parse, parse_tag
 from nixery.oci import LayerCompression, PackedLayer, digest_of
 from nixery.source import ResolvedSource
 from nixery.storage import Storage, put

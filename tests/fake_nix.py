@@ -18,7 +18,7 @@ from anyio import Event
 
 from nixery.closure import Closure, Package, PathInfo, StorePath
 from nixery.errors import NixeryError, PackageNotFound
-from nixery.image import ImageRequest
+from nixery.image_name import ImageRequest
 from nixery.source import SourceTree
 
 Step = Literal["evaluate", "realise", "closure"]

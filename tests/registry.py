@@ -11,9 +11,9 @@ from clock import Clock
 from fake_nix import FakeNix
 from fake_source import FakeSource, resolved
 
-from nixery.answers import Answers
 from nixery.archive import Gzip, Packer
 from nixery.builder import Builder, Limits
+from nixery.builder_front import Answers
 from nixery.cache import (
     Caches,
     Evaluations,
@@ -25,13 +25,13 @@ from nixery.cache import (
     Presence,
     Recipe,
 )
-from nixery.disk import Disk
+from nixery.host.disk_space import Disk
 from nixery.lease import Leases
+from nixery.nix.gc_roots import Roots
 from nixery.oci import Format, hexdigits
-from nixery.roots import Roots
+from nixery.planning import PlanningTables
 from nixery.storage.memory import MemoryStorage
-from nixery.tables.planning import PlanningTables
-from nixery.verifier import Verifier
+from nixery.verified_blobs import Verifier
 
 LIMITS = Limits(builds=2, pack_workers=2, layering="units", layer_budget=94)
 

@@ -4,7 +4,7 @@ import threading
 from contextlib import contextmanager
 
 from nixery.http.pages import About
-from nixery.http.server import Server, listen
+from nixery.wire.server import Server, listen
 
 LAYER = bytes(range(256)) * 4
 """The one layer of the image that all tests know: 1024 bytes that tell their places."""

@@ -16,9 +16,9 @@ from nixery.cache.manifests import CachedImage, decode, encode, image_of
 from nixery.cache.plans import Plan, Plans
 from nixery.closure import Closure, PathInfo
 from nixery.gc.survey import references
-from nixery.image import parse
+from nixery.image_name import parse
+from nixery.last_pulled import mark_key
 from nixery.oci import Digest, Format, PackedLayer, digest_of, hexdigits
-from nixery.pulled import mark_key
 from nixery.storage import Storage, layer_key, put
 
 HOUR = 3600

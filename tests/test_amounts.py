@@ -2,7 +2,7 @@
 
 import pytest
 
-from nixery.amounts import parse_age, parse_size, size_text
+from nixery.human_units import parse_age, parse_size, size_text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from nixery.errors import (
     ShuttingDown,
     TooBusy,
 )
-from nixery.image import parse
+from nixery.image_name import parse
 from nixery.lease import Leases
 from nixery.oci import Format
 

@@ -12,7 +12,7 @@ from registry import LIMITS
 
 from nixery.archive import Packer
 from nixery.errors import TimedOut
-from nixery.image import parse
+from nixery.image_name import parse
 from nixery.storage.filesystem import FilesystemStorage
 
 pytestmark = pytest.mark.anyio

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nixery.disk import FILES_RESERVE, RESERVE, Disk, Room, room_at
 from nixery.errors import StorageFull
+from nixery.host.disk_space import FILES_RESERVE, RESERVE, Disk, Room, room_at
 
 pytestmark = pytest.mark.anyio
 

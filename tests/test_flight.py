@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from nixery.concurrency.single_flight import Flights
 from nixery.errors import ShuttingDown
-from nixery.flight import Flights
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nixery.errors import NameInvalid
-from nixery.image import ALWAYS, SHELL_PACKAGES, Architecture, parse, parse_tag
+from nixery.image_name import ALWAYS, SHELL_PACKAGES, Architecture, parse, parse_tag
 
 
 def test_every_component_is_a_package():

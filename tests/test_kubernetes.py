@@ -12,8 +12,8 @@ from test_docs import ROOT
 
 from nixery import settings
 from nixery.cli import main
-from nixery.http.drain import GRACE, Drain
 from nixery.http.probes import PATIENCE, Probes
+from nixery.wire.drain import GRACE, Drain
 
 PAGE = (ROOT / "docs/kubernetes.md").read_text()
 FILES = [

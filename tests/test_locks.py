@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from nixery.locks import Lock, lockable, locked, try_lock
+from nixery.host.file_locks import Lock, lockable, locked, try_lock
 
 
 def is_free(path):
@@ -35,7 +35,7 @@ def test_a_file_is_made_only_on_demand(tmp_path):
 def test_a_killed_process_holds_nothing(tmp_path):
     script = (
         "import os, pathlib, sys\n"
-        "from nixery.locks import locked\n"
+        "from nixery.host.file_locks import locked\n"
         "with locked(pathlib.Path(sys.argv[1])):\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.read()\n"

@@ -7,7 +7,7 @@ import logging
 import pytest
 import structlog
 
-from nixery.logs import configure_logging, logs_everything
+from nixery.logs.setup import configure_logging, logs_everything
 
 
 @pytest.fixture(autouse=True)

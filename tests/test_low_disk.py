@@ -4,8 +4,8 @@ import pytest
 from fake_source import resolved
 from registry import Registry
 
-from nixery.disk import Disk, Room
 from nixery.errors import StorageFull
+from nixery.host.disk_space import Disk, Room
 from nixery.storage.memory import MemoryStorage
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from nixery import image, manifest
+from nixery import image_name, manifest
 from nixery.oci import Digest, Format, PackedLayer
 
 LAYERS = (
@@ -16,7 +16,7 @@ LAYERS = (
 
 
 def test_the_config_lists_the_tars_in_order():
-    config = json.loads(manifest.config(LAYERS, image.parse("git")))
+    config = json.loads(manifest.config(LAYERS, image_name.parse("git")))
     assert config["rootfs"] == {
         "type": "layers",
         "diff_ids": ["sha256:" + "b" * 64, "sha256:" + "d" * 64],
@@ -25,18 +25,20 @@ def test_the_config_lists_the_tars_in_order():
 
 @pytest.mark.parametrize(("name", "architecture"), [("git", "amd64"), ("arm64/git", "arm64")])
 def test_the_config_names_the_architecture(name, architecture):
-    config = json.loads(manifest.config(LAYERS, image.parse(name)))
+    config = json.loads(manifest.config(LAYERS, image_name.parse(name)))
     assert (config["architecture"], config["os"]) == (architecture, "linux")
     assert config["created"].startswith("1970-01-01")
 
 
 def test_an_image_with_a_shell_starts_it():
-    assert json.loads(manifest.config(LAYERS, image.parse("shell")))["config"]["Cmd"] == ["bash"]
-    assert "Cmd" not in json.loads(manifest.config(LAYERS, image.parse("git")))["config"]
+    assert json.loads(manifest.config(LAYERS, image_name.parse("shell")))["config"]["Cmd"] == [
+        "bash"
+    ]
+    assert "Cmd" not in json.loads(manifest.config(LAYERS, image_name.parse("git")))["config"]
 
 
 def test_programs_and_certificates_are_found():
-    environment = json.loads(manifest.config(LAYERS, image.parse("git")))["config"]["Env"]
+    environment = json.loads(manifest.config(LAYERS, image_name.parse("git")))["config"]["Env"]
     values = dict(entry.split("=", 1) for entry in environment)
     assert "/bin" in values["PATH"].split(":")
     assert values["SSL_CERT_FILE"] == "/etc/ssl/certs/ca-bundle.crt"
@@ -44,7 +46,7 @@ def test_programs_and_certificates_are_found():
 
 @pytest.mark.parametrize("form", Format)
 def test_the_manifest_describes_config_and_layers(form):
-    config = manifest.config(LAYERS, image.parse("git"))
+    config = manifest.config(LAYERS, image_name.parse("git"))
     made = manifest.build(LAYERS, config, form)
     content = json.loads(made.data)
     assert content["schemaVersion"] == 2

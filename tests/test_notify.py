@@ -7,7 +7,7 @@ import socket
 import pytest
 from clock import Clock
 
-from nixery.notify import ServiceManager
+from nixery.host.sd_notify import ServiceManager
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from registry import LIMITS, pull
 from nixery.layers.tables import Popularity, Units, encode_popularity, encode_units
 from nixery.oci import Format
 from nixery.tables.published import Published
-from nixery.tables.record import decode
+from nixery.tables.request_record import decode
 
 pytestmark = pytest.mark.anyio
 

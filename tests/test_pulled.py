@@ -6,8 +6,8 @@ import pytest
 from clock import Clock
 
 from nixery.errors import StorageFull
+from nixery.last_pulled import DAY, PullMarks, mark_key
 from nixery.oci import Digest
-from nixery.pulled import DAY, PullMarks, mark_key
 from nixery.storage.memory import MemoryStorage
 
 DIGEST = Digest("sha256:" + "a" * 64)

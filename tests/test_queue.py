@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from nixery.concurrency.queue import Line, Queue
 from nixery.errors import TooBusy
-from nixery.queue import Line, Queue
 
 pytestmark = pytest.mark.anyio
 

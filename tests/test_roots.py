@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from nixery.roots import Roots
+from nixery.nix.gc_roots import Roots
 
 
 def links(directory):
@@ -38,7 +38,7 @@ def test_the_roots_of_a_dead_process_are_swept(tmp_path):
     """Killed in the middle: the next start finds its roots and removes them."""
     script = (
         "import os, sys, pathlib\n"
-        "from nixery.roots import Roots\n"
+        "from nixery.nix.gc_roots import Roots\n"
         "with Roots(pathlib.Path(sys.argv[1])).opened() as roots, roots.reserve() as root:\n"
         "    root.symlink_to('/nix/store/x')\n"
         "    os.kill(os.getpid(), 9)\n"

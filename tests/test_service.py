@@ -8,12 +8,12 @@ from fake_images import stored_image
 
 from nixery import backends, parts, service
 from nixery.errors import ConfigurationError
-from nixery.http.drain import Drain
-from nixery.notify import ServiceManager
+from nixery.host.sd_notify import ServiceManager
+from nixery.last_pulled import mark_key
 from nixery.oci import Format
-from nixery.pulled import mark_key
 from nixery.settings import load
 from nixery.storage.filesystem import FilesystemStorage
+from nixery.wire.drain import Drain
 
 pytestmark = pytest.mark.anyio
 

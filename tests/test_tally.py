@@ -1,6 +1,6 @@
 """What happens often, in few lines."""
 
-from nixery.tally import EVERY, Tally
+from nixery.logs.throttle import EVERY, Tally
 
 
 class Timer:

@@ -10,7 +10,7 @@ import anyio.from_thread
 import anyio.to_thread
 import pytest
 
-from nixery.threads import map_in_threads, run_abandoned, stop_if_cancelled
+from nixery.concurrency.threads import map_in_threads, run_abandoned, stop_if_cancelled
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import mkdtemp
 
-from nixery.image import Architecture, ImageRequest
+from nixery.image_name import Architecture, ImageRequest
 from nixery.source import SourceTree
 
 TINY = Path(__file__).parent / "tiny"

@@ -8,13 +8,13 @@ from pathlib import Path
 import structlog
 
 from nixery.archive import tree
+from nixery.archive.blocks import Tape
 from nixery.archive.compress import Compression
 from nixery.archive.environment import Directory, Link, Node, Text, merge
+from nixery.archive.hard_links import Twins
 from nixery.archive.listing import looking_below
 from nixery.archive.pipeline import Pipeline
-from nixery.archive.tape import Tape
 from nixery.archive.tar import Type, header
-from nixery.archive.twins import Twins
 from nixery.archive.workers import Workers
 from nixery.closure import StorePath
 from nixery.oci import PackedLayer

@@ -13,8 +13,8 @@ from errno import EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
 from nixery.archive.environment import Child, Look
 from nixery.archive.tree import MAX_PATH
+from nixery.concurrency.threads import stop_if_cancelled
 from nixery.errors import StoreDamaged
-from nixery.threads import stop_if_cancelled
 
 _STORE = [b"nix", b"store"]
 _MAX_LINKS = 40  # the kernel's own limit on one path

@@ -7,9 +7,9 @@ from hashlib import sha256
 
 from nixery.archive.compress import Compression
 from nixery.archive.workers import Workers
+from nixery.concurrency.threads import stop_if_cancelled
 from nixery.oci import Digest
 from nixery.storage import Buffer, Staging
-from nixery.threads import stop_if_cancelled
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
 
+from nixery.concurrency.threads import stop_if_cancelled
 from nixery.errors import StorageFull, StorageUnavailable
 from nixery.storage.durable import failures_are_told
-from nixery.threads import stop_if_cancelled
 
 CACHE = 1 << 20
 """Bytes of a database in memory."""

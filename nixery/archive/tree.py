@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from nixery.archive.contents import missing, open_file, replaced, target_of
 from nixery.archive.spool import Names
+from nixery.concurrency.threads import stop_if_cancelled
 from nixery.errors import PackingFailed, StoreDamaged
 from nixery.oci import WHITEOUT
-from nixery.threads import stop_if_cancelled
 
 MAX_PATH = 4_095
 """Bytes of a path that a system takes: PATH_MAX without the zero at its end."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nixery.cache.recent import Recent
 from nixery.closure import Package
-from nixery.image import Architecture
+from nixery.image_name import Architecture
 
 REMEMBERED = 50_000
 """Packages, about half a kilobyte each."""

@@ -5,10 +5,10 @@ import structlog
 
 from nixery.cache.manifests import CachedImage, ManifestCache, Tier
 from nixery.cache.presence import Presence
+from nixery.concurrency.queue import Line, Queue
 from nixery.errors import StorageFull, StorageUnavailable
 from nixery.oci import Descriptor
-from nixery.queue import Line, Queue
-from nixery.verifier import Verifier
+from nixery.verified_blobs import Verifier
 
 log = structlog.get_logger()
 

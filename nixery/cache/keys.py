@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nixery.closure import Package
-from nixery.image import ImageRequest
+from nixery.image_name import ImageRequest
 from nixery.oci import canonical_json
 from nixery.source import ResolvedSource
 

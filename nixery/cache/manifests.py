@@ -20,10 +20,10 @@ import structlog
 
 from nixery import records
 from nixery.cache.recent import Recent
+from nixery.host.regular_files import open_regular
 from nixery.manifest import Manifest, blobs_of
 from nixery.oci import Descriptor, Format, canonical_json, digest_of
 from nixery.records import hex_key, member, members, text
-from nixery.regular import open_regular
 from nixery.storage import Storage
 
 log = structlog.get_logger()

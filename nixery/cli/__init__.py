@@ -13,8 +13,8 @@ import click
 from nixery import __version__, settings
 from nixery.cli.images import build, plan
 from nixery.cli.options import told, with_config
+from nixery.cli.popcount import popcount
 from nixery.cli.storage import gc, tables, verify
-from nixery.popcount.command import popcount
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

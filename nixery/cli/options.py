@@ -59,7 +59,7 @@ def storage_of(given: settings.Settings, *, read_only: bool) -> "Storage":
 
 def log_to_stderr(given: settings.Settings) -> None:
     """Stdout is for what was asked for."""
-    from nixery.logs import configure_logging  # noqa: PLC0415
+    from nixery.logs.setup import configure_logging  # noqa: PLC0415
 
     configure_logging(sys.stderr, json=not sys.stderr.isatty(), level=given.log_level)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from nixery import settings
-from nixery.amounts import parse_age, parse_size
 from nixery.cli.options import open_storage, parsed, told, with_config, with_json
+from nixery.human_units import parse_age, parse_size
 
 
 @click.command()
@@ -98,12 +98,12 @@ def tables(
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Show the tables that new images are planned with, on all servers of this storage."""
-    from nixery.tables import kept  # noqa: PLC0415
+    from nixery.tables import stored  # noqa: PLC0415
 
     if context.invoked_subcommand is None:
         with told():
-            found = kept.tables(open_storage(file, read_only=True))
-        click.echo(json.dumps(found) if as_json else kept.text(found, every=every))
+            found = stored.tables(open_storage(file, read_only=True))
+        click.echo(json.dumps(found) if as_json else stored.text(found, every=every))
 
 
 @tables.command()
@@ -123,10 +123,10 @@ def publish(file: Path | None, paths: tuple[Path, ...]) -> None:
 @click.argument("version")
 def restore(file: Path | None, version: str) -> None:
     """Let a table count again that lies in the storage; nixery tables --all shows them."""
-    from nixery.tables import kept  # noqa: PLC0415
+    from nixery.tables import stored  # noqa: PLC0415
 
     with told():
-        kind = kept.restore(open_storage(file), version)
+        kind = stored.restore(open_storage(file), version)
     click.echo(f"{kind} {version}")
 
 
@@ -134,7 +134,7 @@ def restore(file: Path | None, version: str) -> None:
 @with_config
 def learn(file: Path | None) -> None:
     """Learn units from what was asked for, as servers do daily; published only if it pays."""
-    from nixery.tables.learning import learn_once  # noqa: PLC0415
+    from nixery.learning.schedule import learn_once  # noqa: PLC0415
 
     with told():
         budget = settings.load(os.environ, file, needs_source=False).layer_budget

@@ -9,8 +9,8 @@ from nixery.gc import survey as surveys
 from nixery.gc.plan import Eviction, Plan, Policy, plan
 from nixery.gc.removals import Kind
 from nixery.gc.survey import Survey
+from nixery.last_pulled import mark_key
 from nixery.oci import Digest
-from nixery.pulled import mark_key
 from nixery.storage import Stat, Storage, layer_key
 
 SETTLE = 1.0

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import get_args
 
-from nixery.amounts import size_text
 from nixery.gc.collection import Amount, Outcome
 from nixery.gc.plan import KeepBytes, Policy
 from nixery.gc.removals import Kind
+from nixery.human_units import size_text
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

@@ -14,14 +14,14 @@ from starlette.responses import Response
 from nixery.errors import ErrorStatus, TooBusy
 from nixery.http import errors, registry
 from nixery.http.blobs import Blobs
-from nixery.http.drain import Drain
 from nixery.http.manifests import Images, Manifests
 from nixery.http.pages import About, Pages, wants_html
 from nixery.http.probes import Probes
 from nixery.http.requests import ErrorHandler, RequestContext, is_registry
 from nixery.oci import Digest
 from nixery.storage import Storage
-from nixery.verifier import Verifier
+from nixery.verified_blobs import Verifier
+from nixery.wire.drain import Drain
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nixery import image
+from nixery import image_name
 from nixery.errors import BlobUnknown
 from nixery.http import conditional, ranges
 from nixery.http.files import FileResponse
@@ -25,7 +25,7 @@ from nixery.storage import (
     Unverified,
     layer_key,
 )
-from nixery.verifier import Verifier
+from nixery.verified_blobs import Verifier
 
 
 class Blobs:
@@ -36,7 +36,7 @@ class Blobs:
 
     async def serve(self, request: Request) -> Response:
         """GET and HEAD of ``/v2/<name>/blobs/<digest>``."""
-        image.parse(request.path_params["name"])
+        image_name.parse(request.path_params["name"])
         digest = parse_digest(request.path_params["digest"])
         location = await self._verifier.locate(digest)
         if location is None:

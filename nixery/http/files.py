@@ -8,12 +8,12 @@ import anyio.to_thread
 from starlette.types import Receive, Scope, Send
 
 from nixery.errors import BlobUnknown
-from nixery.http.connections import body_of
+from nixery.host.regular_files import open_regular
 from nixery.http.leaving import ClientLeft
 from nixery.http.streams import StreamResponse
-from nixery.http.zerocopy import ZERO_COPY
-from nixery.regular import open_regular
 from nixery.storage import LocalFile
+from nixery.wire.connections import body_of
+from nixery.wire.zerocopy import ZERO_COPY
 
 PIECE = 1024 * 1024
 """Bytes read at once. 64 KiB, Starlette's own choice, costs four times the CPU time."""

@@ -8,12 +8,11 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nixery import image, records
+from nixery import image_name, records
 from nixery.builder import Image
 from nixery.errors import FormatUnavailable, ManifestUnknown
 from nixery.http import conditional
 from nixery.http.accept import negotiate
-from nixery.http.drain import Drain
 from nixery.http.headers import IMMUTABLE, REVALIDATE, content_headers, header_value
 from nixery.http.leaving import while_connected
 from nixery.http.redaction import redact_source
@@ -21,6 +20,7 @@ from nixery.manifest import Manifest
 from nixery.oci import Digest, Format, parse_digest
 from nixery.source import ResolvedSource
 from nixery.storage import Storage, fetch
+from nixery.wire.drain import Drain
 
 MAX_MANIFEST = 4 * 1024 * 1024
 """Bytes; the size that the distribution specification asks registries to handle."""
@@ -29,7 +29,7 @@ _MEDIA_TYPES = frozenset(form.value.manifest for form in Format)
 
 
 class Images(Protocol):
-    """What the registry asks for images; ``nixery.answers.Answers`` is the real one."""
+    """What the registry asks for images; ``nixery.builder_front.Answers`` is the real one."""
 
     async def image(self, name: str, tag: str) -> Image:
         """Raises the errors of nixery.errors, each with what the client is to be told."""
@@ -49,7 +49,7 @@ class Manifests:
         """GET and HEAD of ``/v2/<name>/manifests/<tag or digest>``."""
         name, reference = request.path_params["name"], request.path_params["reference"]
         if ":" in reference:
-            image.parse(name)
+            image_name.parse(name)
             found = await self._find(parse_digest(reference))
             headers = content_headers(found.digest, found.media_type, IMMUTABLE)
         else:

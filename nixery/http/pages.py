@@ -13,7 +13,7 @@ from starlette.routing import Route
 from nixery import __version__
 from nixery.http.headers import REVALIDATE
 from nixery.http.redaction import redact_source
-from nixery.image import SHELL_PACKAGES
+from nixery.image_name import SHELL_PACKAGES
 
 # The pages bring no script and nothing from elsewhere, and nobody may frame them.
 _POLICY = (

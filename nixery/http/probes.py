@@ -14,9 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nixery.errors import NixeryError
-from nixery.http.drain import Drain
 from nixery.http.redaction import redact
 from nixery.oci import canonical_json
+from nixery.wire.drain import Drain
 
 Check = Callable[[], Awaitable[None]]
 """Raises NixeryError or OSError with the reason."""

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from nixery import image
+from nixery import image_name
 from nixery.http.blobs import Blobs
 from nixery.http.manifests import Manifests
 from nixery.oci import OCI_INDEX, canonical_json, parse_digest
@@ -42,7 +42,7 @@ async def base(_request: Request) -> Response:
 
 async def referrers(request: Request) -> Response:
     """An unknown digest has none either: the specification asks for 200, not 404."""
-    image.parse(request.path_params["name"])
+    image_name.parse(request.path_params["name"])
     parse_digest(request.path_params["digest"])
     return Response(_NO_REFERRERS, headers={"Content-Type": OCI_INDEX})
 

@@ -14,10 +14,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
-from nixery.http.drain import Drain
 from nixery.http.lane import Lane
 from nixery.http.leaving import ClientLeft
-from nixery.http.zerocopy import ZERO_COPY
+from nixery.wire.drain import Drain
+from nixery.wire.zerocopy import ZERO_COPY
 
 log = structlog.get_logger()
 

@@ -9,8 +9,8 @@ import anyio.to_thread
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from nixery.http.connections import body_of
 from nixery.http.leaving import while_connected
+from nixery.wire.connections import body_of
 
 
 class StreamResponse(Response):

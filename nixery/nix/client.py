@@ -12,8 +12,8 @@ from anyio.to_thread import run_sync
 
 from nixery.closure import Closure, Package, StorePath
 from nixery.errors import EvaluationFailed, NixeryError, TimedOut
-from nixery.image import ImageRequest
-from nixery.nix import failures, lookup, process, trouble
+from nixery.image_name import ImageRequest
+from nixery.nix import failures, lookup, machine_errors, process
 from nixery.nix.commands import Commands
 from nixery.nix.lookup import Refused
 from nixery.nix.store import parse_closure
@@ -119,11 +119,11 @@ class Nix:
 
     async def _trouble(self, finished: process.Finished) -> NixeryError | None:
         """What the machine shows of the trouble that was spoken of, by whoever it was."""
-        suspected = trouble.of_errors((*finished.errors, *finished.claims))
+        suspected = machine_errors.of_errors((*finished.errors, *finished.claims))
         if suspected is None:
             return None
         if suspected.cause != "no_daemon" and await run_sync(self._commands.is_store_full):
-            return trouble.store_full(suspected.log)
+            return machine_errors.store_full(suspected.log)
         checked = await self._commands.run("check")
         return failures.of_check(checked) if checked.status != 0 else None
 

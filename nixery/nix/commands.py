@@ -18,7 +18,7 @@ from anyio.to_thread import run_sync
 
 from nixery import expressions
 from nixery.confinement import command_line
-from nixery.disk import room_at
+from nixery.host.disk_space import room_at
 from nixery.nix import process
 from nixery.nix.environment import confined, for_nix
 from nixery.nix.lookup import MAX_ANSWER

@@ -20,11 +20,11 @@ from pathlib import Path
 from anyio import CancelScope, create_task_group, move_on_after
 from anyio.lowlevel import checkpoint
 
-from nixery import processes
 from nixery.errors import NixeryError
+from nixery.host import subprocesses
+from nixery.nix.build_log import Record
 from nixery.nix.events import Line, Reader
 from nixery.nix.lines import LineSplitter
-from nixery.nix.record import Record
 
 MAX_OUTPUT = 256 * 1024 * 1024  # the closure of 100,000 paths prints about 60 MiB
 GRACE = 5.0  # seconds; Nix needs far less, but evaluation may not look at signals for long
@@ -73,7 +73,7 @@ async def run(
     ``max_output``: bytes of stdout.
     """
     try:
-        process = await processes.start(*command, environment=environment)
+        process = await subprocesses.start(*command, environment=environment)
     except (FileNotFoundError, PermissionError) as error:
         raise cannot_run(command[0], error.strerror) from None
     record = Record(Reader(phase))
@@ -107,7 +107,7 @@ async def _drain(process: Process, record: Record, stdin: bytes, max_output: int
                 continue  # until it has ended
             output.extend(chunk)
             if len(output) > max_output:
-                processes.send(process, signal.SIGKILL)
+                subprocesses.send(process, signal.SIGKILL)
 
     async with create_task_group() as tasks:
         tasks.start_soon(collect, process.stdout)
@@ -134,9 +134,9 @@ async def _drain(process: Process, record: Record, stdin: bytes, max_output: int
 async def _end(process: Process) -> None:
     """End the whole group, and wait for it."""
     if process.returncode is None:
-        processes.send(process, signal.SIGTERM)
+        subprocesses.send(process, signal.SIGTERM)
         with move_on_after(GRACE):
             await process.wait()
     # Also after a good end: what the command left behind in its group goes with it.
-    processes.send(process, signal.SIGKILL)
+    subprocesses.send(process, signal.SIGKILL)
     await process.wait()

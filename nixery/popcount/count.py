@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from random import Random
 
 from nixery.closure import Closure, PathInfo, StorePath
-from nixery.layers.demand import demand
-from nixery.layers.learn import BUDGETS, learning
 from nixery.layers.names import full_name, name, names, unversioned
 from nixery.layers.tables import Popularity, Units
-from nixery.tables.record import Asked
+from nixery.learning.demand import demand
+from nixery.learning.learn import BUDGETS, learning
+from nixery.tables.request_record import Asked
 
 STARTING_LIST = 300
 """Packages, when nobody says which are asked for. More take longer and say little more."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from nixery.errors import ErrorStatus
 from nixery.layers import Strategy
-from nixery.logs import LogLevel
+from nixery.logs.setup import LogLevel
 from nixery.oci import LayerCompression
 from nixery.settings.values import Bytes, NixConfig, NixSeconds, Place, Places, Seconds, Tags, Words
 

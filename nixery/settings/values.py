@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, Json
 
-from nixery.amounts import parse_size
 from nixery.errors import NameInvalid
-from nixery.image import parse_tag
+from nixery.human_units import parse_size
+from nixery.image_name import parse_tag
 
 
 def _words(value: object) -> object:

@@ -4,18 +4,18 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from nixery.concurrency.queue import QUEUE
 from nixery.errors import ConfigurationError
-from nixery.queue import QUEUE
 from nixery.source import PackageSource
 from nixery.source.address import parse_address
-from nixery.source.beside import SourceBeside
 from nixery.source.channel import ChannelSource
 from nixery.source.git import GitSource
-from nixery.source.memory import Clock, Memory
 from nixery.source.path import PathSource
 from nixery.source.refs import AllowedRefs, Commit
 from nixery.source.remote import Remote
 from nixery.source.trees import SPARE_SECONDS, Limits, Trees
+from nixery.source.ttl_cache import Clock, Memory
+from nixery.source.with_allowed_paths import SourceBeside
 
 
 def make_source(  # noqa: PLR0913 - one for each setting, all by name

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from anyio import CancelScope, sleep, to_thread
 
-from nixery.locks import lockable, locked, try_lock
+from nixery.host.file_locks import lockable, locked, try_lock
 
 STAGED = ".staged-"
 _POLL_SECONDS = 0.05  # how often a lock held by another process is tried

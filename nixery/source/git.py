@@ -13,11 +13,11 @@ import re
 from nixery.errors import EvaluationFailed
 from nixery.source import ResolvedSource, SourceTree
 from nixery.source.history import History
-from nixery.source.memory import Memory
 from nixery.source.refs import COMMIT, AllowedRefs, Commit
 from nixery.source.remote import Remote
 from nixery.source.tags import unknown
 from nixery.source.trees import NoSuchCommitError, Trees
+from nixery.source.ttl_cache import Memory
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 """What may reach git: letters, digits, and nothing that is an option, a path or a pattern."""

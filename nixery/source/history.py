@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import anyio
 
-from nixery.source.command import GitFailed
+from nixery.source.git_command import GitFailed
 from nixery.source.mirror import Mirror
 from nixery.source.refs import AllowedRefs, Commit, Ref
 from nixery.source.remote import Remote

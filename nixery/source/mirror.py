@@ -11,9 +11,9 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from nixery.flight import Flight, Flights
-from nixery.source.command import HISTORY_SECONDS, LOCAL_SECONDS, GitFailed, GitTimedOut
+from nixery.concurrency.single_flight import Flight, Flights
 from nixery.source.files import locked_long
+from nixery.source.git_command import HISTORY_SECONDS, LOCAL_SECONDS, GitFailed, GitTimedOut
 from nixery.source.refs import Commit
 from nixery.source.remote import (
     COMMITS_ONLY,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from nixery.errors import ConfigurationError, SourceUnavailable
 from nixery.source import ResolvedSource, SourceTree
-from nixery.source.beside import look_at
-from nixery.source.memory import Memory
 from nixery.source.tags import AllowedTags, unknown
+from nixery.source.ttl_cache import Memory
+from nixery.source.with_allowed_paths import look_at
 
 
 class PathSource:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import structlog
 
+from nixery.concurrency.single_flight import Flights
 from nixery.errors import SourceUnavailable, StorageFull
-from nixery.flight import Flights
 from nixery.source.address import Address
-from nixery.source.command import LISTING_SECONDS, TREE_SECONDS, Git, GitFailed, GitTimedOut
 from nixery.source.files import is_full, staged, sweep
+from nixery.source.git_command import LISTING_SECONDS, TREE_SECONDS, Git, GitFailed, GitTimedOut
 from nixery.source.refs import COMMIT, Commit, Ref, parse_listing
 
 log = structlog.get_logger(__name__)

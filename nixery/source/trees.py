@@ -21,11 +21,11 @@ from pathlib import Path
 
 from anyio import to_thread
 
+from nixery.concurrency.single_flight import Flights
 from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
-from nixery.flight import Flights
-from nixery.locks import locked
-from nixery.source.command import LOCAL_SECONDS, TREE_SECONDS, GitFailed, GitTimedOut
+from nixery.host.file_locks import locked
 from nixery.source.files import STAGED, flush, is_full, staged, sweep
+from nixery.source.git_command import LOCAL_SECONDS, TREE_SECONDS, GitFailed, GitTimedOut
 from nixery.source.mirror import Mirror
 from nixery.source.refs import COMMIT, Commit
 from nixery.source.remote import FETCH, Remote, has_other_format, init_for

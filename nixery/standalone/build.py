@@ -14,7 +14,7 @@ from nixery.cache import LayerCache
 from nixery.manifest import Manifest, blobs_of
 from nixery.oci import Digest, Format
 from nixery.standalone import docker, layout
-from nixery.standalone.place import place_of_directory, place_of_file
+from nixery.standalone.destination import place_of_directory, place_of_file
 from nixery.standalone.planning import Planned, choose, plan
 from nixery.standalone.prepare import Order, Prepared, Tools, prepared
 from nixery.standalone.scratch import scratch_for

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from nixery import image
+from nixery import image_name
 from nixery.archive import Packer, Workers
 from nixery.builder import Nix
 from nixery.cache import Recipe
 from nixery.closure import Closure, Package
-from nixery.image import ImageRequest
+from nixery.image_name import ImageRequest
 from nixery.layers import Strategy
-from nixery.roots import Roots
+from nixery.nix.gc_roots import Roots
 from nixery.source import PackageSource, ResolvedSource
 
 
@@ -60,7 +60,7 @@ async def prepared(tools: Tools, order: Order) -> AsyncIterator[Prepared]:
     Builds and downloads what the store lacks. Raises the errors of nixery.errors.
     """
     name, _, tag = order.reference.partition(":")
-    request, tag = image.parse(name), image.parse_tag(tag or "latest")
+    request, tag = image_name.parse(name), image_name.parse_tag(tag or "latest")
     source = await tools.source.resolve(tag)
     packages = await tools.nix.evaluate(await tools.source.read(source), request)
     key = tools.recipe.outputs_key(packages, request)

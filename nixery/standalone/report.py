@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from nixery.amounts import size_text
+from nixery.human_units import size_text
 from nixery.layers import Layer, Strategy
 from nixery.layers.plan import Why
 from nixery.standalone.planning import Planned

@@ -26,11 +26,11 @@ from typing import BinaryIO
 
 import structlog
 
-from nixery.disk import room_at
 from nixery.errors import ConfigurationError, StorageUnavailable
-from nixery.locks import Lock, locked
+from nixery.host.disk_space import room_at
+from nixery.host.file_locks import Lock, locked
+from nixery.host.regular_files import look, open_regular
 from nixery.oci import Digest, hexdigits
-from nixery.regular import look, open_regular
 from nixery.storage import (
     LARGEST_READ,
     Condition,

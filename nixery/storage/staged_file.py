@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from nixery.host.regular_files import open_regular
 from nixery.oci import Digest, hexdigits
-from nixery.regular import open_regular
 from nixery.storage import Blob, Buffer
 from nixery.storage.durable import failures_are_told, write_all
 

@@ -7,7 +7,7 @@ from nixery.errors import ConfigurationError, NixeryError
 from nixery.layers.tables import encode_popularity, encode_units, parse_popularity, parse_units
 from nixery.storage import Storage
 from nixery.tables.published import Kind, Pointer, Published
-from nixery.tables.record import decode, encode
+from nixery.tables.request_record import decode, encode
 
 
 def recognise(data: bytes) -> tuple[Kind, bytes] | None:

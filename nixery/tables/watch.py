@@ -15,9 +15,9 @@ from collections.abc import Callable
 import anyio.to_thread
 import structlog
 
+from nixery.concurrency.threads import run_abandoned
 from nixery.lease import Sleep
 from nixery.tables.published import Published
-from nixery.threads import run_abandoned
 
 log = structlog.get_logger()
 

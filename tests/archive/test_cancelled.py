@@ -15,9 +15,9 @@ from store_trees import LARGE, make_store
 
 from nixery.archive import Uncompressed, Workers, pack
 from nixery.archive.compress import MIB
+from nixery.archive.hard_links import Twins
 from nixery.archive.listing import looking_below
 from nixery.archive.pipeline import Pipeline
-from nixery.archive.twins import Twins
 from nixery.storage.filesystem import FilesystemStorage
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,7 @@ from store_trees import (
     top_level,
 )
 
-from nixery.archive import Workers, spool, tree, twins
+from nixery.archive import Workers, hard_links, spool, tree
 
 
 @every_kind
@@ -53,7 +53,12 @@ def test_the_model_of_the_processor_does_not_reach_the_digest():
 
 @pytest.mark.parametrize(
     ("module", "bound"),
-    [(tree, "MAX_NAMES"), (spool, "MAX_FIRSTS"), (twins, "MAX_SIZES"), (twins, "MAX_INODES")],
+    [
+        (tree, "MAX_NAMES"),
+        (spool, "MAX_FIRSTS"),
+        (hard_links, "MAX_SIZES"),
+        (hard_links, "MAX_INODES"),
+    ],
 )
 def test_what_does_not_fit_into_memory_does_not_reach_the_digest(
     store_root, monkeypatch, module, bound

@@ -7,7 +7,7 @@ import pytest
 from packing import walk
 from store_trees import make_store
 
-from nixery.archive.twins import MAX_LINKS, Twins
+from nixery.archive.hard_links import MAX_LINKS, Twins
 from nixery.errors import StoreDamaged
 
 SCRATCH = 8  # bytes; contents below are shorter and longer

@@ -2,7 +2,7 @@
 
 from nixery.cache import Evaluations
 from nixery.closure import Package
-from nixery.image import Architecture
+from nixery.image_name import Architecture
 
 GIT = Package("git", "/nix/store/git.drv", (("out", "/nix/store/git"),))
 HELLO = Package("hello", "/nix/store/hello.drv", (("out", "/nix/store/hello"),))

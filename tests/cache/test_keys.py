@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixery import image
+from nixery import image_name
 from nixery.cache.keys import Recipe, by_content
 from nixery.closure import Package
 from nixery.source import ResolvedSource
@@ -29,11 +29,11 @@ def recipe(options, *, self_contained=True):
 
 
 def source_key(url, revision, name, options):
-    return recipe(options).source_key(source(url, revision), image.parse(name))
+    return recipe(options).source_key(source(url, revision), image_name.parse(name))
 
 
 def outputs_key(_url, _revision, name, options):
-    request = image.parse(name)
+    request = image_name.parse(name)
     packages = [
         Package(n, f"/nix/store/{n}.drv", (("out", f"/nix/store/{n}"),)) for n in request.packages
     ]
@@ -42,13 +42,13 @@ def outputs_key(_url, _revision, name, options):
 
 @given(INPUTS, INPUTS)
 def test_source_keys_are_as_distinct_as_what_they_name(one, other):
-    meaning = [(*i[:2], image.parse(i[2]), sorted(i[3].items())) for i in (one, other)]
+    meaning = [(*i[:2], image_name.parse(i[2]), sorted(i[3].items())) for i in (one, other)]
     assert (source_key(*one) == source_key(*other)) == (meaning[0] == meaning[1])
 
 
 @given(INPUTS, INPUTS)
 def test_output_keys_are_as_distinct_as_what_they_name(one, other):
-    meaning = [(image.parse(i[2]), i[3]["level"]) for i in (one, other)]
+    meaning = [(image_name.parse(i[2]), i[3]["level"]) for i in (one, other)]
     assert (outputs_key(*one) == outputs_key(*other)) == (meaning[0] == meaning[1])
 
 
@@ -63,7 +63,7 @@ def test_the_go_servers_collisions():
 
 
 def test_what_is_not_pinned_has_no_key():
-    git = image.parse("git")
+    git = image_name.parse("git")
     assert recipe({}).source_key(source("/srv/pkgs", None), git) is None
     reads_elsewhere = recipe({}, self_contained=False)
     assert reads_elsewhere.source_key(source("https://a.test/x", "1" * 40), git) is None
@@ -75,14 +75,14 @@ def test_the_two_kinds_never_meet():
 
 def test_the_same_outputs_in_another_order_are_another_image():
     """The first of two packages that provide the same file wins."""
-    request = image.parse("a/b")
+    request = image_name.parse("a/b")
     one = [Package("a", "", (("out", "/1"),)), Package("b", "", (("out", "/2"),))]
     assert recipe({}).outputs_key(one, request) != recipe({}).outputs_key(one[::-1], request)
 
 
 def test_derivations_do_not_matter():
     """Only what is in the image does."""
-    request = image.parse("a")
+    request = image_name.parse("a")
     one = [Package("a", "/x.drv", (("out", "/1"),))]
     other = [Package("A", "/y.drv", (("bin", "/1"),))]
     assert recipe({}).outputs_key(one, request) == recipe({}).outputs_key(other, request)

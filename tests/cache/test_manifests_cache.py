@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from nixery import image, manifest
+from nixery import image_name, manifest
 from nixery.cache.manifests import ManifestCache, decode, encode, image_of
 from nixery.oci import Digest, Format, PackedLayer
 from nixery.storage.memory import MemoryStorage
@@ -15,7 +15,7 @@ LAYER = PackedLayer(Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64), 
 
 
 def made(name="git", kind="gzip"):
-    config = manifest.config([LAYER], image.parse(name))
+    config = manifest.config([LAYER], image_name.parse(name))
     return image_of(manifest.in_all_formats([replace(LAYER, compression=kind)], config), "1" * 64)
 
 

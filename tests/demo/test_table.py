@@ -7,7 +7,7 @@ import pytest
 from debset import table as tables
 from demo_set import DEMO
 
-from nixery.image import ALWAYS, SHELL_PACKAGES, parse
+from nixery.image_name import ALWAYS, SHELL_PACKAGES, parse
 
 TABLE = tables.read(DEMO / "packages.json")
 IMAGES = json.loads((DEMO / "images.json").read_text())

@@ -5,8 +5,8 @@ from stored import DAY, HOUR
 
 from nixery.cache.manifests import encode
 from nixery.gc import KeepBytes, OlderThan, collect
+from nixery.last_pulled import mark_key
 from nixery.oci import Format, canonical_json, digest_of
-from nixery.pulled import mark_key
 from nixery.storage import layer_key, put
 from nixery.tables.published import Published
 

@@ -13,8 +13,8 @@ from stored import DAY, Stored
 from nixery.gc import KeepBytes, collect
 from nixery.http.app import create_app
 from nixery.http.pages import About
+from nixery.last_pulled import PullMarks
 from nixery.oci import digest_of
-from nixery.pulled import PullMarks
 from nixery.storage.filesystem import FilesystemStorage
 
 pytestmark = pytest.mark.anyio

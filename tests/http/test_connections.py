@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from nixery.errors import TooBusy
-from nixery.http.connections import MOST_DESCRIPTORS, PER_BODY, Connections
+from nixery.wire.connections import MOST_DESCRIPTORS, PER_BODY, Connections
 
 LIMIT = 8
 ROOM = 6  # a quarter of the limit is for other things
@@ -102,7 +102,7 @@ def test_the_limit_is_raised():
     """Where the system allows more than shells give, but not without end."""
     program = (
         "import resource\n"
-        "from nixery.http.connections import raise_descriptor_limit\n"
+        "from nixery.wire.connections import raise_descriptor_limit\n"
         "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))\n"
         "raise_descriptor_limit()\n"

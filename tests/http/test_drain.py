@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from nixery.http.drain import Drain
+from nixery.wire.drain import Drain
 
 pytestmark = pytest.mark.anyio
 

@@ -11,8 +11,8 @@ import pytest
 from serving import ABOUT, running
 from structlog.testing import capture_logs
 
+from nixery.concurrency.single_flight import Flights
 from nixery.errors import PackageNotFound
-from nixery.flight import Flights
 from nixery.http.app import create_app
 from nixery.http.leaving import ClientLeft, while_connected
 from nixery.storage.memory import MemoryStorage

@@ -9,8 +9,8 @@ from starlette.applications import Starlette
 
 from nixery.errors import StorageFull
 from nixery.http import probes
-from nixery.http.drain import Drain
 from nixery.http.probes import VALID, Probes
+from nixery.wire.drain import Drain
 
 pytestmark = pytest.mark.anyio
 

@@ -6,10 +6,10 @@ from fake_images import FakeImages
 from serving import ABOUT, running
 from wire import answer, connected, request, rest, take
 
-from nixery.http import protocol
 from nixery.http.app import create_app
 from nixery.storage import LocalFile
 from nixery.storage.memory import MemoryStorage
+from nixery.wire import protocol
 
 SIZE = 16 * 1024 * 1024
 BLOB = f"/v2/hello/blobs/sha256:{'0' * 64}"

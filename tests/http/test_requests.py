@@ -6,8 +6,8 @@ from starlette.responses import PlainTextResponse
 from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
-from nixery.http.drain import Drain
 from nixery.http.requests import RequestContext, is_registry, request_id
+from nixery.wire.drain import Drain
 
 pytestmark = pytest.mark.anyio
 

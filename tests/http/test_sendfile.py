@@ -9,8 +9,8 @@ import anyio
 import pytest
 from opened import opened
 
-from nixery.http import sendfile
-from nixery.http.sendfile import NotSendable, Transfer
+from nixery.wire import sendfile
+from nixery.wire.sendfile import NotSendable, Transfer
 
 pytestmark = [
     pytest.mark.anyio,

@@ -15,8 +15,8 @@ from serving import ABOUT, running
 
 from nixery.errors import ConfigurationError, NixeryError
 from nixery.http.app import create_app
-from nixery.http.server import Server, listen, serve, url_of
 from nixery.storage.memory import MemoryStorage
+from nixery.wire.server import Server, listen, serve, url_of
 
 
 def app_with(lifespan=None, storage=None):
@@ -131,8 +131,8 @@ sys.path.insert(0, sys.argv[1])
 from fake_images import FakeImages
 from nixery.http.app import create_app
 from nixery.http.pages import About
-from nixery.http.server import serve
-from nixery.logs import configure_logging
+from nixery.wire.server import serve
+from nixery.logs.setup import configure_logging
 from nixery.storage.memory import MemoryStorage
 
 configure_logging(sys.stderr, json=True)

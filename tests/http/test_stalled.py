@@ -8,8 +8,8 @@ from opened import opened
 from serving import running
 from wire import answer, connected, head, request, rest, take
 
-from nixery.http import protocol, sendfile, server
-from nixery.http.protocol import RegistryProtocol
+from nixery.wire import protocol, sendfile, server
+from nixery.wire.protocol import RegistryProtocol
 
 MIB = 1 << 20
 

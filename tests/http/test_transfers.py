@@ -11,8 +11,8 @@ from opened import opened
 from serving import running
 from wire import answer, connected, head, request, rest, take
 
-from nixery.http import sendfile
-from nixery.http.server import Server
+from nixery.wire import sendfile
+from nixery.wire.server import Server
 
 pytestmark = pytest.mark.skipif(not sendfile.IS_AVAILABLE, reason="sendfile as on Linux")
 

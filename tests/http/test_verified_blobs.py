@@ -14,7 +14,7 @@ from nixery.http.app import create_app
 from nixery.oci import digest_of
 from nixery.storage import layer_key, put
 from nixery.storage.filesystem import FilesystemStorage
-from nixery.verifier import AT_ONCE
+from nixery.verified_blobs import AT_ONCE
 
 CLIENTS = 60
 """More than anyio has worker threads."""

@@ -12,9 +12,10 @@ from one_blob import PATH, SIZE, SMALL_BUFFER, requests
 from serving import running
 from wire import answer, connected, head, request, rest, take
 
-from nixery.http import files, sendfile
-from nixery.http.server import Server
-from nixery.http.zerocopy import ZERO_COPY
+from nixery.http import files
+from nixery.wire import sendfile
+from nixery.wire.server import Server
+from nixery.wire.zerocopy import ZERO_COPY
 
 pytestmark = pytest.mark.skipif(not sendfile.IS_AVAILABLE, reason="sendfile as on Linux")
 

@@ -18,7 +18,7 @@ from nixery.errors import (
     StorageFull,
     TimedOut,
 )
-from nixery.image import Architecture
+from nixery.image_name import Architecture
 from nixery.nix import Evaluation, Nix
 from nixery.nix.store import store_root
 

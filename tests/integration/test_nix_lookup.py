@@ -10,7 +10,7 @@ import pytest
 from tiny_set import request, source_of
 
 from nixery.errors import BuildFailed, Denied, EvaluationFailed, PackageNotFound
-from nixery.image import Architecture
+from nixery.image_name import Architecture
 from nixery.nix import Evaluation, Nix
 from nixery.source import SourceTree
 

@@ -22,7 +22,7 @@ from tiny_set import NIX_CONF_DIR, request, source_of
 import nixery.expressions
 from nixery import confinement
 from nixery.errors import BuildFailed, Denied, NixeryError, TimedOut
-from nixery.image import Architecture
+from nixery.image_name import Architecture
 from nixery.nix import Evaluation, Nix
 
 pytestmark = [

@@ -3,7 +3,7 @@
 from closures import closure_of, path
 
 from nixery.closure import Closure, PathInfo
-from nixery.layers.demand import demand
+from nixery.learning.demand import demand
 
 PACKAGES = {
     "git": (30, ["pcre2", "zlib"]),

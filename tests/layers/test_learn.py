@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nixery.layers import EMPTY, Tables, group
-from nixery.layers import learn as module
-from nixery.layers.demand import Demand, demand
-from nixery.layers.learn import learn, learning, worth_publishing
-from nixery.layers.shelves import join
 from nixery.layers.tables import EMPTY as NOTHING
 from nixery.layers.tables import Units
+from nixery.learning import learn as module
+from nixery.learning.demand import Demand, demand
+from nixery.learning.learn import learn, learning, worth_publishing
+from nixery.learning.sharing_cost import join
 
 
 def asked(*images, packages=TOOLS, start=()):

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixery.layers import moves as module
-from nixery.layers.moves import move
-from nixery.layers.pairs import pairs
-from nixery.layers.shelves import Shelf, join
-from nixery.layers.unite import unite
+from nixery.learning import moves as module
+from nixery.learning.moves import move
+from nixery.learning.pairs import pairs
+from nixery.learning.sharing_cost import Shelf, join
+from nixery.learning.unite import unite
 from tests.layers.test_shelves import SHELVES, shelf
 
 PULLS = 14
@@ -78,7 +78,7 @@ def test_a_unit_leaves_the_shelf_that_it_was_put_on():
 
 def test_what_is_near_is_so_both_ways(monkeypatch):
     """Glibc is the nearest of each small one, and may go to any of them."""
-    monkeypatch.setattr("nixery.layers.pairs.NEAR", 1)
+    monkeypatch.setattr("nixery.learning.pairs.NEAR", 1)
     units = [shelf(0, 40, *range(6)), *(shelf(n, 1, n - 1) for n in range(1, 7))]
     state = state_of(units, units, 2)
     # Where they are, they cost so much that it pays to go anywhere.

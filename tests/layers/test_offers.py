@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixery.layers.offers import Offers
+from nixery.learning.offers import Offers
 
 SHELVES = range(8)
 ANY = st.tuples(

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 
-from nixery.layers import pairs as module
-from nixery.layers.pairs import loss, pairs
+from nixery.learning import pairs as module
+from nixery.learning.pairs import loss, pairs
 from tests.layers.test_shelves import SHELVES, shelf
 
 PERL, GIT, CURL = range(3)

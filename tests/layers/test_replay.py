@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from nixery.layers.demand import Demand
-from nixery.layers.replay import (
+from nixery.learning.demand import Demand
+from nixery.learning.replay import (
     ALONE,
     ASKED,
     DRAWN,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixery.layers import shelves as module
-from nixery.layers.shelves import Shelf, join, joined_cost
+from nixery.learning import sharing_cost as module
+from nixery.learning.sharing_cost import Shelf, join, joined_cost
 
 GLIBC, PERL, GIT = range(3)
 

@@ -5,9 +5,9 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixery.layers import unite as module
-from nixery.layers.pairs import pairs
-from nixery.layers.unite import unite
+from nixery.learning import unite as module
+from nixery.learning.pairs import pairs
+from nixery.learning.unite import unite
 from tests.layers.test_shelves import EXAMPLE, GLIBC, PERL, SHELVES, shelf
 
 

@@ -8,8 +8,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from nixery.nix.build_log import HEAD, KEPT_BUILDS, KEPT_LINES, LOGGED, Record
 from nixery.nix.events import Reader
-from nixery.nix.record import HEAD, KEPT_BUILDS, KEPT_LINES, LOGGED, Record
 
 MANY = 1000
 

@@ -14,9 +14,9 @@ from nixery.errors import (
 )
 from nixery.nix.events import Line
 from nixery.nix.failures import of_check, of_closure, of_evaluation, of_realisation
+from nixery.nix.machine_errors import of_errors
 from nixery.nix.process import Finished
 from nixery.nix.text import MAX_REASON
-from nixery.nix.trouble import of_errors
 
 HASH = "kvprb6ragzg16hz9gxnzy7gpb028ii4s"
 DRV = f"/nix/store/{HASH}-hello-2.12.1.drv"

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from nixery.errors import NixeryError
 from nixery.nix import process
+from nixery.nix.build_log import KEPT_LINES
 from nixery.nix.process import run
-from nixery.nix.record import KEPT_LINES
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,8 @@ import pytest
 from cache_server import CacheServer, narinfo, store_path
 from click.testing import CliRunner
 
+from nixery.cli.popcount import popcount
 from nixery.layers.tables import parse_popularity, parse_units
-from nixery.popcount.command import popcount
 from nixery.tables.files import recognise
 
 GLIBC = store_path(1, "glibc-2.38-44")

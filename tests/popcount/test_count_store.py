@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from nixery.popcount.command import popcount
+from nixery.cli.popcount import popcount
 
 HELLO = "/nix/store/00000000000000000000000000000000-hello-2.12"
 CLOSURE = json.dumps({HELLO: {"narSize": 1, "references": []}})

@@ -8,11 +8,11 @@ import pytest
 from cache_server import CacheServer, store_path
 from click.testing import CliRunner
 
+from nixery.cli.popcount import popcount
 from nixery.closure import PathInfo
 from nixery.layers.names import name
 from nixery.layers.tables import parse_popularity
 from nixery.popcount.channel import graph
-from nixery.popcount.command import popcount
 from nixery.popcount.journal import Journal
 
 PATHS = {False: 1_000, True: 5_000}

@@ -1,7 +1,7 @@
 """``nixery serve`` where everybody who asks has the work done anew: no single flight."""
 
 from nixery.cli import main
-from nixery.flight import Flight, Flights
+from nixery.concurrency.single_flight import Flight, Flights
 
 
 async def alone(_self, _key, work):

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from nixery import service, settings
-from nixery.http.drain import Times
 from nixery.storage.filesystem import FilesystemStorage
+from nixery.wire.drain import Times
 
 method, fifo, prefix = sys.argv[1:]
 real = getattr(FilesystemStorage, method)

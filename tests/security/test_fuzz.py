@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rotten_records import json_texts, mutants
 
-from nixery import image
+from nixery import image_name
 from nixery.errors import ConfigurationError, DigestInvalid, NameInvalid, NixeryError
 from nixery.http import conditional, ranges
 from nixery.http.accept import negotiate
@@ -78,7 +78,7 @@ def outcome(parse, given, refusal):
 @given(written_with("git", "shell", "arm64", "/", ".", "-", "__", "a" * 250, "_1", "\n", "%2f"))
 @sampled(300)
 def test_an_image_name(name):
-    request = outcome(image.parse, name, NameInvalid)
+    request = outcome(image_name.parse, name, NameInvalid)
     if isinstance(request, NameInvalid):
         assert request.message.isprintable()
         return
@@ -89,7 +89,7 @@ def test_an_image_name(name):
 @given(written_with("latest", ".", "-", "_", "/", "a" * 120, "\n", "sha256:"))
 @sampled(200)
 def test_a_tag(text):
-    tag = outcome(image.parse_tag, text, NameInvalid)
+    tag = outcome(image_name.parse_tag, text, NameInvalid)
     if isinstance(tag, NameInvalid):
         assert tag.message.isprintable()
         return

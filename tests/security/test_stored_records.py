@@ -27,13 +27,14 @@ from nixery.gc.survey import is_ours, references
 from nixery.http.app import create_app
 from nixery.http.pages import About
 from nixery.layers.tables import EMPTY, Units, encode_popularity, encode_units
+from nixery.learning import child
+from nixery.learning.requested_images import AskedImages
 from nixery.lease import Leases
 from nixery.oci import Format
 from nixery.popcount.journal import Journal
 from nixery.storage import layer_key, put
 from nixery.storage.memory import MemoryStorage
-from nixery.tables import child, kept, record
-from nixery.tables.asked import AskedImages
+from nixery.tables import request_record, stored
 from nixery.tables.current import CurrentTables
 from nixery.tables.files import recognise
 from nixery.tables.published import Published, decode_pointer
@@ -43,10 +44,10 @@ pytestmark = LARGE_INPUTS
 NOW = 1_000_000.0
 PATHS = tuple(f"/nix/store/{n}-tool-1.0" for n in range(3))
 CLOSURE = Closure(tuple(PathInfo(path, 1, tuple(PATHS[n + 1 :])) for n, path in enumerate(PATHS)))
-ASKED = record.Asked(PATHS[:1], CLOSURE)
+ASKED = request_record.Asked(PATHS[:1], CLOSURE)
 POPULARITY = encode_popularity(EMPTY.popularity)
 UNITS = encode_units(Units((("git", "pcre2"), ("curl",), ("zlib",)), {20: ((1, 2),)}))
-START = record.encode(ASKED)
+START = request_record.encode(ASKED)
 
 
 def sound():
@@ -58,7 +59,7 @@ def sound():
     published = Published(storage)
     for kind, table in (("popularity", POPULARITY), ("units", UNITS), ("start", START)):
         published.publish(kind, table, published.current(kind))
-    storage.write("asked/x", record.encode(ASKED, [image.manifests[Format.OCI].digest]))
+    storage.write("asked/x", request_record.encode(ASKED, [image.manifests[Format.OCI].digest]))
     asyncio.run(Leases(storage).take("build"))
     keys = {
         "entry": f"manifests/{outputs}",
@@ -100,7 +101,7 @@ def test_every_reader_survives_any_record(tmp_path_factory, kind, data):
     LayerCache(storage).find(sha(f"build {b'git'!r}"))
     assert Plans(storage).agree(sha("tools"), Plan((PATHS,), {}), CLOSURE).layers
     CurrentTables(Published(storage), ("popularity", "units")).look()
-    json.dumps(kept.tables(storage))
+    json.dumps(stored.tables(storage))
     Leases(storage)._take("build")
     images = AskedImages(storage, lambda work: work()).latest()
     child.answer(child.request(images, START, UNITS, 12))
@@ -117,7 +118,7 @@ def test_no_value_in_a_record_stops_its_reader(kind):
         "build": decode_build,
         "plan": decode_plan,
         "pointer": decode_pointer,
-        "asked": record.decode,
+        "asked": request_record.decode,
         "lease": lambda data: Leases(storage_with(KEYS["lease"], data))._take("build"),
     }[kind]
     count = 0

@@ -12,8 +12,8 @@ import pytest
 from git_repository import Repository
 
 from nixery.source.address import parse_address
-from nixery.source.command import AT_ONCE, Git, GitFailed, GitTimedOut
-from nixery.source.confinement import environment, without_user_info
+from nixery.source.git_command import AT_ONCE, Git, GitFailed, GitTimedOut
+from nixery.source.git_config import environment, without_user_info
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from nixery.errors import SourceUnavailable, TagUnknown, TooBusy
-from nixery.source.memory import NEW_AT_ONCE, STALE, Memory
+from nixery.source.ttl_cache import NEW_AT_ONCE, STALE, Memory
 
 pytestmark = pytest.mark.anyio
 
@@ -84,7 +84,7 @@ async def test_without_an_answer_there_is_none(memory):
 
 
 async def test_clients_cannot_fill_the_memory(memory, monkeypatch):
-    monkeypatch.setattr("nixery.source.memory.NAMES", 10)
+    monkeypatch.setattr("nixery.source.ttl_cache.NAMES", 10)
     for number in range(100):
         await memory.recall(str(number), Remote(number))
     assert len(memory._answers) == 10

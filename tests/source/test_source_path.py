@@ -8,8 +8,8 @@ from fake_source import tree_of
 
 from nixery.errors import ConfigurationError, SourceUnavailable, TagUnknown
 from nixery.source import SourceTree
-from nixery.source.memory import Memory
 from nixery.source.path import PathSource
+from nixery.source.ttl_cache import Memory
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from git_repository import Repository
 
 from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
 from nixery.source.address import parse_address
-from nixery.source.command import GitFailed
+from nixery.source.git_command import GitFailed
 from nixery.source.remote import Remote
 from nixery.source.trees import Limits, NoSuchCommitError, Trees
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nixery.roots import Roots
+from nixery.nix.gc_roots import Roots
 from nixery.standalone.prepare import Tools
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nixery.errors import ConfigurationError
-from nixery.standalone import place
+from nixery.standalone import destination
 from nixery.standalone.build import build_archive, build_layout
 from nixery.standalone.prepare import Order
 
@@ -121,8 +121,8 @@ def test_a_mount_point_is_refused(refuses, tmp_path, monkeypatch, build, make):
     """Such as a volume of the container: a rename cannot replace it."""
     make(tmp_path / "an image")
     line = f"37 29 0:31 /part {tmp_path}/an\\040image rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
-    (tmp_path / "mountinfo").write_text(place.MOUNTS.read_text() + line)
-    monkeypatch.setattr(place, "MOUNTS", tmp_path / "mountinfo")
+    (tmp_path / "mountinfo").write_text(destination.MOUNTS.read_text() + line)
+    monkeypatch.setattr(destination, "MOUNTS", tmp_path / "mountinfo")
     assert "is a mount point" in refuses(build, tmp_path / "an image")
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nixery.disk import Room
 from nixery.errors import ConfigurationError, StorageFull, StorageUnavailable
+from nixery.host.disk_space import Room
 from nixery.storage import LocalFile, Unverified, layer_key, put
 from nixery.storage.filesystem import FilesystemStorage
 

@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from nixery.cache.manifests import ManifestCache
 from nixery.errors import StorageUnavailable
+from nixery.host.regular_files import open_regular
 from nixery.oci import Digest, digest_of
-from nixery.regular import open_regular
 from nixery.storage import Condition, Stat, layer_key, put
 from nixery.storage.filesystem import FilesystemStorage
 
@@ -158,7 +158,7 @@ def test_what_replaces_a_file_in_the_moment_of_opening_is_not_waited_for(
     tmp_path, kind, monkeypatch
 ):
     KINDS[kind](tmp_path / "file")
-    monkeypatch.setattr("nixery.regular.look", lambda path: path.lstat())
+    monkeypatch.setattr("nixery.host.regular_files.look", lambda path: path.lstat())
     with pytest.raises(FileNotFoundError):
         open_regular(tmp_path / "file")
 

@@ -6,10 +6,10 @@ from tools import asked, path
 
 from nixery.closure import Closure, PathInfo
 from nixery.errors import StorageFull
-from nixery.pulled import mark_key
-from nixery.tables import asked as module
-from nixery.tables.asked import AskedImages
-from nixery.tables.record import Asked, decode, encode
+from nixery.last_pulled import mark_key
+from nixery.learning import requested_images as module
+from nixery.learning.requested_images import AskedImages
+from nixery.tables.request_record import Asked, decode, encode
 
 DIGEST = "sha256:" + "1" * 64
 

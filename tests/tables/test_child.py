@@ -9,8 +9,8 @@ from tools import asked, path
 
 from nixery.closure import Closure, PathInfo
 from nixery.layers.tables import parse_units
-from nixery.tables import child
-from nixery.tables.record import Asked, encode
+from nixery.learning import child
+from nixery.tables.request_record import Asked, encode
 
 BUDGET = 12
 

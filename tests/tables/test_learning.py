@@ -10,11 +10,11 @@ from tools import asked
 
 from nixery.errors import NixeryError
 from nixery.layers.tables import EMPTY, Units, encode_units, parse_units, version
-from nixery.tables import child, learning
-from nixery.tables.asked import AskedImages
-from nixery.tables.learning import DAY, ENOUGH, HOUR, LEAST, Learner, in_a_process, is_time
+from nixery.learning import child, schedule
+from nixery.learning.requested_images import AskedImages
+from nixery.learning.schedule import DAY, ENOUGH, HOUR, LEAST, Learner, in_a_process, is_time
 from nixery.tables.published import Published
-from nixery.tables.record import encode
+from nixery.tables.request_record import encode
 
 pytestmark = pytest.mark.anyio
 
@@ -210,7 +210,7 @@ async def test_a_process_that_fails_says_so():
 
 async def test_a_process_that_takes_too_long_is_ended(monkeypatch, tmp_path):
     """As it is when the server ends."""
-    monkeypatch.setattr(learning, "TOO_LONG", 0.2)
+    monkeypatch.setattr(schedule, "TOO_LONG", 0.2)
     (tmp_path / "slow.py").write_text("import time\nwhile True: time.sleep(1)\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(child, "__name__", "slow")

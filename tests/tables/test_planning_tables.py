@@ -7,11 +7,13 @@ import pytest
 from anyio import to_thread
 from tools import asked
 
+from nixery import planning
 from nixery.cache import image_of
 from nixery.closure import Package
 from nixery.layers.tables import Popularity, parse_units
-from nixery.tables import learning, planning, popularity
-from nixery.tables.planning import PlanningTables
+from nixery.learning import schedule
+from nixery.planning import PlanningTables
+from nixery.tables import popularity
 from nixery.tables.published import Published
 
 pytestmark = pytest.mark.anyio
@@ -92,8 +94,8 @@ async def test_its_end_waits_for_no_address(storage, site):
 
 async def test_a_server_learns_from_what_it_makes(storage, monkeypatch):
     """From the record to the published table, in a process of its own."""
-    monkeypatch.setattr(learning, "HOUR", 0)
-    monkeypatch.setattr(learning, "LEAST", 3)
+    monkeypatch.setattr(schedule, "HOUR", 0)
+    monkeypatch.setattr(schedule, "LEAST", 3)
     learned = asyncio.Event()
     loop = asyncio.get_running_loop()
     publish = Published.publish
@@ -116,8 +118,8 @@ async def test_a_server_learns_from_what_it_makes(storage, monkeypatch):
 
 
 async def test_its_end_ends_what_learns(storage, monkeypatch):
-    monkeypatch.setattr(learning, "HOUR", 0)
-    monkeypatch.setattr(learning, "LEAST", 0)
+    monkeypatch.setattr(schedule, "HOUR", 0)
+    monkeypatch.setattr(schedule, "LEAST", 0)
     learning_now, ended = asyncio.Event(), asyncio.Event()
 
     async def learn(_):

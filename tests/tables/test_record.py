@@ -5,7 +5,7 @@ import json
 import pytest
 from tools import asked
 
-from nixery.tables.record import decode, encode
+from nixery.tables.request_record import decode, encode
 
 DIGEST = "sha256:" + "1" * 64
 

@@ -9,12 +9,12 @@ from tools import asked
 
 from nixery.cli import main
 from nixery.layers.tables import Units, encode_units, version
+from nixery.learning.requested_images import AskedImages
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.tables import files
-from nixery.tables.asked import AskedImages
 from nixery.tables.files import recognise
 from nixery.tables.published import Published
-from nixery.tables.record import encode
+from nixery.tables.request_record import encode
 
 UNITS = encode_units(Units((("git", "pcre2"),), {}))
 START = encode(asked("git"))

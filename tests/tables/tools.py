@@ -6,7 +6,7 @@ asked("git", "curl")        with everything they refer to
 from few_tools import TOOLS
 
 from nixery.closure import Closure, PathInfo
-from nixery.tables.record import Asked
+from nixery.tables.request_record import Asked
 
 
 def path(name):

@@ -17,7 +17,7 @@ from pathlib import Path
 from nixery.archive.contents import fill, open_file
 from nixery.archive.spool import Firsts
 from nixery.archive.tree import Entry, File
-from nixery.threads import stop_if_cancelled
+from nixery.concurrency.threads import stop_if_cancelled
 
 MAX_LINKS = 30_000
 """Links to one file; ext4 takes 65,000, ext3 took 32,000, and layers are unpacked on any."""

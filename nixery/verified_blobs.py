@@ -12,7 +12,7 @@ from typing import Self
 import anyio
 import anyio.to_thread
 
-from nixery.flight import Flight, Flights
+from nixery.concurrency.single_flight import Flight, Flights
 from nixery.oci import Digest
 from nixery.storage import Location, Storage, Unverified
 

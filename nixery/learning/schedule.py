@@ -16,10 +16,10 @@ import anyio.to_thread
 import structlog
 
 from nixery.errors import NixeryError
+from nixery.learning import child
+from nixery.learning.requested_images import AskedImages
 from nixery.lease import Sleep
 from nixery.storage import Storage
-from nixery.tables import child
-from nixery.tables.asked import AskedImages
 from nixery.tables.published import Pointer, Published
 
 log = structlog.get_logger()

@@ -9,7 +9,7 @@ from anyio import to_thread
 from nixery.errors import SourceUnavailable
 from nixery.source import PackageSource, ResolvedSource, SourceTree
 from nixery.source.look import look
-from nixery.source.memory import Memory
+from nixery.source.ttl_cache import Memory
 
 
 class SourceBeside:

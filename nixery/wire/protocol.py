@@ -22,8 +22,8 @@ from typing import Any, cast
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from nixery.http.connections import EXTENSION, Connections
-from nixery.http.zerocopy import ZERO_COPY, ZeroCopySend, can_send
+from nixery.wire.connections import EXTENSION, Connections
+from nixery.wire.zerocopy import ZERO_COPY, ZeroCopySend, can_send
 
 HEADER_SECONDS = 30.0
 """From the connection, or from the first byte of a later request, to the end of the headers."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nixery.locks import lockable, locked, try_lock
+from nixery.host.file_locks import lockable, locked, try_lock
 
 # What uuid4().hex gives: whatever else lies there is not ours to remove.
 _OURS = re.compile(r"[0-9a-f]{32}")

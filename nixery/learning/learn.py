@@ -19,13 +19,13 @@ from dataclasses import dataclass
 
 from nixery.closure import Closure, PathInfo
 from nixery.layers import units
-from nixery.layers.demand import Demand
-from nixery.layers.moves import move
-from nixery.layers.pairs import pairs
-from nixery.layers.replay import ASKED, replay
-from nixery.layers.shelves import Shelf
 from nixery.layers.tables import EMPTY, Tables, Units
-from nixery.layers.unite import unite
+from nixery.learning.demand import Demand
+from nixery.learning.moves import move
+from nixery.learning.pairs import pairs
+from nixery.learning.replay import ASKED, replay
+from nixery.learning.sharing_cost import Shelf
+from nixery.learning.unite import unite
 
 Brought = Mapping[str, AbstractSet[str]]
 """For each package the names that come with it."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from nixery.closure import StorePath
-from nixery.logs import logs_everything
+from nixery.logs.setup import logs_everything
 from nixery.nix.events import MAX_TEXT, Kind, Line, Reader
 
 HEAD = 50

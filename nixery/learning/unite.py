@@ -22,9 +22,9 @@ states on the way is taken, and ``moves.py`` makes it better.
 from collections.abc import Sequence
 from operator import itemgetter
 
-from nixery.layers.offers import Offers
-from nixery.layers.pairs import Pair, loss, neighbours
-from nixery.layers.shelves import MADE, Shelf, bits, join
+from nixery.learning.offers import Offers
+from nixery.learning.pairs import Pair, loss, neighbours
+from nixery.learning.sharing_cost import MADE, Shelf, bits, join
 
 LOOKS = 40
 """States on the way that are judged, for each budget."""

@@ -13,9 +13,9 @@ import click
 from nixery.closure import Closure, StorePath
 from nixery.errors import NixeryError
 from nixery.layers import tables
-from nixery.layers.learn import BUDGETS
+from nixery.learning.learn import BUDGETS
 from nixery.popcount import count
-from nixery.tables.record import encode
+from nixery.tables.request_record import encode
 
 with_output = click.option(
     "-o",
@@ -53,7 +53,7 @@ def store(paths: tuple[str, ...], start: Path | None, output: Path) -> None:
     """
     import anyio  # noqa: PLC0415 - the other way needs none of these
 
-    from nixery.logs import configure_logging  # noqa: PLC0415
+    from nixery.logs.setup import configure_logging  # noqa: PLC0415
     from nixery.nix.client import Evaluation, Nix  # noqa: PLC0415
     from nixery.popcount.local import in_store  # noqa: PLC0415
 

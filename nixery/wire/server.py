@@ -24,9 +24,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from nixery.errors import ConfigurationError, NixeryError
-from nixery.http.connections import Connections, descriptor_limit, raise_descriptor_limit
-from nixery.http.drain import TIMES, Times
-from nixery.http.protocol import RegistryProtocol
+from nixery.wire.connections import Connections, descriptor_limit, raise_descriptor_limit
+from nixery.wire.drain import TIMES, Times
+from nixery.wire.protocol import RegistryProtocol
 
 log = structlog.get_logger()
 
@@ -100,7 +100,7 @@ class Server(uvicorn.Server):
                 loop="asyncio",
                 lifespan="on",
                 ws="none",
-                log_config=None,  # nixery.logs has it all
+                log_config=None,  # nixery.logs.setup has it all
                 access_log=False,  # nixery.http.requests writes ours
                 server_header=False,
                 proxy_headers=False,  # nobody asks for the client's address or scheme

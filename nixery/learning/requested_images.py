@@ -13,11 +13,11 @@ from contextlib import suppress
 import structlog
 
 from nixery.errors import NixeryError
-from nixery.layers.replay import ASKED as KEPT
+from nixery.last_pulled import mark_key
+from nixery.learning.replay import ASKED as KEPT
 from nixery.oci import Digest
-from nixery.pulled import mark_key
 from nixery.storage import Object, Stat, Storage
-from nixery.tables.record import Asked, decode, encode
+from nixery.tables.request_record import Asked, decode, encode
 
 log = structlog.get_logger()
 

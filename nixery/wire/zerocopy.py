@@ -15,8 +15,8 @@ import anyio.to_thread
 from starlette.types import Message, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from nixery.http import sendfile
-from nixery.http.sendfile import NotSendable, Transfer
+from nixery.wire import sendfile
+from nixery.wire.sendfile import NotSendable, Transfer
 
 ZERO_COPY = "http.response.zerocopysend"
 """The type of the message, and the name of the extension."""

@@ -18,7 +18,7 @@ GRACE = 60.0
 SPARE = 5.0
 """Seconds beyond that for cancelled builds to end, and their requests with them."""
 LAST = 5.0
-"""Seconds beyond both, after which the process ends in any case (nixery/ending.py)."""
+"""Seconds beyond both, after which the process ends in any case (nixery/host/forced_exit.py)."""
 
 
 @dataclass(frozen=True, slots=True)

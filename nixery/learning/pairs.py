@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 
-from nixery.layers.shelves import Shelf, joined_cost
+from nixery.learning.sharing_cost import Shelf, joined_cost
 
 NEAR = 40
 """docs/layering.md has what fewer and more give."""

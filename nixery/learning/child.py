@@ -1,4 +1,4 @@
-"""Learns the table of units: a program of its own, ``python -m nixery.tables.child``.
+"""Learns the table of units: a program of its own, ``python -m nixery.learning.child``.
 
 Learning computes for a second or more without letting go of the interpreter, and every answer of
 a server would wait for it. So it is done here, at the lowest priority where that may be set.
@@ -16,10 +16,10 @@ from contextlib import suppress
 from itertools import chain
 
 from nixery.closure import Closure, PathInfo
-from nixery.layers.demand import Demand, demand
-from nixery.layers.learn import learn, worth_publishing
 from nixery.layers.tables import EMPTY, Units, encode_units, parse_units
-from nixery.tables.record import Asked, decode
+from nixery.learning.demand import Demand, demand
+from nixery.learning.learn import learn, worth_publishing
+from nixery.tables.request_record import Asked, decode
 
 NICE = 19
 

@@ -13,13 +13,13 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from nixery import image
+from nixery import image_name
 from nixery.builder import Image
 from nixery.cache import Failures
+from nixery.concurrency.single_flight import Flights
 from nixery.errors import NixeryError, TimedOut, TooBusy
-from nixery.flight import Flights
-from nixery.image import ImageRequest
-from nixery.tally import Tally
+from nixery.image_name import ImageRequest
+from nixery.logs.throttle import Tally
 
 log = structlog.get_logger()
 
@@ -38,7 +38,7 @@ class Answers:
         images: Images,
         failures: Failures,
         request_timeout: float,
-        max_dots: int = image.MAX_DOTS,
+        max_dots: int = image_name.MAX_DOTS,
     ) -> None:
         """``request_timeout``: seconds from a client's question to the last stored blob.
 
@@ -66,7 +66,7 @@ class Answers:
 
     async def image(self, name: str, tag: str) -> Image:
         """Raises the errors of nixery.errors, each with what the client is to be told."""
-        request, tag = image.parse(name, self._max_dots), image.parse_tag(tag)
+        request, tag = image_name.parse(name, self._max_dots), image_name.parse_tag(tag)
         if failure := self._failures.recall((request, tag)):
             raise failure.with_traceback(None)  # else it would grow with everyone who is told
         return await self._flights.run((request, tag), lambda _: self._answer(name, request, tag))

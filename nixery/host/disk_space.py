@@ -15,8 +15,8 @@ from pathlib import Path
 import anyio.to_thread
 import structlog
 
-from nixery.amounts import size_text
 from nixery.errors import ConfigurationError, StorageFull
+from nixery.human_units import size_text
 
 log = structlog.get_logger()
 

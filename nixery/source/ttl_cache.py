@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from nixery.concurrency.queue import QUEUE, Line, Queue
+from nixery.concurrency.single_flight import Flights
 from nixery.errors import SourceUnavailable, TagUnknown
-from nixery.flight import Flights
-from nixery.queue import QUEUE, Line, Queue
 
 T = TypeVar("T")
 Clock = Callable[[], float]

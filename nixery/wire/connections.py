@@ -25,7 +25,7 @@ import structlog
 from starlette.types import Scope
 
 from nixery.errors import TooBusy
-from nixery.tally import Later, Tally
+from nixery.logs.throttle import Later, Tally
 
 log = structlog.get_logger()
 

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from nixery.cache import CachedImage
 from nixery.closure import Closure, Package
 from nixery.layers import READS, Strategy, Tables
+from nixery.learning.requested_images import AskedImages, Submit
+from nixery.learning.schedule import Learner
 from nixery.storage import Storage
 from nixery.tables import popularity
-from nixery.tables.asked import AskedImages, Submit
 from nixery.tables.current import CurrentTables
-from nixery.tables.learning import Learner
 from nixery.tables.published import Published
-from nixery.tables.record import Asked
+from nixery.tables.request_record import Asked
 from nixery.tables.watch import PopularityWatch
 
 PATIENCE = 5.0

@@ -11,7 +11,7 @@ without what; among twelve packages, something else brings the other thing, too.
 from itertools import accumulate
 from random import Random
 
-from nixery.layers.demand import Demand
+from nixery.learning.demand import Demand
 
 ASKED = 300
 """The latest images that count. More cost time and change little."""

@@ -1,6 +1,6 @@
 """Running git for a service: nobody is asked, nothing foreign runs, nothing outlives its caller.
 
-- Configuration and environment are ours (confinement.py); no terminal (a session of its own).
+- Configuration and environment are ours (git_config.py); no terminal (a session of its own).
 - Transport: GIT_ALLOW_PROTOCOL names the one scheme of the address, so that redirects, rewritten
   addresses and submodules cannot choose another one. Commands that need no network may use none:
   a partial clone would fetch what it lacks, object by object.
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from anyio import CancelScope, move_on_after
 
-from nixery import processes
-from nixery.source import confinement
+from nixery.host import subprocesses
+from nixery.source import git_config
 from nixery.source.address import Address
 
 LISTING_SECONDS = 30.0
@@ -61,8 +61,8 @@ class Git:
 
     def __init__(self, address: Address, directory: Path, environ: Mapping[str, str]) -> None:
         """Writes the configuration to ``directory``, readable by its owner only."""
-        config = confinement.write(address, directory, environ.get("GIT_CONFIG_GLOBAL", ""))
-        self._environ = confinement.environment(environ, config)
+        config = git_config.write(address, directory, environ.get("GIT_CONFIG_GLOBAL", ""))
+        self._environ = git_config.environment(environ, config)
         self._scheme = address.scheme
         self._slots = asyncio.Semaphore(AT_ONCE)
 
@@ -85,9 +85,9 @@ class Git:
     async def _run(
         self, place: Sequence[str], arguments: Sequence[str], deadline: float, protocol: str
     ) -> Output:
-        process = await processes.start(
+        process = await subprocesses.start(
             "git",
-            *confinement.OPTIONS,
+            *git_config.OPTIONS,
             *place,
             *arguments,
             environment=self._environ | {"GIT_ALLOW_PROTOCOL": protocol},
@@ -108,7 +108,7 @@ class Git:
         finally:
             if not ended:
                 await _end(process)
-        messages = confinement.without_user_info(stderr.decode(errors="replace")).strip()
+        messages = git_config.without_user_info(stderr.decode(errors="replace")).strip()
         if status != 0:
             raise GitFailed(verb, status, messages)
         return Output(stdout, messages)
@@ -125,11 +125,11 @@ async def _end_of(stream: asyncio.StreamReader) -> bytes:
 async def _end(process: asyncio.subprocess.Process) -> None:
     """End the process group, whether or not git itself still runs."""
     with CancelScope(shield=True):
-        processes.send(process, signal.SIGTERM)
+        subprocesses.send(process, signal.SIGTERM)
         with move_on_after(_TERMINATION_SECONDS):
             await process.wait()
         # What git started may have more patience than git.
-        processes.send(process, signal.SIGKILL)
+        subprocesses.send(process, signal.SIGKILL)
         # The pipes close with the last of the group, which is how it is known to be gone.
         with move_on_after(_TERMINATION_SECONDS):
             await process.communicate()

@@ -23,8 +23,8 @@ said for many shelves; the best ones are then looked at exactly.
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from nixery.layers.pairs import Pair, neighbours
-from nixery.layers.shelves import MADE, Shelf, bits, join, joined_cost, size_of
+from nixery.learning.pairs import Pair, neighbours
+from nixery.learning.sharing_cost import MADE, Shelf, bits, join, joined_cost, size_of
 
 SWEEPS = 12
 """How often each unit is tried elsewhere, at most."""
