@@ -9,11 +9,17 @@ from starlette.responses import Response
 
 from nixery import image_name
 from nixery.errors import BlobUnknown
-from nixery.http import conditional, ranges
 from nixery.http.files import FileResponse
-from nixery.http.headers import IMMUTABLE, content_headers
+from nixery.http.headers import (
+    IMMUTABLE,
+    Part,
+    Unsatisfiable,
+    applies_range,
+    content_headers,
+    is_known,
+    parse_range,
+)
 from nixery.http.leaving import while_connected
-from nixery.http.ranges import Part, Unsatisfiable
 from nixery.http.streams import StreamResponse
 from nixery.oci import Digest, parse_digest
 from nixery.storage import (
@@ -44,7 +50,7 @@ class Blobs:
 
         headers = content_headers(digest, "application/octet-stream", IMMUTABLE)
         headers["Accept-Ranges"] = "bytes"
-        if conditional.is_known(request.headers.getlist("if-none-match"), digest):
+        if is_known(request.headers.getlist("if-none-match"), digest):
             return Response(status_code=304, headers=headers)
         if request.method == "HEAD":
             # Answered here also where GET is redirected, and without reading the blob; a Range has
@@ -90,9 +96,9 @@ def _body(location: Location, part: Part | None, headers: dict[str, str]) -> Res
 def _part(request: Request, digest: Digest, size: int) -> Part | None:
     """Raises HTTPException 416 where the range lies behind the end."""
     lines = request.headers.getlist("range")
-    if len(lines) != 1 or not conditional.range_holds(request.headers.get("if-range"), digest):
+    if len(lines) != 1 or not applies_range(request.headers.get("if-range"), digest):
         return None
-    part = ranges.parse(lines[0], size)
+    part = parse_range(lines[0], size)
     if isinstance(part, Unsatisfiable):
         raise HTTPException(
             416, f"the blob has {size} bytes", headers={"Content-Range": f"bytes */{size}"}

@@ -11,9 +11,14 @@ from starlette.responses import Response
 from nixery import image_name, records
 from nixery.builder import Image
 from nixery.errors import FormatUnavailable, ManifestUnknown
-from nixery.http import conditional
-from nixery.http.accept import negotiate
-from nixery.http.headers import IMMUTABLE, REVALIDATE, content_headers, header_value
+from nixery.http.headers import (
+    IMMUTABLE,
+    REVALIDATE,
+    content_headers,
+    header_value,
+    is_known,
+    negotiate,
+)
 from nixery.http.leaving import while_connected
 from nixery.http.redaction import redact_source
 from nixery.manifest import Manifest
@@ -61,7 +66,7 @@ class Manifests:
             headers = content_headers(found.digest, found.media_type, REVALIDATE)
             headers |= _origin(made.source) | {"Vary": "Accept", "Nixery-Cache": made.cache}
         self._on_pull(found.digest)
-        if conditional.is_known(request.headers.getlist("if-none-match"), found.digest):
+        if is_known(request.headers.getlist("if-none-match"), found.digest):
             return Response(status_code=304, headers=headers)
         return Response(found.data, headers=headers)
 

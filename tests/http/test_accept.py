@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from nixery.http.accept import negotiate
+from nixery.http.headers import negotiate
 from nixery.oci import Format
 
 OCI = "application/vnd.oci.image.manifest.v1+json"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nixery.http.conditional import etag, is_known, range_holds
+from nixery.http.headers import applies_range, etag, is_known
 from nixery.oci import digest_of
 
 DIGEST = digest_of(b"one")
@@ -42,4 +42,4 @@ def test_if_none_match(lines, known):
 )
 def test_if_range(if_range, holds):
     """A range counts only for the very same bytes."""
-    assert range_holds(if_range, DIGEST) is holds
+    assert applies_range(if_range, DIGEST) is holds

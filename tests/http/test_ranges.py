@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixery.http.ranges import Part, Unsatisfiable, parse
+from nixery.http.headers import Part, Unsatisfiable, parse_range
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ from nixery.http.ranges import Part, Unsatisfiable, parse
 )
 def test_header(header, expected):
     """Of a blob of 1000 bytes."""
-    assert parse(header, 1000) == expected
+    assert parse_range(header, 1000) == expected
 
 
 @pytest.mark.parametrize("header", ["bytes=0-", "bytes=0-0", "bytes=-1"])
 def test_empty_blob(header):
     """No byte of an empty blob can be had."""
-    assert parse(header, 0) == Unsatisfiable()
+    assert parse_range(header, 0) == Unsatisfiable()
 
 
 @given(
@@ -59,6 +59,6 @@ def test_empty_blob(header):
 )
 def test_a_part_lies_inside(header, size):
     """Whatever the header says, a part is not empty and not outside of the blob."""
-    part = parse(header, size)
+    part = parse_range(header, size)
     if isinstance(part, Part):
         assert 0 <= part.start < part.stop <= size

@@ -14,8 +14,7 @@ from rotten_records import json_texts, mutants
 
 from nixery import image_name
 from nixery.errors import ConfigurationError, DigestInvalid, NameInvalid, NixeryError
-from nixery.http import conditional, ranges
-from nixery.http.accept import negotiate
+from nixery.http import headers
 from nixery.nix import lookup
 from nixery.nix.events import MAX_TEXT, Reader
 from nixery.nix.lines import MAX_LINE, LineSplitter
@@ -113,7 +112,7 @@ TYPES = [form.value.manifest for form in Format]
 @given(st.lists(written_with(*TYPES, ",", ";q=0", ";", "*/*", " ", "application/*"), max_size=4))
 @sampled(200)
 def test_accept_lines(lines):
-    assert negotiate(lines) in Format
+    assert headers.negotiate(lines) in Format
 
 
 SIZES = st.integers(0, 1 << 62)
@@ -126,16 +125,16 @@ RANGES = st.builds("bytes={}-{}".format, NUMBERS, NUMBERS)
 @given(RANGES | written_with("bytes=", "-", "0", ",", " ", "\t"), SIZES)
 @sampled(300)
 def test_a_range(header, size):
-    part = ranges.parse(header, size)
-    if isinstance(part, ranges.Part):
+    part = headers.parse_range(header, size)
+    if isinstance(part, headers.Part):
         assert 0 <= part.start < part.stop <= size
 
 
 @given(st.lists(written_with('"', "W/", DIGEST, "*", ",", " "), max_size=3))
 @sampled(200)
 def test_conditions(lines):
-    assert conditional.is_known(lines, DIGEST) in (True, False)
-    assert not conditional.range_holds("".join(lines), DIGEST) or DIGEST in "".join(lines)
+    assert headers.is_known(lines, DIGEST) in (True, False)
+    assert not headers.applies_range("".join(lines), DIGEST) or DIGEST in "".join(lines)
 
 
 @given(st.lists(st.sampled_from((A, B, "\t", "\n", "refs/heads/m", "^{}", "HEAD")) | st.text()))
