@@ -15,7 +15,6 @@ from nixery.tables import popularity
 from nixery.tables.current import CurrentTables
 from nixery.tables.published import Published
 from nixery.tables.request_record import Asked
-from nixery.tables.watch import PopularityWatch
 
 PATIENCE = 5.0
 """Seconds that the first images of a new server wait for its popularity: else they keep a plan
@@ -39,7 +38,7 @@ class PlanningTables:
         self._recording = ThreadPoolExecutor(1, thread_name_prefix="asked")
         self._asked = AskedImages(storage, submit or self._recording.submit)
         self._watch = (
-            PopularityWatch(popularity_url, self._published, popularity.load)
+            popularity.PopularityWatch(popularity_url, self._published, popularity.load)
             if popularity_url
             else None
         )

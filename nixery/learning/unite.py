@@ -19,15 +19,18 @@ not fit there shares a last layer, which costs its size in every second such pul
 states on the way is taken, and ``moves.py`` makes it better.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
+from heapq import heappop, heappush, heapreplace
 from operator import itemgetter
 
-from nixery.learning.offers import Offers
 from nixery.learning.pairs import Pair, loss, neighbours
 from nixery.learning.sharing_cost import MADE, Shelf, bits, join
 
 LOOKS = 40
 """States on the way that are judged, for each budget."""
+
+Offer = tuple[float, int, int, int]
+"""Bytes for each layer saved, layers saved, and the two shelves."""
 
 
 def unite(shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int) -> list[Shelf]:
@@ -122,3 +125,33 @@ class _State:
             if not short:
                 break
         return total * MADE
+
+
+class Offers:
+    """Offers to put two shelves together, the cheapest first.
+
+    Most become void before their turn, because one of their shelves was joined to another. So
+    offers that come at once are sorted at once, and only the first of each list is in the heap.
+    """
+
+    def __init__(self, offers: Iterable[Offer]) -> None:
+        self._firsts: list[tuple[Offer, list[Offer]]] = []
+        self.add(offers)
+
+    def __bool__(self) -> bool:
+        return bool(self._firsts)
+
+    def add(self, offers: Iterable[Offer]) -> None:
+        if rest := sorted(offers, reverse=True):
+            heappush(self._firsts, (rest.pop(), rest))
+
+    def pop(self, shelves: Container[int]) -> Offer:
+        """May be void itself; what follows it in its list is not."""
+        offer, rest = self._firsts[0]
+        while rest:
+            following = rest.pop()
+            if following[2] in shelves and following[3] in shelves:
+                heapreplace(self._firsts, (following, rest))
+                return offer
+        heappop(self._firsts)
+        return offer

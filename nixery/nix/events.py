@@ -35,6 +35,8 @@ _ERROR_LEVEL = 0
 _PLAIN_ERROR = "error: "  # where Nix gives no raw_msg, or leaves its format (stack overflow)
 _SHOW_TRACE = "(use '--show-trace'"
 
+MAX_REASON = 300  # characters; terminals wrap, but a message should stay one line
+
 _CONTROL = re.compile(
     r"(?:\x1b\[|\x9b)[0-9;?]*[A-Za-z]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
@@ -168,3 +170,13 @@ def _built_by(event: dict[str, Any]) -> StorePath | None:
         case {"type": 105, "fields": [str(derivation), *_]}:
             return derivation
     return None
+
+
+def first_line(text: str) -> str:
+    """The first that is not blank, shortened; nothing where there is none."""
+    return shorten(next((line for line in text.splitlines() if line.strip()), ""))
+
+
+def shorten(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_REASON else f"{text[: MAX_REASON - 1]}…"

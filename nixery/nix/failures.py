@@ -18,11 +18,10 @@ from nixery.errors import (
     TimedOut,
 )
 from nixery.nix.build_log import KEPT_LINES
-from nixery.nix.events import Line
+from nixery.nix.events import Line, shorten
 from nixery.nix.lookup import MAX_ANSWER
 from nixery.nix.machine_errors import ended_by_signal, of_machine, of_status, own_text, reason
 from nixery.nix.process import Finished
-from nixery.nix.text import shorten
 
 _DERIVATION = re.compile(r"/nix/store/[0-9a-z]{32}-[^'!^\s]+?\.drv")
 

@@ -17,7 +17,7 @@ from heapq import nlargest
 from nixery import records
 from nixery.closure import Package, parse_derivation, parse_output_name, parse_store_path
 from nixery.errors import Denied, EvaluationFailed, NixeryError, PackageNotFound
-from nixery.nix.text import first_line
+from nixery.nix.events import first_line
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes. All names of nixpkgs' top level, which a misspelt name brings, take half a megabyte."""

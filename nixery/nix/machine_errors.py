@@ -19,9 +19,8 @@ from collections.abc import Iterable
 
 from nixery.confinement import LAUNCHER_FAILED
 from nixery.errors import NixeryError, StorageFull
-from nixery.nix.events import Line
+from nixery.nix.events import Line, first_line
 from nixery.nix.process import Finished
-from nixery.nix.text import first_line
 
 _LOG_TAIL = re.compile(r"[;.]?\s*[Ll]ast \d+ log lines:.*", re.DOTALL)
 _OTHERS_WORDS = (  # from the first quote to the last: a word may hold a quote itself

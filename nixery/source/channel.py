@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from nixery.errors import ConfigurationError, SourceUnavailable
 from nixery.source import ResolvedSource, SourceTree
 from nixery.source.git import read
-from nixery.source.refs import COMMIT, Commit, is_branch_name
+from nixery.source.refs import COMMIT, AllowedTags, Commit, is_branch_name, unknown
 from nixery.source.remote import Remote
-from nixery.source.tags import AllowedTags, unknown
 from nixery.source.trees import NoSuchCommitError, Trees
 from nixery.source.ttl_cache import Memory
 

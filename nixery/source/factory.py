@@ -15,7 +15,7 @@ from nixery.source.refs import AllowedRefs, Commit
 from nixery.source.remote import Remote
 from nixery.source.trees import SPARE_SECONDS, Limits, Trees
 from nixery.source.ttl_cache import Clock, Memory
-from nixery.source.with_allowed_paths import SourceBeside
+from nixery.source.with_allowed_paths import WithAllowedPaths
 
 
 def make_source(  # noqa: PLR0913 - one for each setting, all by name
@@ -47,7 +47,11 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     _check_allowed(beside)
 
     def joined(source: PackageSource) -> PackageSource:
-        return SourceBeside(source, beside, Memory(resolve_ttl, clock, queue)) if beside else source
+        return (
+            WithAllowedPaths(source, beside, Memory(resolve_ttl, clock, queue))
+            if beside
+            else source
+        )
 
     if path:
         return joined(PathSource(Path(path), tags, Memory(resolve_ttl, clock, queue)))

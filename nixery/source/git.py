@@ -13,9 +13,8 @@ import re
 from nixery.errors import EvaluationFailed
 from nixery.source import ResolvedSource, SourceTree
 from nixery.source.history import History
-from nixery.source.refs import COMMIT, AllowedRefs, Commit
+from nixery.source.refs import COMMIT, AllowedRefs, Commit, unknown
 from nixery.source.remote import Remote
-from nixery.source.tags import unknown
 from nixery.source.trees import NoSuchCommitError, Trees
 from nixery.source.ttl_cache import Memory
 

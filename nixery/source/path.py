@@ -6,9 +6,9 @@ from pathlib import Path
 
 from nixery.errors import ConfigurationError, SourceUnavailable
 from nixery.source import ResolvedSource, SourceTree
-from nixery.source.tags import AllowedTags, unknown
+from nixery.source.fingerprint import fingerprint
+from nixery.source.refs import AllowedTags, unknown
 from nixery.source.ttl_cache import Memory
-from nixery.source.with_allowed_paths import look_at
 
 
 class PathSource:
@@ -44,7 +44,7 @@ class PathSource:
 
     async def _identity(self) -> str:
         path = self._place()
-        return f"{path} {await look_at('NIXERY_PKGS_PATH', readable_root(path))}"
+        return f"{path} {await fingerprint(readable_root(path), 'NIXERY_PKGS_PATH')}"
 
     def _place(self) -> Path:
         if _problem(self._path):

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from nixery.errors import ConfigurationError
+from nixery.errors import ConfigurationError, TagUnknown
 
 Commit = str
 """40 lower-case hex digits, or 64 in a repository whose object format is sha256."""
@@ -90,6 +90,24 @@ class AllowedRefs:
             for pattern in self.patterns
             if pattern != "*" and ("*" in pattern or pattern in listing)
         )
+
+
+class AllowedTags:
+    """NIXERY_TAGS: the tags that a client may use where the tag does not choose the packages.
+
+    ``*`` among them allows any tag, as in the Go server.
+    """
+
+    def __init__(self, tags: Iterable[str]) -> None:
+        self._tags = frozenset(tags)
+
+    def allows(self, tag: str) -> bool:
+        return "*" in self._tags or tag in self._tags
+
+
+def unknown(tag: str, source: str) -> TagUnknown:
+    """``source``: its address without user information, or what else a client may know."""
+    return TagUnknown(f"tag {tag[:140]} is not known to the package source {source}")
 
 
 def parse_listing(output: bytes) -> dict[str, Ref]:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixery.learning.offers import Offers
+from nixery.learning.unite import Offers
 
 SHELVES = range(8)
 ANY = st.tuples(

@@ -12,11 +12,10 @@ from nixery.errors import (
     StorageFull,
     TimedOut,
 )
-from nixery.nix.events import Line
+from nixery.nix.events import MAX_REASON, Line
 from nixery.nix.failures import of_check, of_closure, of_evaluation, of_realisation
 from nixery.nix.machine_errors import of_errors
 from nixery.nix.process import Finished
-from nixery.nix.text import MAX_REASON
 
 HASH = "kvprb6ragzg16hz9gxnzy7gpb028ii4s"
 DRV = f"/nix/store/{HASH}-hello-2.12.1.drv"

@@ -77,5 +77,5 @@ async def test_what_is_taken_away_later_is_named(make, tmp_path):
     with pytest.raises(SourceUnavailable) as caught:
         await source.resolve("latest")
     assert caught.value.message == (
-        f"{beside} cannot be read (No such file or directory), which NIXERY_ALLOWED_PATHS names"
+        f"{beside}, which NIXERY_ALLOWED_PATHS names, cannot be read (No such file or directory)"
     )

@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from nixery.errors import StorageFull, StorageUnavailable
 from nixery.layers.tables import version
-from nixery.tables import watch as module
+from nixery.tables import popularity as module
+from nixery.tables.popularity import DAY, HOUR, PopularityWatch
 from nixery.tables.published import Published
-from nixery.tables.watch import DAY, HOUR, PopularityWatch
 
 pytestmark = pytest.mark.anyio
 

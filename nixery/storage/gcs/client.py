@@ -4,6 +4,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import google.auth
 from google.api_core.client_options import ClientOptions
@@ -11,15 +12,17 @@ from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession, Request
 from google.cloud.storage import Bucket, Client
-from requests import Session
+from requests import PreparedRequest, Response, Session
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from nixery.errors import ConfigurationError
-from nixery.storage.gcs.session import Adapter, limited
 from nixery.storage.gcs.signing import Links, choose_links
 from nixery.storage.patience import Patience
 
+CONNECTIONS = 64
+"""Kept open at once; the library's own pool of 10 would open and close them under load."""
 # What an account may do is decided by its roles, in the bucket's and the project's IAM.
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
@@ -98,3 +101,20 @@ def _credentials(file: Path | None, *, anonymous: bool) -> Credentials:
         )
         raise ConfigurationError(f"{where}: {' '.join(str(error).split())}") from None
     return found
+
+
+class Adapter(HTTPAdapter):
+    """Gives every request the same limits, also those that libraries send on their own."""
+
+    def __init__(self, patience: Patience) -> None:
+        super().__init__(pool_maxsize=CONNECTIONS)
+        self._limits = (patience.connect, patience.stall)
+
+    def send(self, request: PreparedRequest, *_: Any, **options: Any) -> Response:  # noqa: ANN401 - requests'
+        return super().send(request, **{**options, "timeout": self._limits})
+
+
+def limited(session: Session, adapter: HTTPAdapter) -> Session:
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, adapter)
+    return session

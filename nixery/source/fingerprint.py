@@ -1,8 +1,8 @@
-"""How a tree of files looks: one digest over names, sizes, times and inodes.
+"""Fingerprint of a tree of files, which changes with every change of its content.
 
-Reading 40,000 files would take seconds; looking at them takes a fraction of one. Whatever
-changes a file's content changes its times as well (the time of the inode's change cannot be set
-back by a program).
+Reading 40,000 files would take seconds; names, sizes, times and inodes take a fraction of one.
+Every change of a file's content also changes its times, and no program can set back the time of
+the inode's change.
 """
 
 import hashlib
@@ -11,12 +11,26 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio.to_thread
+
+from nixery.errors import SourceUnavailable
+
 IGNORED = frozenset({b".git"})
 """Git changes its own files all the time, also when only looked at."""
 
 
-def look(tree: Path) -> str:
-    """A sha256 in hex digits. Blocks. Raises OSError where the tree cannot be read."""
+async def fingerprint(tree: Path, setting: str) -> str:
+    """A sha256 in hex digits. Raises SourceUnavailable, which names the ``setting`` of the tree."""
+    try:
+        return await anyio.to_thread.run_sync(_digest, tree)
+    except OSError as error:
+        # It is being changed or was removed.
+        raise SourceUnavailable(
+            f"{tree}, which {setting} names, cannot be read ({error.strerror})"
+        ) from error
+
+
+def _digest(tree: Path) -> str:
     digest = hashlib.sha256()
     for line in _lines(os.fsencode(tree)):
         digest.update(line)
