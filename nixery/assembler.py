@@ -37,7 +37,7 @@ class Assembler:
         ``planned`` are all store paths of the image. Raises StoreDamaged where a path is missing
         or changes, PackingFailed where no image can hold it, and what the storage raises.
         """
-        contents: list[archive.Content] = [archive.StorePaths(paths) for paths in planned]
+        contents: list[archive.LayerContent] = [archive.StorePaths(paths) for paths in planned]
         closure = frozenset(path for paths in planned for path in paths)
         contents.append(archive.Environment(tuple(package.paths for package in packages), closure))
         return await map_in_threads(self._pack_one, contents, self._packing)
@@ -48,7 +48,7 @@ class Assembler:
         """The manifests of these layers, stored with the config that they name."""
         return await anyio.to_thread.run_sync(self._describe, packed, request)
 
-    def _pack_one(self, content: archive.Content) -> PackedLayer:
+    def _pack_one(self, content: archive.LayerContent) -> PackedLayer:
         key = keys.by_content("layer", self._packer.describe(content))
         layer = self._known.find(key)
         if layer is None:

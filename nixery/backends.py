@@ -16,8 +16,8 @@ from nixery.settings import Settings
 from nixery.source import PackageSource
 from nixery.source.factory import make_source
 from nixery.storage import Storage
+from nixery.storage.bucket import PATIENT, Patience
 from nixery.storage.filesystem import FilesystemStorage
-from nixery.storage.patience import PATIENT, Patience
 
 log = structlog.get_logger()
 

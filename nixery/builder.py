@@ -22,10 +22,10 @@ import structlog
 
 from nixery import archive, layers
 from nixery.assembler import Assembler
-from nixery.cache import CachedImage, Caches, Plan, Recipe, image_of
+from nixery.cache import CachedImage, Caches, Recipe, StoredPlan, image_of
 from nixery.closure import Closure, Package, StorePath
-from nixery.concurrency.queue import PATIENCE, QUEUE, Line, Queue, until
-from nixery.concurrency.single_flight import Flight, Flights
+from nixery.concurrency.queue import QUEUE, QUEUE_TIMEOUT, Queue, WaitingLine, until
+from nixery.concurrency.single_flight import Flight, SingleFlight
 from nixery.errors import DerivationCollected
 from nixery.host.disk_space import Disk
 from nixery.image_name import ImageRequest
@@ -39,7 +39,7 @@ from nixery.storage import Storage
 log = structlog.get_logger()
 
 
-class Nix(Protocol):
+class NixStore(Protocol):
     """What the builder asks of Nix; ``nixery.nix.Nix`` is the real one, and says what it raises."""
 
     async def evaluate(self, source: SourceTree, request: ImageRequest) -> tuple[Package, ...]: ...
@@ -49,15 +49,15 @@ class Nix(Protocol):
     async def closure(self, paths: Sequence[StorePath]) -> Closure: ...
 
 
-class PlanningTables(Protocol):
+class TableSource(Protocol):
     """What plans are made with; ``nixery.planning`` has the real ones."""
 
     def current(self) -> tuple[layers.Tables, Mapping[str, str]]: ...
 
-    def asked(self, made: CachedImage, packages: Sequence[Package], closure: Closure) -> None: ...
+    def record(self, made: CachedImage, packages: Sequence[Package], closure: Closure) -> None: ...
 
 
-Where = Literal["local", "bucket", "none"]
+Where = Literal["local", "storage", "none"]
 """An image was found; none: it was made for this request."""
 
 
@@ -71,7 +71,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BuildLimits:
     builds: int
     """Images prepared at the same time, and as many evaluated."""
     pack_workers: int
@@ -82,7 +82,7 @@ class Limits:
     """Layers of store paths in an image; the environment layer comes on top."""
     queue: int = QUEUE
     """Images that wait for their turn; more are refused."""
-    patience: float = PATIENCE
+    patience: float = QUEUE_TIMEOUT
     """Seconds that an image waits for its turn."""
 
 
@@ -102,16 +102,16 @@ class Builder:
         self,
         *,
         source: PackageSource,
-        nix: Nix,
+        nix: NixStore,
         storage: Storage,
         packer: archive.Packer,
         roots: Roots,
         caches: Caches,
-        tables: PlanningTables,
+        tables: TableSource,
         leases: Leases,
         disk: Disk,
         recipe: Recipe,
-        limits: Limits,
+        limits: BuildLimits,
     ) -> None:
         self._source = source
         self._nix = nix
@@ -122,8 +122,8 @@ class Builder:
         self._disk = disk
         self._recipe = recipe
         self._limits = limits
-        self._builds: Flights[CachedImage] = Flights()
-        self._line = Line(limits.queue)
+        self._builds: SingleFlight[CachedImage] = SingleFlight()
+        self._line = WaitingLine(limits.queue)
         self._building = Queue(limits.builds, self._line, limits.patience)
         # Apart from the builds: what is built already may be found again while others build.
         self._evaluating = Queue(limits.builds, self._line, limits.patience, "evaluated")
@@ -212,7 +212,7 @@ class Builder:
             packed = await self._assembler.pack(plan.layers, packages)
         made = image_of(await self._assembler.describe(packed, wanted.request), wanted.key)
         await self._caches.images.keep(wanted.key, made)
-        self._tables.asked(made, packages, closure)
+        self._tables.record(made, packages, closure)
         log.info(
             "image made",
             paths=len(closure.paths),
@@ -229,13 +229,13 @@ class Builder:
         self._caches.evaluations.remember(source.identity, request.architecture, packages)
         return packages
 
-    def _plan(self, key: str, closure: Closure) -> Plan:
+    def _plan(self, key: str, closure: Closure) -> StoredPlan:
         """The plan of the image's first time, so that its digest stays; else a new one."""
         if planned := self._caches.plans.find(key, closure):
             return planned
         tables, versions = self._tables.current()
         grouped = layers.group(closure, tables, self._limits.layer_budget, self._limits.layering)
-        plan = Plan(tuple(layer.paths for layer in grouped.layers), versions)
+        plan = StoredPlan(tuple(layer.paths for layer in grouped.layers), versions)
         return self._caches.plans.agree(key, plan, closure)
 
     async def _answered(

@@ -16,15 +16,15 @@ import structlog
 from nixery import image_name
 from nixery.builder import Image
 from nixery.cache import Failures
-from nixery.concurrency.single_flight import Flights
+from nixery.concurrency.single_flight import SingleFlight
 from nixery.errors import NixeryError, TimedOut, TooBusy
 from nixery.image_name import ImageRequest
-from nixery.logs.throttle import Tally
+from nixery.logs.throttle import LogThrottle
 
 log = structlog.get_logger()
 
 
-class Images(Protocol):
+class ImageBuilder(Protocol):
     """``nixery.builder.Builder`` is the real one, and says what it raises."""
 
     async def image(self, request: ImageRequest, tag: str, deadline: float) -> Image: ...
@@ -32,10 +32,10 @@ class Images(Protocol):
     async def cancel(self) -> None: ...
 
 
-class Answers:
+class BuilderFront:
     def __init__(
         self,
-        images: Images,
+        images: ImageBuilder,
         failures: Failures,
         request_timeout: float,
         max_dots: int = image_name.MAX_DOTS,
@@ -48,11 +48,11 @@ class Answers:
         self._images = images
         self._failures = failures
         self._request_timeout = request_timeout
-        self._flights: Flights[Image] = Flights()
-        self._refusals = Tally(lambda counts: log.warning("too many images wait", **counts))
+        self._flights: SingleFlight[Image] = SingleFlight()
+        self._refusals = LogThrottle(lambda counts: log.warning("too many images wait", **counts))
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator["Answers"]:
+    async def opened(self) -> AsyncIterator["BuilderFront"]:
         """Work that is under way when the block is left is cancelled."""
         async with self._flights:
             # Loads anyio's backend and starts a thread: the first pull need not wait for that.

@@ -6,7 +6,11 @@ from typing import Final
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGTP])(iB|B)?|B)?", re.ASCII | re.IGNORECASE)
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.ASCII)
 _POWERS: Final = "KMGTP"
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+HOUR: Final = 3_600
+DAY: Final = 24 * HOUR
+"""Seconds."""
+
+_SECONDS = {"s": 1, "m": 60, "h": HOUR, "d": DAY, "w": 7 * DAY}
 
 
 def parse_size(text: str) -> int:

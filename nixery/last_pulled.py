@@ -11,13 +11,13 @@ import structlog
 
 from nixery.cache.recent import Recent
 from nixery.errors import NixeryError
+from nixery.human_units import DAY
 from nixery.oci import Digest, hexdigits
 from nixery.storage import Storage
 
 log = structlog.get_logger()
 
-DAY = 86_400
-REMEMBERED = 50_000
+MAX_MARKED = 50_000
 """Digests marked today, about 200 bytes each; what is forgotten is marked twice."""
 
 Submit = Callable[[Callable[[Digest, int], None], Digest, int], object]
@@ -39,7 +39,7 @@ class PullMarks:
         self._storage = storage
         self._clock = clock
         self._submit = submit
-        self._marked: Recent[Digest, int] = Recent(REMEMBERED)
+        self._marked: Recent[Digest, int] = Recent(MAX_MARKED)
 
     def note(self, digest: Digest) -> None:
         """A manifest was served. It is marked once a day."""

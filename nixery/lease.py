@@ -30,7 +30,7 @@ from nixery.storage import Condition, Object, Stat, Storage
 
 log = structlog.get_logger()
 
-VALID = 30.0
+LEASE_SECONDS = 30.0
 """Seconds after the last heartbeat until another replica may take over."""
 HEARTBEAT = 10.0
 """Seconds; two may be lost."""
@@ -119,7 +119,7 @@ class Leases:
         return self._write(key, found.stat if found else Condition.ABSENT, released=False)
 
     def _is_held(self, found: Object) -> bool:
-        if found.stat.modified + VALID < self._storage.now():
+        if found.stat.modified + LEASE_SECONDS < self._storage.now():
             return False
         match records.read(found.data, records.members):
             case {"released": False, "holder": str(holder)}:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from nixery import archive, layers
 from nixery.archive import Packer, Workers, compression_of
 from nixery.backends import disks, open_nix, open_source
-from nixery.builder import Builder, Limits
-from nixery.builder_front import Answers
+from nixery.builder import Builder, BuildLimits
+from nixery.builder_front import BuilderFront
 from nixery.cache import (
     Caches,
     Evaluations,
@@ -20,7 +20,7 @@ from nixery.cache import (
     Presence,
     Recipe,
 )
-from nixery.concurrency.queue import PATIENCE
+from nixery.concurrency.queue import QUEUE_TIMEOUT
 from nixery.gc import Keeper
 from nixery.host.disk_space import Disk, provide_directory
 from nixery.lease import Leases
@@ -32,7 +32,7 @@ from nixery.settings import Settings
 from nixery.source import PackageSource
 from nixery.standalone.prepare import Tools
 from nixery.storage import Storage
-from nixery.verified_blobs import Verifier
+from nixery.verified_blobs import VerifiedBlobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Parts:
     """What a program of this package works with."""
 
     storage: Storage
-    verifier: Verifier
+    verifier: VerifiedBlobs
     source: PackageSource
     nix: Nix
     workers: Workers
@@ -48,7 +48,7 @@ class Parts:
     tables: PlanningTables
     disk: Disk
     builder: Builder
-    answers: Answers
+    answers: BuilderFront
 
 
 def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage) -> Parts:
@@ -58,7 +58,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
     nix = open_nix(settings, environ)
     workers = Workers(settings.pack_workers)
     packer = make_packer(settings, workers)
-    presence, verifier = Presence(storage, time.monotonic), Verifier(storage)
+    presence, verifier = Presence(storage, time.monotonic), VerifiedBlobs(storage)
     manifests = ManifestCache(storage, settings.state_dir / "manifests")
     leases = Leases(storage)
     keeper = Keeper(storage, leases, settings.storage_max_bytes)
@@ -87,17 +87,17 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
         leases=leases,
         disk=disk,
         recipe=recipe(settings, packer),
-        limits=Limits(
+        limits=BuildLimits(
             builds=settings.max_builds,
             pack_workers=settings.pack_workers,
             layering=settings.layering,
             layer_budget=settings.layer_budget,
             queue=settings.queue,
             # Else the queue would end with "not ready in time", which is remembered.
-            patience=min(PATIENCE, settings.request_timeout / 2),
+            patience=min(QUEUE_TIMEOUT, settings.request_timeout / 2),
         ),
     )
-    answers = Answers(
+    answers = BuilderFront(
         builder, Failures(time.monotonic), settings.request_timeout, settings.max_dots
     )
     return Parts(storage, verifier, source, nix, workers, keeper, tables, disk, builder, answers)
@@ -142,7 +142,7 @@ def recipe(settings: Settings, packer: Packer) -> Recipe:
         },
         self_contained=not settings.allowed_paths and not settings.allowed_uris,
         image={
-            "archive": archive.FORMAT,
+            "archive": archive.LAYER_FORMAT,
             "compression": packer.compression.key,
             "layers": {
                 "format": layers.FORMATS[settings.layering],

@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager
 from nixery.cache import CachedImage
 from nixery.closure import Closure, Package
 from nixery.layers import READS, Strategy, Tables
-from nixery.learning.requested_images import AskedImages, Submit
+from nixery.learning.requested_images import RequestedImages, SubmitWrite
 from nixery.learning.schedule import Learner
 from nixery.storage import Storage
 from nixery.tables import popularity
 from nixery.tables.current import CurrentTables
 from nixery.tables.published import Published
-from nixery.tables.request_record import Asked
+from nixery.tables.request_record import RequestRecord
 
-PATIENCE = 5.0
+POPULARITY_WAIT = 5.0
 """Seconds that the first images of a new server wait for its popularity: else they keep a plan
 that was made without."""
 
@@ -29,14 +29,14 @@ class PlanningTables:
         strategy: Strategy,
         budget: int,
         popularity_url: str = "",
-        submit: Submit | None = None,
+        submit: SubmitWrite | None = None,
     ) -> None:
         """``submit``: where records are written; by default in a thread of its own."""
         self._published = Published(storage)
         self._current = CurrentTables(self._published, READS[strategy])
         self._waits = "popularity" in READS[strategy]
         self._recording = ThreadPoolExecutor(1, thread_name_prefix="asked")
-        self._asked = AskedImages(storage, submit or self._recording.submit)
+        self._asked = RequestedImages(storage, submit or self._recording.submit)
         self._watch = (
             popularity.PopularityWatch(popularity_url, self._published, popularity.load)
             if popularity_url
@@ -69,12 +69,12 @@ class PlanningTables:
         Blocks, and raises what the storage raises.
         """
         if self._waits and self._watch and not self._published.current("popularity").version:
-            self._watch.looked.wait(PATIENCE)
+            self._watch.looked.wait(POPULARITY_WAIT)
         return self._current.look()
 
-    def asked(self, made: CachedImage, packages: Iterable[Package], closure: Closure) -> None:
+    def record(self, made: CachedImage, packages: Iterable[Package], closure: Closure) -> None:
         """An image was made: something to learn from. Does not block, and fails nothing."""
         if self._learner:
             paths = tuple(path for package in packages for path in package.paths)
             manifests = [manifest.digest for manifest in made.manifests.values()]
-            self._asked.note(made.outputs_key, Asked(paths, closure), manifests)
+            self._asked.note(made.outputs_key, RequestRecord(paths, closure), manifests)

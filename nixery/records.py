@@ -27,7 +27,7 @@ from nixery.oci import Digest, parse_digest
 
 T = TypeVar("T")
 
-LARGEST = 8 << 20
+MAX_RECORD = 8 << 20
 """Bytes of a record; an image of 32 packages has some 700 KB. Tables have a limit of their own."""
 INTEGERS = range(-(1 << 63), 1 << 63)
 """Those that other programs hold, too. Nix, Go and SQLite have 64 bits for a size."""
@@ -39,7 +39,7 @@ class Malformed(ValueError):
     """The bytes are not JSON, or the value does not have the expected form."""
 
 
-def read(data: bytes | str, make: Callable[[object], T], *, largest: int = LARGEST) -> T | None:
+def read(data: bytes | str, make: Callable[[object], T], *, largest: int = MAX_RECORD) -> T | None:
     """What ``make`` gives for the parsed value; None where either raises ValueError."""
     try:
         return make(parse(data, largest=largest))
@@ -47,7 +47,7 @@ def read(data: bytes | str, make: Callable[[object], T], *, largest: int = LARGE
         return None
 
 
-def parse(data: bytes | str, *, largest: int = LARGEST) -> Any:  # noqa: ANN401 - JSON, not yet looked at
+def parse(data: bytes | str, *, largest: int = MAX_RECORD) -> Any:  # noqa: ANN401 - JSON, not yet looked at
     """One JSON value in UTF-8 of at most ``largest`` bytes, without anything the module names.
 
     Raises Malformed.

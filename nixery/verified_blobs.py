@@ -12,20 +12,20 @@ from typing import Self
 import anyio
 import anyio.to_thread
 
-from nixery.concurrency.single_flight import Flight, Flights
+from nixery.concurrency.single_flight import Flight, SingleFlight
 from nixery.oci import Digest
 from nixery.storage import Location, Storage, Unverified
 
-AT_ONCE = 2
+MAX_HASHED_AT_ONCE = 2
 """Blobs hashed at the same time. A disk reads no faster for more, and cores are for pulls."""
 
 
-class Verifier:
+class VerifiedBlobs:
     """One per server. Leaving the ``async with`` block drops what is being hashed."""
 
-    def __init__(self, storage: Storage, at_once: int = AT_ONCE) -> None:
+    def __init__(self, storage: Storage, at_once: int = MAX_HASHED_AT_ONCE) -> None:
         self._storage = storage
-        self._hashings: Flights[Location | None] = Flights()
+        self._hashings: SingleFlight[Location | None] = SingleFlight()
         self._turns = asyncio.Semaphore(at_once)
         self._threads = anyio.CapacityLimiter(at_once)
 

@@ -12,8 +12,8 @@ from fake_nix import FakeNix
 from fake_source import FakeSource, resolved
 
 from nixery.archive import Gzip, Packer
-from nixery.builder import Builder, Limits
-from nixery.builder_front import Answers
+from nixery.builder import Builder, BuildLimits
+from nixery.builder_front import BuilderFront
 from nixery.cache import (
     Caches,
     Evaluations,
@@ -31,9 +31,9 @@ from nixery.nix.gc_roots import Roots
 from nixery.oci import Format, hexdigits
 from nixery.planning import PlanningTables
 from nixery.storage.memory import MemoryStorage
-from nixery.verified_blobs import Verifier
+from nixery.verified_blobs import VerifiedBlobs
 
-LIMITS = Limits(builds=2, pack_workers=2, layering="units", layer_budget=94)
+LIMITS = BuildLimits(builds=2, pack_workers=2, layering="units", layer_budget=94)
 
 
 class Registry:
@@ -61,7 +61,7 @@ class Registry:
     async def opened(self, replica="one"):
         """Each is another process, with what it remembers; ``replica`` names its machine."""
         async with self.builder(replica).opened() as builder:
-            answers = Answers(builder, Failures(self.clock), self.request_timeout)
+            answers = BuilderFront(builder, Failures(self.clock), self.request_timeout)
             async with answers.opened():
                 yield answers
 
@@ -76,7 +76,7 @@ class Registry:
             roots=Roots(state / "roots"),
             caches=Caches(
                 images=KnownImages(
-                    manifests, Presence(self.storage, self.clock), Verifier(self.storage)
+                    manifests, Presence(self.storage, self.clock), VerifiedBlobs(self.storage)
                 ),
                 evaluations=Evaluations(self.clock, None),
                 plans=Plans(self.storage),

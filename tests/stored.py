@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from nixery import manifest
 from nixery.cache.layers import LayerCache
 from nixery.cache.manifests import CachedImage, decode, encode, image_of
-from nixery.cache.plans import Plan, Plans
+from nixery.cache.plans import Plans, StoredPlan
 from nixery.closure import Closure, PathInfo
 from nixery.gc.survey import references
 from nixery.image_name import parse
@@ -47,7 +47,7 @@ class Stored:
         cache, plans, key = LayerCache(self.storage), Plans(self.storage), sha(f"outputs {name}")
         paths = tuple(sorted(f"/nix/store/{sha(data.decode())[:32]}-x" for data in layers))
         closure = Closure(tuple(PathInfo(path, 1, ()) for path in paths))
-        plan = Plan(tuple((path,) for path in paths), tables or {})
+        plan = StoredPlan(tuple((path,) for path in paths), tables or {})
         _ = plans.find(key, closure) or plans.agree(key, plan, closure)
         packed = []
         for data in layers:

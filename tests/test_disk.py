@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nixery.errors import StorageFull
-from nixery.host.disk_space import FILES_RESERVE, RESERVE, Disk, Room, room_at
+from nixery.host.disk_space import RESERVED_BYTES, RESERVED_FILES, Disk, Room, room_at
 
 pytestmark = pytest.mark.anyio
 
@@ -16,8 +16,8 @@ GIB = 1 << 30
 @pytest.mark.parametrize(
     ("free", "size", "is_low"),
     [
-        pytest.param(RESERVE, 500 * GIB, False, id="large disk, a reserve left"),
-        pytest.param(RESERVE - 1, 500 * GIB, True, id="large disk, less"),
+        pytest.param(RESERVED_BYTES, 500 * GIB, False, id="large disk, a reserve left"),
+        pytest.param(RESERVED_BYTES - 1, 500 * GIB, True, id="large disk, less"),
         pytest.param(500 << 20, 8 * GIB, False, id="small disk, more than a twentieth"),
         pytest.param(400 << 20, 8 * GIB, True, id="small disk, less"),
         pytest.param(0, 0, False, id="no disk at all"),
@@ -30,8 +30,8 @@ def test_the_watermark(free, size, is_low):
 @pytest.mark.parametrize(
     ("free", "count", "is_low"),
     [
-        pytest.param(FILES_RESERVE, 30_000_000, False, id="many files, a reserve left"),
-        pytest.param(FILES_RESERVE - 1, 30_000_000, True, id="many files, fewer"),
+        pytest.param(RESERVED_FILES, 30_000_000, False, id="many files, a reserve left"),
+        pytest.param(RESERVED_FILES - 1, 30_000_000, True, id="many files, fewer"),
         pytest.param(600, 10_000, False, id="few files, more than a twentieth"),
         pytest.param(400, 10_000, True, id="few files, fewer"),
         pytest.param(0, 0, False, id="no limit, as on btrfs"),

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from nixery.concurrency.single_flight import Flights
+from nixery.concurrency.single_flight import SingleFlight
 from nixery.errors import ShuttingDown
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +37,7 @@ class Work:
 
 
 async def test_all_who_ask_get_the_one_result():
-    flights, work = Flights(), Work()
+    flights, work = SingleFlight(), Work()
     asking = [asyncio.create_task(flights.run("key", work)) for _ in range(10)]
     await work.started.wait()
     work.gate.set()
@@ -46,7 +46,7 @@ async def test_all_who_ask_get_the_one_result():
 
 
 async def test_all_who_ask_get_the_one_failure():
-    flights, work = Flights(), Work(ValueError("no"))
+    flights, work = SingleFlight(), Work(ValueError("no"))
     asking = [asyncio.create_task(flights.run("key", work)) for _ in range(3)]
     await work.started.wait()
     work.gate.set()
@@ -55,7 +55,7 @@ async def test_all_who_ask_get_the_one_failure():
 
 
 async def test_other_keys_do_not_wait():
-    flights, stuck, free = Flights(), Work(), Work()
+    flights, stuck, free = SingleFlight(), Work(), Work()
     waiting = asyncio.create_task(flights.run("stuck", stuck))
     await stuck.started.wait()
     free.gate.set()
@@ -66,7 +66,7 @@ async def test_other_keys_do_not_wait():
 
 async def test_what_has_ended_is_done_again():
     """Results are the caches' business; a flight ends with its work."""
-    flights, work = Flights(), Work()
+    flights, work = SingleFlight(), Work()
     work.gate.set()
     await flights.run("key", work)
     await flights.run("key", work)
@@ -74,7 +74,7 @@ async def test_what_has_ended_is_done_again():
 
 
 async def test_a_client_that_leaves_does_not_end_the_work():
-    flights, work = Flights(), Work()
+    flights, work = SingleFlight(), Work()
     leaver = asyncio.create_task(flights.run("key", work))
     await work.started.wait()
     stayer = asyncio.create_task(flights.run("key", work))
@@ -87,7 +87,7 @@ async def test_a_client_that_leaves_does_not_end_the_work():
 
 
 async def test_work_that_nobody_waits_for_is_dropped():
-    flights, work = Flights(), Work()
+    flights, work = SingleFlight(), Work()
     leavers = [asyncio.create_task(flights.run("key", work)) for _ in range(2)]
     await work.started.wait()
     for leaver in leavers:
@@ -98,7 +98,7 @@ async def test_work_that_nobody_waits_for_is_dropped():
 
 async def test_whoever_comes_after_the_last_left_starts_anew():
     """And does not share in the cancellation."""
-    flights, dropped, work = Flights(), Work(), Work()
+    flights, dropped, work = SingleFlight(), Work(), Work()
     leaver = asyncio.create_task(flights.run("key", dropped))
     await dropped.started.wait()
     leaver.cancel()
@@ -108,7 +108,7 @@ async def test_whoever_comes_after_the_last_left_starts_anew():
 
 
 async def test_committed_work_is_finished_for_the_next_who_asks():
-    flights, work = Flights(), Work(commits=True)
+    flights, work = SingleFlight(), Work(commits=True)
     leaver = asyncio.create_task(flights.run("key", work))
     await work.started.wait()
     leaver.cancel()
@@ -122,7 +122,7 @@ async def test_committed_work_is_finished_for_the_next_who_asks():
 
 async def test_closing_cancels_and_waits():
     work = Work()
-    async with Flights() as flights:
+    async with SingleFlight() as flights:
         asking = asyncio.create_task(flights.run("key", work))
         await work.started.wait()
     assert work.cancelled

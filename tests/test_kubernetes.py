@@ -12,8 +12,8 @@ from test_docs import ROOT
 
 from nixery import settings
 from nixery.cli import main
-from nixery.http.probes import PATIENCE, Probes
-from nixery.wire.drain import GRACE, Drain
+from nixery.http.probes import CHECK_TIMEOUT, Probes
+from nixery.wire.drain import TRANSFER_SECONDS, Drain
 
 PAGE = (ROOT / "docs/kubernetes.md").read_text()
 FILES = [
@@ -123,7 +123,7 @@ def test_probes_ask_what_is_there_and_wait_for_it(pod):
         probe = pod.container[name]
         assert probe["httpGet"]["path"] in routes
         assert probe["httpGet"]["port"] == pod.port["name"]
-        assert probe["timeoutSeconds"] > PATIENCE
+        assert probe["timeoutSeconds"] > CHECK_TIMEOUT
     # What a restart does not mend must not cause one.
     assert pod.container["livenessProbe"]["httpGet"]["path"] == "/livez"
     assert pod.container["readinessProbe"]["httpGet"]["path"] == "/readyz"
@@ -133,7 +133,7 @@ def test_probes_ask_what_is_there_and_wait_for_it(pod):
 def test_the_pod_outlives_the_drain(pod):
     command, seconds = pod.container["lifecycle"]["preStop"]["exec"]["command"]
     assert command == "sleep"  # of coreutils, which the image has
-    assert pod.spec["terminationGracePeriodSeconds"] >= int(seconds) + GRACE + AFTERWARDS
+    assert pod.spec["terminationGracePeriodSeconds"] >= int(seconds) + TRANSFER_SECONDS + AFTERWARDS
 
 
 @pytest.mark.parametrize("pod", SERVERS)

@@ -7,7 +7,7 @@ import anyio.to_thread
 import pytest
 
 from nixery.errors import StorageFull, StorageUnavailable
-from nixery.lease import HEARTBEAT, VALID, Leases
+from nixery.lease import HEARTBEAT, LEASE_SECONDS, Leases
 from nixery.storage.memory import MemoryStorage
 
 pytestmark = pytest.mark.anyio
@@ -106,7 +106,7 @@ async def test_a_build_that_ends_during_a_heartbeat_releases_it(clock):
 async def test_a_dead_holder_is_followed_after_the_time_of_the_lease(replicas, clock):
     one, other = replicas
     assert await one.take("key")  # and never heard of again
-    clock.forward(VALID)
+    clock.forward(LEASE_SECONDS)
     assert await other.take("key") is None
     clock.forward(0.1)
     assert await other.take("key")
@@ -115,7 +115,7 @@ async def test_a_dead_holder_is_followed_after_the_time_of_the_lease(replicas, c
 async def test_only_one_follows(storage, clock):
     replicas = [Leases(storage, clock.sleep) for _ in range(10)]
     await replicas[0].take("key")
-    clock.forward(VALID + 1)
+    clock.forward(LEASE_SECONDS + 1)
     taken = await asyncio.gather(*(replica.take("key") for replica in replicas))
     assert sum(lease is not None for lease in taken) == 1
 
@@ -136,7 +136,7 @@ async def test_a_holder_that_was_thought_dead_takes_nothing_back(replicas, clock
     one, other = replicas
     async with one.kept(await one.take("key")):
         await clock.sleeping()
-        clock.now += VALID + 1
+        clock.now += LEASE_SECONDS + 1
         lease = await other.take("key")
         assert lease
         clock.forward(HEARTBEAT)

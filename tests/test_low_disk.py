@@ -43,7 +43,7 @@ async def test_what_another_replica_stored_can_be_pulled(registry):
         await answers.image("git", "latest")
     registry.free = 1000
     async with registry.opened("two") as answers:
-        assert (await answers.image("git", "latest")).cache == "bucket"
+        assert (await answers.image("git", "latest")).cache == "storage"
 
 
 async def test_a_stored_image_needs_no_room_for_another_name(registry, monkeypatch):

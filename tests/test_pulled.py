@@ -6,7 +6,8 @@ import pytest
 from clock import Clock
 
 from nixery.errors import StorageFull
-from nixery.last_pulled import DAY, PullMarks, mark_key
+from nixery.human_units import DAY
+from nixery.last_pulled import PullMarks, mark_key
 from nixery.oci import Digest
 from nixery.storage.memory import MemoryStorage
 

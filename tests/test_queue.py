@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from nixery.concurrency.queue import Line, Queue
+from nixery.concurrency.queue import Queue, WaitingLine
 from nixery.errors import TooBusy
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_the_others_wait_their_turn():
-    queue, order = Queue(1, Line(10)), []
+    queue, order = Queue(1, WaitingLine(10)), []
 
     async def build(name, entered, release):
         async with queue.turn():
@@ -32,7 +32,7 @@ async def test_the_others_wait_their_turn():
 
 
 async def test_whoever_waits_too_long_is_told_to_come_back():
-    queue = Queue(1, Line(10), patience=0)
+    queue = Queue(1, WaitingLine(10), patience=0)
     async with queue.turn():
         with pytest.raises(TooBusy):
             async with queue.turn():
@@ -42,7 +42,7 @@ async def test_whoever_waits_too_long_is_told_to_come_back():
 
 
 async def test_whoever_leaves_the_queue_takes_no_turn():
-    queue = Queue(1, Line(10))
+    queue = Queue(1, WaitingLine(10))
 
     async def wait():
         async with queue.turn():
@@ -58,7 +58,7 @@ async def test_whoever_leaves_the_queue_takes_no_turn():
 
 
 async def test_a_failed_build_frees_its_turn():
-    queue = Queue(1, Line(10))
+    queue = Queue(1, WaitingLine(10))
     with pytest.raises(ValueError):
         async with queue.turn():
             raise ValueError
@@ -68,7 +68,7 @@ async def test_a_failed_build_frees_its_turn():
 
 async def test_nobody_is_admitted_to_a_full_line():
     """Who has a turn does not wait; who leaves the line makes room in it."""
-    line = Line(1)
+    line = WaitingLine(1)
     queues = [Queue(1, line), Queue(1, line)]
 
     async def wait():

@@ -42,7 +42,7 @@ def test_any_json_value_is_read_as_it_is(value):
         pytest.param(b'"\x00"', id="a control character"),
         pytest.param(b'{"a": 1, "a": 1}', id="a member twice"),
         pytest.param(DEEP, id="deep"),
-        pytest.param(b" " * records.LARGEST + b"1", id="large"),
+        pytest.param(b" " * records.MAX_RECORD + b"1", id="large"),
     ],
 )
 def test_anything_else_is_malformed(data):

@@ -31,7 +31,7 @@ async def test_a_restarted_process_remembers_it_too(registry):
 async def test_another_replica_finds_it_in_the_bucket(registry):
     first = await pull(registry, replica="one")
     second = await pull(registry, replica="two")
-    assert second.cache == "bucket"
+    assert second.cache == "storage"
     assert second.manifests == first.manifests
     assert registry.nix.steps == ["evaluate", "realise", "closure"]
 

@@ -1,6 +1,6 @@
 """What happens often, in few lines."""
 
-from nixery.logs.throttle import EVERY, Tally
+from nixery.logs.throttle import EVERY, LogThrottle
 
 
 class Timer:
@@ -21,7 +21,7 @@ class Timer:
 
 def test_one_line_a_minute_with_the_count():
     told, timer = [], Timer()
-    tally = Tally(told.append, timer)
+    tally = LogThrottle(told.append, timer)
     for _ in range(1000):
         tally.note("refused")
     assert told == [{"refused": 1}]  # at once, so that somebody can look
@@ -32,7 +32,7 @@ def test_one_line_a_minute_with_the_count():
 
 def test_quiet_again():
     told, timer = [], Timer()
-    tally = Tally(told.append, timer)
+    tally = LogThrottle(told.append, timer)
     tally.note("refused")
     timer.ring()
     assert timer.waiting == []

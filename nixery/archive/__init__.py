@@ -21,15 +21,15 @@ from nixery.archive.compress import (
     compression_of,
 )
 from nixery.archive.layer import pack, pack_environment
-from nixery.archive.packer import FORMAT, Content, Environment, Packer, StorePaths
+from nixery.archive.packer import LAYER_FORMAT, Environment, LayerContent, Packer, StorePaths
 from nixery.archive.workers import Workers
 
 __all__ = [
-    "FORMAT",
+    "LAYER_FORMAT",
     "Compression",
-    "Content",
     "Environment",
     "Gzip",
+    "LayerContent",
     "Packer",
     "StorePaths",
     "Uncompressed",

@@ -6,17 +6,17 @@ from nixery.archive import tar
 from nixery.archive.contents import fill
 
 
-class Blocks(Protocol):
+class BlockSink(Protocol):
     """Where full blocks go."""
 
     def exchange(self, block: memoryview, used: int) -> memoryview:
         """Take the first ``used`` bytes of the block; give another block to write to."""
 
 
-class Tape:
+class BlockWriter:
     """Headers and contents, coalesced; files are read straight into the block."""
 
-    def __init__(self, blocks: Blocks, block: memoryview) -> None:
+    def __init__(self, blocks: BlockSink, block: memoryview) -> None:
         self._blocks = blocks
         self._block = block
         self._used = 0

@@ -43,27 +43,27 @@ class Child:
     """The logical path of the directory that it is or leads to; None for everything else."""
 
 
-Look = Callable[[bytes], Iterable[Child]]
+ListChildren = Callable[[bytes], Iterable[Child]]
 """The children of a directory by its logical path, ``/nix/store/…``; none where it is no
 directory. They need not all be in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Directory:
+class DirectoryNode:
     mode: int
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class LinkNode:
     target: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextNode:
     content: bytes
 
 
-Node = Directory | Link | Text
+Node = DirectoryNode | LinkNode | TextNode
 Tree = dict[bytes, Node]
 """By name, without slashes at its ends; parents before children, names sorted by their bytes."""
 
@@ -71,11 +71,11 @@ _NEVER_TAKEN = frozenset({b"nix-support", b"nix", b"tmp", b"proc", b"sys", b"dev
 """At the root: Nix's notes to itself, the store, and what belongs to the container's runtime."""
 
 _DIRECTORIES: Tree = {
-    b"etc": Directory(0o755),
-    b"root": Directory(0o700),
-    b"tmp": Directory(0o1777),
-    b"var": Directory(0o755),
-    b"var/empty": Directory(0o555),
+    b"etc": DirectoryNode(0o755),
+    b"root": DirectoryNode(0o700),
+    b"tmp": DirectoryNode(0o1777),
+    b"var": DirectoryNode(0o755),
+    b"var/empty": DirectoryNode(0o555),
 }
 """In every image. /var/empty is a home that nobody can write to."""
 
@@ -83,11 +83,11 @@ _ALWAYS_REAL = frozenset({*_DIRECTORIES, b"usr", b"usr/bin"})
 """Where something of ours may have to lie beside what packages provide."""
 
 _FILES: Tree = {
-    b"etc/passwd": Text(
+    b"etc/passwd": TextNode(
         b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/var/empty:/bin/false\n"
     ),
-    b"etc/group": Text(b"root:x:0:\nnobody:x:65534:\n"),
-    b"etc/nsswitch.conf": Text(
+    b"etc/group": TextNode(b"root:x:0:\nnobody:x:65534:\n"),
+    b"etc/nsswitch.conf": TextNode(
         b"passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n"
         b"protocols: files\nservices: files\n"
     ),
@@ -95,7 +95,7 @@ _FILES: Tree = {
 """In every image whose packages bring none of their own."""
 
 
-def merge(outputs: Sequence[bytes], look: Look) -> Tree:
+def merge(outputs: Sequence[bytes], look: ListChildren) -> Tree:
     """The tree for these store paths, of which the first wins.
 
     Raises PackingFailed where the root, or a directory of it that must be real, would be too much.
@@ -103,9 +103,9 @@ def merge(outputs: Sequence[bytes], look: Look) -> Tree:
     found = _merged(tuple(dict.fromkeys(outputs)), look) | _DIRECTORIES
     tree = _FILES | found
     env = tree.get(b"bin/env")
-    if isinstance(env, Link):
+    if isinstance(env, LinkNode):
         # Scripts that begin with #!/usr/bin/env are why.
-        usr = Directory(0o755)
+        usr = DirectoryNode(0o755)
         tree = {b"usr": usr, b"usr/bin": usr, b"usr/bin/env": env, **tree}
     # As if split at the slashes: no name has a zero, and what it is compared with is greater.
     return dict(sorted(tree.items(), key=lambda item: item[0].replace(b"/", b"\0")))
@@ -121,7 +121,7 @@ class _Pending:
 
     path: bytes
     directories: _Directories
-    instead: Link | None = None
+    instead: LinkNode | None = None
     """What takes their place if they are too much; None where the directory must be real."""
     above: "_Pending | None" = None
     """What is being merged one directory further up."""
@@ -150,7 +150,7 @@ class _Offer:
     """Those that are directories."""
 
 
-def _merged(outputs: _Directories, look: Look) -> Tree:
+def _merged(outputs: _Directories, look: ListChildren) -> Tree:
     """What the packages hold.
 
     Links may lead back up, which has no end, and to and fro between directories, which has one
@@ -178,11 +178,11 @@ def _merged(outputs: _Directories, look: Look) -> Tree:
             if name.startswith(WHITEOUT) or (not prefix and name in _NEVER_TAKEN):
                 continue  # a package could empty the image with the former
             path = prefix + name
-            link = Link(offer.link)
+            link = LinkNode(offer.link)
             several = (len(offer.inner) > 1 or not prefix) and offer.inner not in on_the_way
             if path in _ALWAYS_REAL or (offer.is_directory and several):
                 if offer.inner:
-                    tree[path] = Directory(0o755)
+                    tree[path] = DirectoryNode(0o755)
                     lossless = prefix or len(offer.inner) == 1
                     instead = link if lossless and path not in _ALWAYS_REAL else None
                     pending.append(_Pending(path, offer.inner, instead, merged))
@@ -192,7 +192,7 @@ def _merged(outputs: _Directories, look: Look) -> Tree:
 
 
 def _offers(
-    merged: _Pending, look: Look, most: int, most_bytes: int
+    merged: _Pending, look: ListChildren, most: int, most_bytes: int
 ) -> tuple[dict[bytes, _Offer], int] | None:
     """By name, what the directories have there; and the bytes of it.
 

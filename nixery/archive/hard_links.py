@@ -27,7 +27,7 @@ MAX_INODES = 10_000
 """Inodes whose digest is remembered."""
 
 
-class Twins:
+class HardLinks:
     """The files of one store path whose size occurs more than once, in walk order."""
 
     def __init__(

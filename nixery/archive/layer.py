@@ -8,10 +8,10 @@ from pathlib import Path
 import structlog
 
 from nixery.archive import tree
-from nixery.archive.blocks import Tape
+from nixery.archive.blocks import BlockWriter
 from nixery.archive.compress import Compression
-from nixery.archive.environment import Directory, Link, Node, Text, merge
-from nixery.archive.hard_links import Twins
+from nixery.archive.environment import DirectoryNode, LinkNode, Node, TextNode, merge
+from nixery.archive.hard_links import HardLinks
 from nixery.archive.listing import looking_below
 from nixery.archive.pipeline import Pipeline
 from nixery.archive.tar import Type, header
@@ -46,7 +46,7 @@ def pack(  # noqa: PLR0913, PLR0917 - what a Packer is made of
     """
     root = os.fsencode(store_root).rstrip(b"/")
 
-    def write(tape: Tape) -> None:
+    def write(tape: BlockWriter) -> None:
         buffer = memoryview(bytearray(BUFFER))
         for parent in (b"nix/", b"nix/store/"):
             tape.write(header(parent, 0o755, Type.DIRECTORY))
@@ -78,7 +78,7 @@ def pack_environment(  # noqa: PLR0913, PLR0917 - what a Packer is made of
     outputs = [os.fsencode(path) for package in packages for path in package]
     found = merge(outputs, looking_below(root, map(os.fsencode, closure)))
 
-    def write(tape: Tape) -> None:
+    def write(tape: BlockWriter) -> None:
         for name, node in found.items():
             _write_node(tape, name, node)
 
@@ -86,7 +86,7 @@ def pack_environment(  # noqa: PLR0913, PLR0917 - what a Packer is made of
 
 
 def _store(
-    write: Callable[[Tape], None],
+    write: Callable[[BlockWriter], None],
     storage: Storage,
     compression: Compression,
     workers: Workers | None,
@@ -96,7 +96,7 @@ def _store(
         storage.stage() as staging,
         closing(Pipeline(staging, compression, workers)) as pipeline,
     ):
-        tape = Tape(pipeline, pipeline.block)
+        tape = BlockWriter(pipeline, pipeline.block)
         write(tape)
         tape.end()
         diff_id = pipeline.finish()
@@ -106,13 +106,13 @@ def _store(
 
 def _twins(
     walk: tree.Walk, root: bytes, path: bytes, buffer: memoryview, scratch: Path | None
-) -> Twins:
+) -> HardLinks:
     """Those of a store path, which is walked for it once more than ``walk`` does."""
     with closing(tree.Walk(root, path, scratch)) as entries:
-        return Twins(entries, buffer, scratch, walk.open)
+        return HardLinks(entries, buffer, scratch, walk.open)
 
 
-def _write_store_path(tape: Tape, skip: int, walk: tree.Walk, twins: Twins) -> None:
+def _write_store_path(tape: BlockWriter, skip: int, walk: tree.Walk, twins: HardLinks) -> None:
     """``skip``: bytes at the beginning of each path that are not in the archive.
 
     Modes are those that Nix gives: write permission for nobody, executable for all or none.
@@ -138,7 +138,9 @@ def _write_store_path(tape: Tape, skip: int, walk: tree.Walk, twins: Twins) -> N
         log.warning("names that mean whiteouts are left out", first=first, all=left_out)
 
 
-def _write_file(tape: Tape, name: bytes, file: tree.File, walk: tree.Walk, twins: Twins) -> None:
+def _write_file(
+    tape: BlockWriter, name: bytes, file: tree.File, walk: tree.Walk, twins: HardLinks
+) -> None:
     mode = 0o555 if file.executable else 0o444
     first, content = twins.first(file, name) if twins.possible(file) else (None, None)
     if first is not None:
@@ -155,12 +157,12 @@ def _write_file(tape: Tape, name: bytes, file: tree.File, walk: tree.Walk, twins
         os.close(descriptor)
 
 
-def _write_node(tape: Tape, name: bytes, node: Node) -> None:
+def _write_node(tape: BlockWriter, name: bytes, node: Node) -> None:
     match node:
-        case Directory(mode):
+        case DirectoryNode(mode):
             tape.write(header(name + b"/", mode, Type.DIRECTORY))
-        case Link(target):
+        case LinkNode(target):
             tape.write(header(name, 0o777, Type.SYMLINK, link=target))
-        case Text(content):
+        case TextNode(content):
             tape.write(header(name, 0o644, Type.FILE, len(content)))
             tape.content(content)

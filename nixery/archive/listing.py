@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from errno import EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
-from nixery.archive.environment import Child, Look
+from nixery.archive.environment import Child, ListChildren
 from nixery.archive.tree import MAX_PATH
 from nixery.concurrency.threads import stop_if_cancelled
 from nixery.errors import StoreDamaged
@@ -22,7 +22,7 @@ _ANCHOR = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def looking_below(root: bytes, closure: Iterable[bytes]) -> Look:
+def looking_below(root: bytes, closure: Iterable[bytes]) -> ListChildren:
     """``root``: where the store's files physically lie, without a slash at its end.
 
     ``closure``: the image's store paths, as in ``/nix/store/…``.

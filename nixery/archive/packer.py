@@ -10,7 +10,7 @@ from nixery.closure import StorePath
 from nixery.oci import PackedLayer
 from nixery.storage import Storage
 
-FORMAT = 1
+LAYER_FORMAT = 1
 """Goes up whenever the same store paths would give other bytes than before."""
 ENVIRONMENT_FORMAT = 2
 """The same for environment layers: 1 followed links to store paths that are not in the image."""
@@ -33,7 +33,7 @@ class Environment:
     """All store paths of the image."""
 
 
-Content = StorePaths | Environment
+LayerContent = StorePaths | Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Packer:
     scratch: Path | None = None
     """Where lists wait that are too long for memory; None: the system's place for such."""
 
-    def pack(self, content: Content, storage: Storage) -> PackedLayer:
+    def pack(self, content: LayerContent, storage: Storage) -> PackedLayer:
         """The stored layer. Blocks.
 
         Raises StoreDamaged where a path is missing or changes, PackingFailed where no image can
@@ -61,11 +61,11 @@ class Packer:
             case Environment(packages, closure):
                 return pack_environment(packages, closure, root, storage, compression, workers)
 
-    def describe(self, content: Content) -> dict[str, object]:
+    def describe(self, content: LayerContent) -> dict[str, object]:
         """JSON values that decide the layer's bytes."""
         match content:
             case StorePaths(paths):
-                what: dict[str, object] = {"paths": sorted(set(paths)), "format": FORMAT}
+                what: dict[str, object] = {"paths": sorted(set(paths)), "format": LAYER_FORMAT}
             case Environment(packages):
                 # The closure follows from the outputs.
                 outputs = [path for paths in packages for path in paths]

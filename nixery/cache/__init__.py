@@ -21,7 +21,7 @@ from nixery.cache.images import KnownImages
 from nixery.cache.keys import Recipe
 from nixery.cache.layers import LayerCache
 from nixery.cache.manifests import CachedImage, ManifestCache, Tier, image_of
-from nixery.cache.plans import Plan, Plans
+from nixery.cache.plans import Plans, StoredPlan
 from nixery.cache.presence import Presence
 
 __all__ = [
@@ -32,10 +32,10 @@ __all__ = [
     "KnownImages",
     "LayerCache",
     "ManifestCache",
-    "Plan",
     "Plans",
     "Presence",
     "Recipe",
+    "StoredPlan",
     "Tier",
     "image_of",
 ]

@@ -11,7 +11,7 @@ from nixery.cache.recent import Recent
 from nixery.closure import Package
 from nixery.image_name import Architecture
 
-REMEMBERED = 50_000
+MAX_EVALUATIONS = 50_000
 """Packages, about half a kilobyte each."""
 
 
@@ -29,7 +29,7 @@ class Evaluations:
         """``clock``: seconds, monotonic. ``valid_for``: seconds, or None for as long as it fits."""
         self._clock = clock
         self._valid_for = valid_for
-        self._packages: Recent[_Key, tuple[Package, float]] = Recent(REMEMBERED)
+        self._packages: Recent[_Key, tuple[Package, float]] = Recent(MAX_EVALUATIONS)
 
     def recall(
         self, identity: str, architecture: Architecture, names: Iterable[str]

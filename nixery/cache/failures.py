@@ -6,7 +6,7 @@ from itertools import count
 
 from nixery.errors import NixeryError
 
-REMEMBERED = 2_000
+MAX_FAILURES = 2_000
 """Failures; each may hold some kilobytes of a build's log."""
 
 
@@ -18,7 +18,7 @@ class Failures:
     Where there are too many, those are forgotten whose time ends first.
     """
 
-    def __init__(self, clock: Callable[[], float], most: int = REMEMBERED) -> None:
+    def __init__(self, clock: Callable[[], float], most: int = MAX_FAILURES) -> None:
         """``clock``: seconds, monotonic."""
         self._clock = clock
         self._most = most

@@ -5,10 +5,10 @@ import structlog
 
 from nixery.cache.manifests import CachedImage, ManifestCache, Tier
 from nixery.cache.presence import Presence
-from nixery.concurrency.queue import Line, Queue
+from nixery.concurrency.queue import Queue, WaitingLine
 from nixery.errors import StorageFull, StorageUnavailable
 from nixery.oci import Descriptor
-from nixery.verified_blobs import Verifier
+from nixery.verified_blobs import VerifiedBlobs
 
 log = structlog.get_logger()
 
@@ -17,16 +17,18 @@ Found = tuple[CachedImage, Tier]
 
 LOOKUPS = 8
 """Threads that look for images of which this server knows nothing yet; pulls have all others."""
-WAITING = 1_000
+MAX_WAITING_LOOKUPS = 1_000
 """Requests that wait for one of them. An image may be there, so they are more than wait for Nix."""
 
 
 class KnownImages:
-    def __init__(self, manifests: ManifestCache, presence: Presence, verifier: Verifier) -> None:
+    def __init__(
+        self, manifests: ManifestCache, presence: Presence, verifier: VerifiedBlobs
+    ) -> None:
         self._manifests = manifests
         self._presence = presence
         self._verifier = verifier
-        self._line = Line(WAITING)
+        self._line = WaitingLine(MAX_WAITING_LOOKUPS)
         self._lookups = Queue(LOOKUPS, self._line, doing="looked for")
 
     async def find(self, key: str, *, is_admitted: bool = False) -> Found | None:

@@ -3,9 +3,9 @@
     >>> by_content("x", {"paths": ["a", "b"]}) == by_content("x", {"paths": ["ab"]})
     False
 
-Every key holds ``FORMAT``: it goes up whenever the same inputs would give other bytes than before,
-so that what an older version kept is a miss, never a lie. (The Go server joined names without a
-separator and left the architecture out: ``git/hub`` was ``github``.)
+Every key contains ``KEY_FORMAT``, which is incremented whenever the same inputs would give other
+bytes, so that entries of an older version are misses, never wrong answers. (The Go server joined
+names without a separator and left out the architecture: ``git/hub`` was ``github``.)
 """
 
 import hashlib
@@ -17,12 +17,12 @@ from nixery.image_name import ImageRequest
 from nixery.oci import canonical_json
 from nixery.source import ResolvedSource
 
-FORMAT = 1
+KEY_FORMAT = 1
 
 
 def by_content(kind: str, content: Mapping[str, object]) -> str:
     """64 hex digits; ``content`` holds JSON values. ``kind`` keeps keys of two purposes apart."""
-    return hashlib.sha256(canonical_json([FORMAT, kind, content])).hexdigest()
+    return hashlib.sha256(canonical_json([KEY_FORMAT, kind, content])).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from nixery.oci import PackedLayer, canonical_json
 from nixery.records import digest, member, members, natural
 from nixery.storage import Storage, layer_key, renew
 
-REMEMBERED = 20_000
+MAX_LAYERS = 20_000
 """Entries in memory, about 300 bytes each: the layers of some hundred images."""
 
 
@@ -19,7 +19,7 @@ class LayerCache:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._memory: Recent[str, PackedLayer] = Recent(REMEMBERED)
+        self._memory: Recent[str, PackedLayer] = Recent(MAX_LAYERS)
 
     def find(self, key: str) -> PackedLayer | None:
         """The layer, if its blob is still there.

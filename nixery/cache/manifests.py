@@ -28,11 +28,11 @@ from nixery.storage import Storage
 
 log = structlog.get_logger()
 
-Tier = Literal["local", "bucket"]
+Tier = Literal["local", "storage"]
 
-REMEMBERED = 1000
+MAX_IMAGES = 1000
 """Entries in memory; with two manifests of 95 layers each takes about 60 KB."""
-KEPT = 20_000
+MAX_STATE_FILES = 20_000
 """Files in the state directory; a tenth more until they are trimmed."""
 
 
@@ -60,13 +60,13 @@ def image_of(manifests: Mapping[Format, Manifest], outputs_key: str) -> CachedIm
 class ManifestCache:
     """Blocks, except for ``recall`` and ``is_near``."""
 
-    def __init__(self, storage: Storage, directory: Path, kept: int = KEPT) -> None:
+    def __init__(self, storage: Storage, directory: Path, kept: int = MAX_STATE_FILES) -> None:
         """``directory``: in the state directory; made here, and trimmed to ``kept`` files."""
         self._storage = storage
         self._directory = directory
         self._kept = kept
         self._added = count(1)
-        self._memory: Recent[str, CachedImage] = Recent(REMEMBERED)
+        self._memory: Recent[str, CachedImage] = Recent(MAX_IMAGES)
         directory.mkdir(parents=True, exist_ok=True)
         _sweep(directory)
         self._near = _trim(directory, kept)
@@ -91,7 +91,7 @@ class ManifestCache:
         if found is None:
             return None
         self._keep_local(key, found)
-        return found, "bucket"
+        return found, "storage"
 
     def keep(self, key: str, image: CachedImage) -> None:
         """Only for an image whose blobs are all durable."""
@@ -125,7 +125,7 @@ class ManifestCache:
 
 def _read(copy: Path) -> bytes:
     with os.fdopen(open_regular(copy), "rb") as file:
-        return file.read(records.LARGEST)
+        return file.read(records.MAX_RECORD)
 
 
 def encode(image: CachedImage) -> bytes:

@@ -16,7 +16,7 @@ from nixery.storage import Condition, Stat, Storage, renew
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StoredPlan:
     layers: tuple[tuple[StorePath, ...], ...]
     """Store paths of each layer, in the manifest's order; the environment layer is not listed."""
     tables: Mapping[str, str]
@@ -29,7 +29,7 @@ class Plans:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def find(self, key: str, closure: Closure) -> Plan | None:
+    def find(self, key: str, closure: Closure) -> StoredPlan | None:
         """The plan, if it holds exactly the closure's paths; anything else is a miss.
 
         It counts as used from now on: nobody who saw it unused deletes it.
@@ -37,12 +37,12 @@ class Plans:
         found = self._read(key, closure)
         return found[0] if found and renew(self._storage, found[1]) else None
 
-    def look(self, key: str, closure: Closure) -> Plan | None:
+    def look(self, key: str, closure: Closure) -> StoredPlan | None:
         """The same for a reader that leaves no trace, and may so be shown what gc removes."""
         found = self._read(key, closure)
         return found[0] if found else None
 
-    def agree(self, key: str, plan: Plan, closure: Closure) -> Plan:
+    def agree(self, key: str, plan: StoredPlan, closure: Closure) -> StoredPlan:
         """Keeps the plan, unless another replica was faster: then that one's."""
         if self._storage.write(f"plans/{key}", encode(plan), Condition.ABSENT):
             return plan
@@ -51,30 +51,30 @@ class Plans:
         self._storage.write(f"plans/{key}", encode(plan))  # what is there cannot be read
         return plan
 
-    def _read(self, key: str, closure: Closure) -> tuple[Plan, Stat] | None:
+    def _read(self, key: str, closure: Closure) -> tuple[StoredPlan, Stat] | None:
         stored = self._storage.read(f"plans/{key}")
         plan = decode(stored.data) if stored else None
         return (plan, stored.stat) if stored and plan and _fits(plan, closure) else None
 
 
-def _fits(plan: Plan, closure: Closure) -> bool:
+def _fits(plan: StoredPlan, closure: Closure) -> bool:
     planned = sorted(path for layer in plan.layers for path in layer)
     return planned == [info.path for info in closure.paths]
 
 
-def encode(plan: Plan) -> bytes:
+def encode(plan: StoredPlan) -> bytes:
     return canonical_json({"layers": plan.layers, "tables": dict(plan.tables)})
 
 
-def decode(data: bytes) -> Plan | None:
+def decode(data: bytes) -> StoredPlan | None:
     """None for anything that is not a plan."""
     return records.read(data, _plan)
 
 
-def _plan(record: object) -> Plan:
+def _plan(record: object) -> StoredPlan:
     layers = elements(member(record, "layers"))
     tables = members(member(record, "tables"))
-    return Plan(
+    return StoredPlan(
         tuple(tuple(map(text, elements(layer))) for layer in layers),
         {kind: text(version) for kind, version in tables.items()},
     )

@@ -13,7 +13,7 @@ from nixery.cache.recent import Recent
 from nixery.oci import Descriptor, Digest
 from nixery.storage import Storage, Unverified, layer_key
 
-REMEMBERED = 200_000
+MAX_BLOBS = 200_000
 
 
 class _State(Enum):
@@ -23,7 +23,7 @@ class _State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class BlobFaults:
     """What is wrong with some blobs; what is in neither can be pulled."""
 
     missing: tuple[Descriptor, ...]
@@ -38,12 +38,12 @@ class Presence:
     def __init__(self, storage: Storage, clock: Callable[[], float]) -> None:
         self._storage = storage
         self._clock = clock
-        self._seen: Recent[Digest, tuple[str, float]] = Recent(REMEMBERED)
+        self._seen: Recent[Digest, tuple[str, float]] = Recent(MAX_BLOBS)
 
-    def look(self, blobs: Iterable[Descriptor]) -> Look:
+    def look(self, blobs: Iterable[Descriptor]) -> BlobFaults:
         """Reads no blob."""
         states = [(blob, self._state(blob)) for blob in blobs]
-        return Look(
+        return BlobFaults(
             missing=tuple(blob for blob, state in states if state is _State.GONE),
             unverified=tuple(blob for blob, state in states if state is _State.CHANGED),
         )

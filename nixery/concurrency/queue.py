@@ -1,7 +1,7 @@
-"""How many images are evaluated or built at once; the others wait their turn, for a while.
+"""Queues: a limited number of tasks run at once, and a limited number wait for a limited time.
 
-A turn is waited for by as many as a ``Line`` admits. Several queues may share a line: those who
-pass from one queue to the next are admitted once, at the first.
+A ``WaitingLine`` limits how many wait. Several queues may share one: a task that passes from one
+queue to the next is admitted once, at the first.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -11,13 +11,13 @@ import anyio
 
 from nixery.errors import TooBusy
 
-PATIENCE = 60.0
+QUEUE_TIMEOUT = 60.0
 """Seconds that an image waits for its turn. Clients repeat a 429 after Retry-After."""
 QUEUE = 200
 """Images that wait, by default."""
 
 
-class Line:
+class WaitingLine:
     """Those who wait; used in the event loop."""
 
     def __init__(self, most: int) -> None:
@@ -45,7 +45,7 @@ class Line:
 
 class Queue:
     def __init__(
-        self, slots: int, line: Line, patience: float = PATIENCE, doing: str = "built"
+        self, slots: int, line: WaitingLine, patience: float = QUEUE_TIMEOUT, doing: str = "built"
     ) -> None:
         """``doing``: what happens to images here, for those who are told to come back."""
         self._limiter = anyio.CapacityLimiter(slots)

@@ -26,7 +26,7 @@ class Flight(Generic[T]):
         self.committed = True
 
 
-class Flights(Generic[T]):
+class SingleFlight(Generic[T]):
     """Whoever asks for a key that is being worked on waits for that work and gets its result.
 
     The work belongs to nobody who waits: a client that leaves does not end it for the others. Work

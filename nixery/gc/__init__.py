@@ -66,8 +66,8 @@ Two collections at once disturb each other no more than that: what one has delet
 not find.
 """
 
-from nixery.gc.collection import Outcome, collect
+from nixery.gc.collection import Collection, collect
 from nixery.gc.keeper import Keeper
 from nixery.gc.plan import KeepBytes, OlderThan, Policy
 
-__all__ = ["KeepBytes", "Keeper", "OlderThan", "Outcome", "Policy", "collect"]
+__all__ = ["Collection", "KeepBytes", "Keeper", "OlderThan", "Policy", "collect"]

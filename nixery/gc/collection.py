@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from nixery.gc import survey as surveys
-from nixery.gc.plan import Eviction, Plan, Policy, plan
-from nixery.gc.removals import Kind
+from nixery.gc.plan import Eviction, EvictionPlan, Policy, plan
+from nixery.gc.removals import ObjectKind
 from nixery.gc.survey import Survey
 from nixery.last_pulled import mark_key
 from nixery.oci import Digest
@@ -35,8 +35,8 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    freed: Mapping[Kind, Amount]
+class Collection:
+    freed: Mapping[ObjectKind, Amount]
     """Without deletion (dry run): what would be."""
     before: Amount
     images: tuple[Gone, ...]
@@ -59,7 +59,7 @@ def collect(
     *,
     dry_run: bool = False,
     sleep: Callable[[float], None] = time.sleep,
-) -> Outcome:
+) -> Collection:
     """Blocks. May be stopped at any moment, and run by several at once."""
     survey = surveys.take(storage)
     planned = plan(survey, policy)
@@ -77,8 +77,8 @@ def collect(
     return run.outcome(planned)
 
 
-def _foreseen(survey: Survey, planned: Plan) -> Outcome:
-    freed: defaultdict[Kind, Amount] = defaultdict(Amount)
+def _foreseen(survey: Survey, planned: EvictionPlan) -> Collection:
+    freed: defaultdict[ObjectKind, Amount] = defaultdict(Amount)
     for eviction in planned.evictions:
         for stat in (*eviction.entries, *eviction.manifests):
             freed["manifests"] += Amount(1, stat.size)
@@ -86,7 +86,7 @@ def _foreseen(survey: Survey, planned: Plan) -> Outcome:
         freed[removal.kind] += Amount(1, removal.stat.size)
     images = tuple(_gone(eviction) for eviction in planned.evictions)
     before = Amount(survey.count, survey.size)
-    return Outcome(freed, before, images, spared=0, dry_run=True)
+    return Collection(freed, before, images, spared=0, dry_run=True)
 
 
 def _gone(eviction: Eviction) -> Gone:
@@ -97,7 +97,7 @@ def _gone(eviction: Eviction) -> Gone:
 class _Run:
     storage: Storage
     survey: Survey
-    freed: defaultdict[Kind, Amount] = field(default_factory=lambda: defaultdict(Amount))
+    freed: defaultdict[ObjectKind, Amount] = field(default_factory=lambda: defaultdict(Amount))
     alive: set[str] = field(default_factory=set)
     """Keys of what must stay, because it was used since the survey."""
     spared: set[frozenset[Digest]] = field(default_factory=set)
@@ -113,7 +113,7 @@ class _Run:
             if self._was_pulled(eviction):
                 self._spare(eviction)
 
-    def remove(self, kind: Kind, stat: Stat) -> bool:
+    def remove(self, kind: ObjectKind, stat: Stat) -> bool:
         """False where it is another version by now, which then counts as used."""
         if self.storage.delete(stat):
             self.freed[kind] += Amount(1, stat.size)
@@ -122,14 +122,14 @@ class _Run:
             return False
         return True
 
-    def outcome(self, planned: Plan) -> Outcome:
+    def outcome(self, planned: EvictionPlan) -> Collection:
         images = tuple(
             _gone(eviction)
             for eviction in planned.evictions
             if eviction.image.manifests not in self.spared
         )
         before = Amount(self.survey.count, self.survey.size)
-        return Outcome(self.freed, before, images, len(self.spared))
+        return Collection(self.freed, before, images, len(self.spared))
 
     def _was_pulled(self, eviction: Eviction) -> bool:
         for digest in eviction.image.manifests:

@@ -14,7 +14,7 @@ import anyio.to_thread
 import structlog
 
 from nixery.errors import NixeryError
-from nixery.gc.collection import Outcome, collect
+from nixery.gc.collection import Collection, collect
 from nixery.gc.plan import KeepBytes, Policy
 from nixery.lease import Lease, Leases, Sleep
 from nixery.storage import Storage
@@ -23,11 +23,11 @@ log = structlog.get_logger()
 
 PERIOD = 3600.0
 """Seconds between two collections: each lists the storage and reads every entry."""
-PAUSE = 60.0
+RETRY_SECONDS = 60.0
 """Seconds between collections when the disk is full: what is in use does not go by asking again."""
 LEASE = "gc"
 
-Collect = Callable[[Storage, Policy], Outcome]
+Collect = Callable[[Storage, Policy], Collection]
 
 
 class Keeper:
@@ -73,7 +73,7 @@ class Keeper:
                 await self._once(full=full)
             except Exception:  # whatever it was, the next one may do better
                 log.exception("collection failed")
-            await self._sleep(PAUSE)
+            await self._sleep(RETRY_SECONDS)
             await self._next()
 
     async def _once(self, *, full: bool) -> None:
@@ -90,7 +90,7 @@ class Keeper:
                 left=done.left.size,
             )
 
-    def _run(self, full: bool) -> Outcome:  # noqa: FBT001 - given to a thread
+    def _run(self, full: bool) -> Collection:  # noqa: FBT001 - given to a thread
         policy = KeepBytes(self._limit, self._storage.lacking() if full else 0)
         return self._collect(self._storage, policy)
 
@@ -105,7 +105,7 @@ class Keeper:
     async def _next(self) -> None:
         """The next hour, or what did not fit; whichever comes first."""
         waiting = [
-            asyncio.ensure_future(self._sleep(PERIOD - PAUSE)),
+            asyncio.ensure_future(self._sleep(PERIOD - RETRY_SECONDS)),
             asyncio.create_task(self._full.wait()),
         ]
         try:

@@ -1,6 +1,6 @@
 """What goes, and in which order: a pure function of what is there.
 
-plan(survey, KeepBytes(50 << 30)) → Plan(evictions=…, removals=…)
+plan(survey, KeepBytes(50 << 30)) → EvictionPlan(evictions=…, removals=…)
 
 evictions   images, least recently pulled first; each with its entries and manifests
 removals    everything else, in the order in which it may go once those are gone
@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from nixery.gc.removals import GRACE, Removal, is_old, pulls_end, removals
-from nixery.gc.survey import Image, Survey
+from nixery.gc.removals import GRACE_PERIOD, Removal, is_old, pulls_end, removals
+from nixery.gc.survey import StoredImage, Survey
 from nixery.oci import Digest
 from nixery.storage import Stat
 
@@ -41,7 +41,7 @@ Policy = KeepBytes | OlderThan
 
 @dataclass(frozen=True, slots=True)
 class Eviction:
-    image: Image
+    image: StoredImage
     last_used: float
     entries: tuple[Stat, ...]
     manifests: tuple[Stat, ...]
@@ -49,34 +49,34 @@ class Eviction:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EvictionPlan:
     evictions: tuple[Eviction, ...]
     removals: tuple[Removal, ...]
 
 
-def plan(survey: Survey, policy: Policy) -> Plan:
+def plan(survey: Survey, policy: Policy) -> EvictionPlan:
     evicted = _choose(survey, policy)
     kept = [image for image in survey.images if image not in evicted]
     used = _used(survey, kept)
     evictions = tuple(_eviction(survey, image, used) for image in evicted)
     manifests = {stat.key for eviction in evictions for stat in eviction.manifests}
-    return Plan(evictions, tuple(removals(survey, kept, used, manifests)))
+    return EvictionPlan(evictions, tuple(removals(survey, kept, used, manifests)))
 
 
-def last_used(survey: Survey, image: Image) -> float:
+def last_used(survey: Survey, image: StoredImage) -> float:
     """When it was made, or pulled."""
     marks = (survey.marks[digest] for digest in image.manifests if digest in survey.marks)
     return max((stat.modified for stat in (*_own(survey, image), *marks)), default=0.0)
 
 
-def stays_until(survey: Survey, image: Image) -> float:
+def stays_until(survey: Survey, image: StoredImage) -> float:
     """Before that it is too new, or a pull of it may be under way."""
     pulled = (pulls_end(survey.marks[d]) for d in image.manifests if d in survey.marks)
-    made = (stat.modified + GRACE for stat in _own(survey, image))
+    made = (stat.modified + GRACE_PERIOD for stat in _own(survey, image))
     return max((*pulled, *made), default=0.0)
 
 
-def _choose(survey: Survey, policy: Policy) -> dict[Image, None]:
+def _choose(survey: Survey, policy: Policy) -> dict[StoredImage, None]:
     """In the order in which they go."""
     candidates = sorted(
         (image for image in survey.images if stays_until(survey, image) <= survey.now),
@@ -93,7 +93,9 @@ def _choose(survey: Survey, policy: Policy) -> dict[Image, None]:
             return dict.fromkeys(_enough(survey, candidates, excess))
 
 
-def _enough(survey: Survey, candidates: Collection[Image], excess: int) -> Iterator[Image]:
+def _enough(
+    survey: Survey, candidates: Collection[StoredImage], excess: int
+) -> Iterator[StoredImage]:
     """As many as it takes to free so many bytes; a layer that images share goes with the last."""
     uses = Counter(digest for image in survey.images for digest in image.refs)
     uses.update(survey.foreign)
@@ -109,17 +111,17 @@ def _enough(survey: Survey, candidates: Collection[Image], excess: int) -> Itera
                 excess -= blob.size
 
 
-def _eviction(survey: Survey, image: Image, used: AbstractSet[Digest]) -> Eviction:
+def _eviction(survey: Survey, image: StoredImage, used: AbstractSet[Digest]) -> Eviction:
     gone = sorted(image.manifests & survey.blobs.keys() - used)
     manifests = tuple(survey.blobs[digest] for digest in gone)
     return Eviction(image, last_used(survey, image), image.entries, manifests)
 
 
-def _used(survey: Survey, kept: Collection[Image]) -> frozenset[Digest]:
+def _used(survey: Survey, kept: Collection[StoredImage]) -> frozenset[Digest]:
     return survey.foreign.union(*(image.refs for image in kept))
 
 
-def _own(survey: Survey, image: Image) -> tuple[Stat, ...]:
+def _own(survey: Survey, image: StoredImage) -> tuple[Stat, ...]:
     """What is written whenever the image is made."""
     manifests = (survey.blobs[digest] for digest in image.manifests if digest in survey.blobs)
     return (*image.entries, *manifests)

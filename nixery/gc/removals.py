@@ -5,12 +5,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
-from nixery.gc.survey import Image, Survey
+from nixery.gc.survey import StoredImage, Survey
+from nixery.human_units import DAY
 from nixery.oci import Digest
 from nixery.storage import Stat, layer_key
 
-DAY = 86_400.0
-GRACE = DAY
+GRACE_PERIOD = DAY
 """Seconds that whatever was written or touched stays. A build refers to what it touched within
 minutes; the rest is for clocks that differ, and for servers that are stopped and go on."""
 PULL = 3_600.0
@@ -18,7 +18,7 @@ PULL = 3_600.0
 EVIDENCE = 7 * DAY
 """Seconds that a damaged blob stays in quarantine, for operators who ask what happened."""
 
-Kind = Literal[
+ObjectKind = Literal[
     "manifests",
     "layers",
     "builds",
@@ -33,7 +33,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    kind: Kind
+    kind: ObjectKind
     stat: Stat
     needs_gone: str | None = None
     """A key: only if that object is really gone. What was used meanwhile stays with its like."""
@@ -41,7 +41,7 @@ class Removal:
 
 def removals(
     survey: Survey,
-    kept: Collection[Image],
+    kept: Collection[StoredImage],
     used: AbstractSet[Digest],
     manifests: AbstractSet[str],
 ) -> Iterator[Removal]:
@@ -72,7 +72,7 @@ def _builds(survey: Survey, there: AbstractSet[str], gone: AbstractSet[str]) -> 
             yield Removal("builds", build.stat, layer)
 
 
-def _plans_and_tables(survey: Survey, kept: Collection[Image]) -> Iterator[Removal]:
+def _plans_and_tables(survey: Survey, kept: Collection[StoredImage]) -> Iterator[Removal]:
     """Without its plan, an image that has to be made again might get another digest."""
     needed = frozenset[str]().union(*(image.plans for image in kept))
     going = {s.key: s for s in survey.plans if s.key not in needed and is_old(survey, s)}
@@ -85,7 +85,7 @@ def _plans_and_tables(survey: Survey, kept: Collection[Image]) -> Iterator[Remov
         superseded = newer.get(kind)
         newer[kind] = stat.modified
         # For a while after it was superseded, a build may be under way that knows no newer one.
-        is_past = superseded is not None and superseded <= survey.now - GRACE
+        is_past = superseded is not None and superseded <= survey.now - GRACE_PERIOD
         if is_past and stat.key not in referred:
             yield Removal("tables", stat)
 
@@ -115,4 +115,4 @@ def pulls_end(mark: Stat) -> float:
 
 
 def is_old(survey: Survey, stat: Stat) -> bool:
-    return stat.modified <= survey.now - GRACE
+    return stat.modified <= survey.now - GRACE_PERIOD

@@ -3,17 +3,17 @@
 from datetime import UTC, datetime
 from typing import get_args
 
-from nixery.gc.collection import Amount, Outcome
+from nixery.gc.collection import Amount, Collection
 from nixery.gc.plan import KeepBytes, Policy
-from nixery.gc.removals import Kind
+from nixery.gc.removals import ObjectKind
 from nixery.human_units import size_text
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+OBJECT_KINDS: tuple[ObjectKind, ...] = get_args(ObjectKind)
 
 
-def text(outcome: Outcome, policy: Policy) -> str:
+def text(outcome: Collection, policy: Policy) -> str:
     """A table by kind, and one line that says it all."""
-    rows = [(kind, outcome.freed.get(kind, Amount())) for kind in KINDS]
+    rows = [(kind, outcome.freed.get(kind, Amount())) for kind in OBJECT_KINDS]
     lines = [f"{'':10} {'objects':>9} {'size':>11}"]
     lines += [
         f"{kind:10} {amount.count:>9} {size_text(amount.size):>11}"
@@ -36,12 +36,12 @@ def text(outcome: Outcome, policy: Policy) -> str:
     return "\n".join(lines if total.count else lines[1:])
 
 
-def as_json(outcome: Outcome) -> dict[str, object]:
+def as_json(outcome: Collection) -> dict[str, object]:
     return {
         "dry_run": outcome.dry_run,
         "freed": _amount(outcome.total),
         "left": _amount(outcome.left),
-        "kinds": {kind: _amount(outcome.freed.get(kind, Amount())) for kind in KINDS},
+        "kinds": {kind: _amount(outcome.freed.get(kind, Amount())) for kind in OBJECT_KINDS},
         "images": [
             {"manifests": list(gone.manifests), "last_used": _date(gone.last_used)}
             for gone in outcome.images

@@ -20,12 +20,12 @@ from nixery.tables.published import Published
 LARGEST_MANIFEST = 1 << 20
 """Bytes. One with 125 layers, more than any client takes, has 30 KB; blobs up to this size that
 nothing names are read, to see whether they are manifests."""
-READERS = 16
+READ_THREADS = 16
 """Objects read at once: a bucket answers in some 30 ms, and there are thousands of entries."""
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class StoredImage:
     manifests: frozenset[Digest]
     """Both formats; only one where no entry tells which belong together."""
     refs: frozenset[Digest]
@@ -63,7 +63,7 @@ class Survey:
     size: int
     """Bytes of everything there is."""
     count: int
-    images: tuple[Image, ...]
+    images: tuple[StoredImage, ...]
     promised: frozenset[Digest]
     """Blobs that manifests of the Go server name."""
     foreign: frozenset[Digest]
@@ -157,16 +157,16 @@ def is_our_key(key: str) -> bool:
 
 def _images(
     entries: Iterable[Object],
-) -> tuple[tuple[Image, ...], tuple[Foreign, ...], tuple[Stat, ...]]:
+) -> tuple[tuple[StoredImage, ...], tuple[Foreign, ...], tuple[Stat, ...]]:
     """Images by what they consist of, manifests of others, and what cannot be read."""
-    found: dict[frozenset[Digest], Image] = {}
+    found: dict[frozenset[Digest], StoredImage] = {}
     foreign = []
     unreadable = []
     for entry in entries:
         if image := decode_entry(entry.data):
             manifests = frozenset(made.digest for made in image.manifests.values())
             known = found.get(manifests)
-            found[manifests] = Image(
+            found[manifests] = StoredImage(
                 manifests,
                 frozenset(blob.digest for blob in image.blobs),
                 (*(known.entries if known else ()), entry.stat),
@@ -181,14 +181,14 @@ def _images(
 
 def _loose_manifests(
     storage: Storage, blobs: Mapping[Digest, Stat], named: AbstractSet[Digest]
-) -> tuple[tuple[Image, ...], tuple[Foreign, ...]]:
+) -> tuple[tuple[StoredImage, ...], tuple[Foreign, ...]]:
     """Manifests that only lie among the blobs: ours, each an image, and those of others."""
     unnamed = [
         stat
         for digest, stat in blobs.items()
         if digest not in named and stat.size <= LARGEST_MANIFEST
     ]
-    ours: list[Image] = []
+    ours: list[StoredImage] = []
     others = []
     for found in _read(storage, unnamed):
         refs, digest = references(found.data), digest_of(found.data)
@@ -196,7 +196,7 @@ def _loose_manifests(
         if refs is None or layer_key(digest) != found.stat.key:
             continue
         if is_ours(found.data):
-            ours.append(Image(frozenset([digest]), refs | {digest}, (), frozenset()))
+            ours.append(StoredImage(frozenset([digest]), refs | {digest}, (), frozenset()))
         else:
             others.append(Foreign(digest, refs))
     return tuple(ours), tuple(others)
@@ -228,5 +228,5 @@ def _by_digest(stats: Iterable[Stat], prefix: str) -> dict[Digest, Stat]:
 def _read(storage: Storage, stats: Iterable[Stat]) -> Iterator[Object]:
     """What is still there of them, several at once."""
     read: Callable[[str], Object | None] = storage.read
-    with ThreadPoolExecutor(READERS) as readers:
+    with ThreadPoolExecutor(READ_THREADS) as readers:
         yield from filter(None, readers.map(read, [stat.key for stat in stats]))

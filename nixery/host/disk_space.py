@@ -22,9 +22,9 @@ log = structlog.get_logger()
 
 RESERVE_SHARE = 0.05
 """Of the whole disk; what mke2fs keeps back for root, for the same reason."""
-RESERVE = 1 << 30
+RESERVED_BYTES = 1 << 30
 """Bytes; enough on a large disk, of which a twentieth would be many images."""
-FILES_RESERVE = 100_000
+RESERVED_FILES = 100_000
 """Files; the store paths of a large image have about as many."""
 
 
@@ -39,7 +39,7 @@ class Room:
 
     @property
     def is_low(self) -> bool:
-        enough_files = min(FILES_RESERVE, self.files * RESERVE_SHARE)
+        enough_files = min(RESERVED_FILES, self.files * RESERVE_SHARE)
         return self.free < self._reserve or self.free_files < enough_files
 
     @property
@@ -49,7 +49,7 @@ class Room:
 
     @property
     def _reserve(self) -> float:
-        return min(RESERVE, self.size * RESERVE_SHARE)
+        return min(RESERVED_BYTES, self.size * RESERVE_SHARE)
 
     def __str__(self) -> str:
         files = f" and {self.free_files} files" if self.files else ""

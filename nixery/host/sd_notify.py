@@ -15,13 +15,13 @@ import structlog
 
 log = structlog.get_logger()
 
-Sleep = Callable[[float], Awaitable[None]]
+AsyncSleep = Callable[[float], Awaitable[None]]
 
 
 class ServiceManager:
     """Without a ``NOTIFY_SOCKET``, nobody is told."""
 
-    def __init__(self, environ: Mapping[str, str], sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, environ: Mapping[str, str], sleep: AsyncSleep = asyncio.sleep) -> None:
         self._address = environ.get("NOTIFY_SOCKET", "")
         self._watchdog = _watchdog(environ)
         self._sleep = sleep

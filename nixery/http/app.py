@@ -14,13 +14,13 @@ from starlette.responses import Response
 from nixery.errors import ErrorStatus, TooBusy
 from nixery.http import errors, registry
 from nixery.http.blobs import Blobs
-from nixery.http.manifests import Images, Manifests
+from nixery.http.manifests import ImageService, Manifests
 from nixery.http.pages import About, Pages, wants_html
 from nixery.http.probes import Probes
 from nixery.http.requests import ErrorHandler, RequestContext, is_registry
 from nixery.oci import Digest
 from nixery.storage import Storage
-from nixery.verified_blobs import Verifier
+from nixery.verified_blobs import VerifiedBlobs
 from nixery.wire.drain import Drain
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ def _nobody(_: Digest) -> None: ...
 
 def create_app(  # noqa: PLR0913 - a table of what an application consists of
     *,
-    images: Images,
+    images: ImageService,
     storage: Storage,
     about: About,
     error_status: ErrorStatus = "friendly",
@@ -41,7 +41,7 @@ def create_app(  # noqa: PLR0913 - a table of what an application consists of
     accel_prefix: str = "",
     probes: Probes | None = None,
     drain: Drain | None = None,
-    verifier: Verifier | None = None,
+    verifier: VerifiedBlobs | None = None,
     lifespan: Lifespan | None = None,
 ) -> Starlette:
     """``on_pull`` is told which manifest was served; it must not block.
@@ -55,7 +55,7 @@ def create_app(  # noqa: PLR0913 - a table of what an application consists of
     """
     pages = Pages(about)
     drain = drain or Drain()
-    verifier = verifier or Verifier(storage)
+    verifier = verifier or VerifiedBlobs(storage)
     manifests = Manifests(images, storage, on_pull, drain)
     probes = probes or Probes({}, drain, time.monotonic)
     handler = _error_handler(pages, error_status)

@@ -27,15 +27,15 @@ from nixery.storage import (
     LocalFile,
     Location,
     Redirect,
-    Remote,
+    Streamed,
     Unverified,
     layer_key,
 )
-from nixery.verified_blobs import Verifier
+from nixery.verified_blobs import VerifiedBlobs
 
 
 class Blobs:
-    def __init__(self, verifier: Verifier, accel_prefix: str) -> None:
+    def __init__(self, verifier: VerifiedBlobs, accel_prefix: str) -> None:
         """With an ``accel_prefix``, local files are left to the nginx in front (docs/nginx.md)."""
         self._verifier = verifier
         self._accel_prefix = accel_prefix
@@ -89,7 +89,7 @@ def _body(location: Location, part: Part | None, headers: dict[str, str]) -> Res
             return Response(data[start:stop], status, headers)
         case LocalFile():
             return FileResponse(location, start, stop, status, headers)
-        case Remote(read=read):
+        case Streamed(read=read):
             return StreamResponse(read(start, stop - start), stop - start, status, headers)
 
 

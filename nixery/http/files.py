@@ -15,7 +15,7 @@ from nixery.storage import LocalFile
 from nixery.wire.connections import body_of
 from nixery.wire.zerocopy import ZERO_COPY
 
-PIECE = 1024 * 1024
+READ_BYTES = 1024 * 1024
 """Bytes read at once. 64 KiB, Starlette's own choice, costs four times the CPU time."""
 SENT_AT_ONCE = 64 * 1024 * 1024
 """Bytes in one message to the server; the log's count of an aborted download is exact to these.
@@ -80,7 +80,9 @@ def pieces(path: Path, size: int, start: int, stop: int) -> Iterator[bytes]:
     try:
         offset = start
         # An empty read means that the file shrank; whoever counts the bytes notices.
-        while offset < stop and (piece := os.pread(descriptor, min(PIECE, stop - offset), offset)):
+        while offset < stop and (
+            piece := os.pread(descriptor, min(READ_BYTES, stop - offset), offset)
+        ):
             offset += len(piece)
             yield piece
     finally:

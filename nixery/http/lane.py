@@ -13,7 +13,7 @@ from collections import deque
 from nixery.cache.recent import Recent
 
 EACH_ROUND = 4
-REMEMBERED = 10_000
+MAX_SERVED = 10_000
 """Paths of manifests that were served."""
 
 _BY_TAG = re.compile(r"/v2/.+/manifests/[^:/]+")
@@ -23,7 +23,7 @@ class Lane:
     """Used in the event loop."""
 
     def __init__(self) -> None:
-        self._served: Recent[str, None] = Recent(REMEMBERED)
+        self._served: Recent[str, None] = Recent(MAX_SERVED)
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def turn(self, path: str) -> None:

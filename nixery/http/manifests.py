@@ -33,7 +33,7 @@ MAX_MANIFEST = 4 * 1024 * 1024
 _MEDIA_TYPES = frozenset(form.value.manifest for form in Format)
 
 
-class Images(Protocol):
+class ImageService(Protocol):
     """What the registry asks for images; ``nixery.builder_front.Answers`` is the real one."""
 
     async def image(self, name: str, tag: str) -> Image:
@@ -42,7 +42,11 @@ class Images(Protocol):
 
 class Manifests:
     def __init__(
-        self, images: Images, storage: Storage, on_pull: Callable[[Digest], None], drain: Drain
+        self,
+        images: ImageService,
+        storage: Storage,
+        on_pull: Callable[[Digest], None],
+        drain: Drain,
     ) -> None:
         """``on_pull`` is told of every manifest that is served; it must not block."""
         self._drain = drain

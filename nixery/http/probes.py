@@ -21,9 +21,9 @@ from nixery.wire.drain import Drain
 Check = Callable[[], Awaitable[None]]
 """Raises NixeryError or OSError with the reason."""
 
-PATIENCE = 5.0
+CHECK_TIMEOUT = 5.0
 """Seconds for one check; orchestrators wait about as long."""
-VALID = 5.0
+RESULT_SECONDS = 5.0
 """Seconds for which an answer is given again: several probes must not become many Nix commands."""
 
 
@@ -55,7 +55,7 @@ class Probes:
         """By check: ``ok``, or what is wrong."""
         draining = {"draining": "the server is ending"} if self._drain.draining else {}
         async with self._looking:
-            if self._known is None or self._clock() - self._known[0] >= VALID:
+            if self._known is None or self._clock() - self._known[0] >= RESULT_SECONDS:
                 names = list(self._checks)
                 reasons = await asyncio.gather(*(_reason(self._checks[name]) for name in names))
                 self._known = (self._clock(), dict(zip(names, reasons, strict=True)))
@@ -64,10 +64,10 @@ class Probes:
 
 async def _reason(check: Check) -> str:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(CHECK_TIMEOUT):
             await check()
     except TimeoutError:
-        return f"no answer within {PATIENCE:g} seconds"
+        return f"no answer within {CHECK_TIMEOUT:g} seconds"
     except NixeryError as error:
         return error.message
     except OSError as error:

@@ -41,7 +41,7 @@ def request_id(given: str | None) -> str:
 
 
 @dataclass(slots=True)
-class Outcome:
+class Served:
     """What was answered; grows while the response is sent."""
 
     status: int | None = None
@@ -64,7 +64,7 @@ class RequestContext:
             return
         identity = request_id(Headers(scope=scope).get("x-request-id"))
         scope.setdefault("state", {})["request_id"] = identity
-        outcome = Outcome()
+        outcome = Served()
         began = time.perf_counter()
         with bound_contextvars(request_id=identity), self._drain.request():
             try:
@@ -91,7 +91,7 @@ class RequestContext:
 class _Recorder:
     """``send`` that adds the headers of every response and counts what goes out."""
 
-    def __init__(self, scope: Scope, identity: str, outcome: Outcome, send: Send) -> None:
+    def __init__(self, scope: Scope, identity: str, outcome: Served, send: Send) -> None:
         self.outcome = outcome
         self._head = scope["method"] == "HEAD"
         self._headers = {"X-Request-Id": identity}
@@ -110,7 +110,7 @@ class _Recorder:
             self.outcome.complete = not message.get("more_body", False)
 
 
-def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:
+def _log(scope: Scope, outcome: Served, seconds: float) -> None:
     log.info(
         "request",
         method=scope["method"],

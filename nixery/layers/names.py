@@ -22,7 +22,7 @@ from nixery.closure import StorePath
 
 _VERSION = re.compile(r"-[^a-zA-Z].*?(?=(?:-[a-zA-Z]+)?$)")
 _INTERPRETER = re.compile(r"^((?:python|pypy|perl|ruby|lua|luajit|ocaml)[0-9]+)(?:\.[0-9]+)+(?=-)")
-KEPT = 1 << 17
+CACHED_NAMES = 1 << 17
 """Store paths whose names are remembered, about 300 bytes each: those of a whole channel."""
 
 
@@ -53,7 +53,7 @@ def unversioned(full: str) -> str:
     return _VERSION.sub("", full, count=1) or full
 
 
-@lru_cache(KEPT)
+@lru_cache(CACHED_NAMES)
 def names(path: StorePath) -> tuple[str, str, str]:
     """All that a table of units may call it, the most exact first.
 

@@ -18,9 +18,9 @@ from nixery.layers.names import full_name, name, unversioned
 from nixery.oci import canonical_json
 from nixery.records import Malformed, elements, member, members, natural, read, text
 
-FORMAT = 1
+TABLE_FORMAT = 1
 """Of the table of units; another number is no table that this program reads."""
-LARGEST = 64 << 20
+MAX_TABLE = 64 << 20
 """Bytes; the counts of 100,000 packages take 3 MB."""
 
 _BUDGET = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -106,7 +106,7 @@ def encode_popularity(popularity: Popularity) -> bytes:
 
 def parse_popularity(data: bytes) -> Popularity | None:
     """From ``{name: count}``; None for anything else."""
-    return read(data, _popularity, largest=LARGEST)
+    return read(data, _popularity, largest=MAX_TABLE)
 
 
 def _popularity(table: object) -> Popularity:
@@ -115,16 +115,16 @@ def _popularity(table: object) -> Popularity:
 
 def encode_units(units: Units) -> bytes:
     unions = {str(budget): unions for budget, unions in units.unions.items()}
-    return canonical_json({"format": FORMAT, "units": units.units, "unions": unions})
+    return canonical_json({"format": TABLE_FORMAT, "units": units.units, "unions": unions})
 
 
 def parse_units(data: bytes) -> Units | None:
     """From what ``encode_units`` gives; None for anything else."""
-    return read(data, _units, largest=LARGEST)
+    return read(data, _units, largest=MAX_TABLE)
 
 
 def _units(table: object) -> Units:
-    if natural(member(table, "format")) != FORMAT:
+    if natural(member(table, "format")) != TABLE_FORMAT:
         raise Malformed("a format of another version")
     units = elements(member(table, "units"))
     unions = members(member(table, "unions"))

@@ -19,7 +19,7 @@ from nixery.closure import Closure, PathInfo
 from nixery.layers.tables import EMPTY, Units, encode_units, parse_units
 from nixery.learning.demand import Demand, demand
 from nixery.learning.learn import learn, worth_publishing
-from nixery.tables.request_record import Asked, decode
+from nixery.tables.request_record import RequestRecord, decode
 
 NICE = 19
 
@@ -60,7 +60,7 @@ def better(wanted: Demand, current: Units, budget: int) -> Units | None:
     return new if worth_publishing(new, current, wanted, budget) else None
 
 
-def demand_of(images: Sequence[Asked], start: Asked | None) -> Demand:
+def demand_of(images: Sequence[RequestRecord], start: RequestRecord | None) -> Demand:
     everything = [*images, *([start] if start else [])]
     graph: dict[str, PathInfo] = {
         info.path: info for info in chain(*(asked.closure.paths for asked in everything))

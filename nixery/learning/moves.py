@@ -30,9 +30,9 @@ SWEEPS = 12
 """How often each unit is tried elsewhere, at most."""
 TRIED = 3
 """Shelves that are looked at exactly, for each unit, until one is better."""
-LOOKS = 30_000_000
+MAX_SIZES_CHECKED = 30_000_000
 """Sizes of shelves that are looked at, at most: a minute, and more than most tables need."""
-ENOUGH = 0.002
+MIN_GAIN = 0.002
 """The share of all bytes that a sweep must save for another one."""
 
 
@@ -50,10 +50,10 @@ def move(
     for _ in range(SWEEPS):
         saved = 0.0
         for unit in order:
-            if state.looks < LOOKS:
+            if state.looks < MAX_SIZES_CHECKED:
                 saved += state.improve(unit)
         total -= saved
-        if saved <= ENOUGH * total:
+        if saved <= MIN_GAIN * total:
             break
     return list(state.shelves.values())
 

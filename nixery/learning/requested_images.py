@@ -17,37 +17,37 @@ from nixery.last_pulled import mark_key
 from nixery.learning.replay import ASKED as KEPT
 from nixery.oci import Digest
 from nixery.storage import Object, Stat, Storage
-from nixery.tables.request_record import Asked, decode, encode
+from nixery.tables.request_record import RequestRecord, decode, encode
 
 log = structlog.get_logger()
 
 PREFIX = "asked/"
-LARGEST = 1 << 20
+MAX_REQUEST_RECORD = 1 << 20
 """Bytes of a record, of some 8,000 store paths; what is larger is not kept."""
-WAITING = 50
+MAX_WAITING_RECORDS = 50
 """Records that may wait for a slow storage; those that come then are dropped."""
-READERS = 16
+READ_THREADS = 16
 """Objects read at once: a bucket answers in some 30 ms."""
 
-Submit = Callable[[Callable[[], None]], object]
+SubmitWrite = Callable[[Callable[[], None]], object]
 """Has a function called, at some time; executors have it."""
 
 
-class AskedImages:
+class RequestedImages:
     """The records of a storage, which all replicas share."""
 
-    def __init__(self, storage: Storage, submit: Submit) -> None:
+    def __init__(self, storage: Storage, submit: SubmitWrite) -> None:
         self._storage = storage
         self._submit = submit
-        self._waiting = threading.Semaphore(WAITING)
+        self._waiting = threading.Semaphore(MAX_WAITING_RECORDS)
 
-    def note(self, key: str, asked: Asked, manifests: Sequence[Digest]) -> None:
+    def note(self, key: str, asked: RequestRecord, manifests: Sequence[Digest]) -> None:
         """Keeps a record in the background: no image waits for it, or fails with it."""
 
         def write() -> None:
             try:
                 data = encode(asked, manifests)
-                if len(data) <= LARGEST:
+                if len(data) <= MAX_REQUEST_RECORD:
                     self._storage.write(PREFIX + key, data)
             except (NixeryError, OSError, LookupError) as error:
                 log.warning("what was asked for is not recorded", error=str(error))
@@ -68,7 +68,7 @@ class AskedImages:
         Each is one line. Removes all other records, and those that cannot be read.
         """
         found: list[tuple[float, Stat, bytes]] = []
-        with ThreadPoolExecutor(READERS) as threads:
+        with ThreadPoolExecutor(READ_THREADS) as threads:
             for record in filter(None, threads.map(self._read, self._storage.list(PREFIX))):
                 decoded = None if b"\n" in record.data else decode(record.data)
                 if decoded:

@@ -1,8 +1,8 @@
 """When a table of units is learned from what was asked for, and what becomes of it.
 
-Looked at hourly. It is time when ENOUGH images were made since it was last learned, or one, and a
-day is over; and never before there are LEAST. A table is published where it pays
-(``worth_publishing``), in place of the one that it was compared with.
+Checked hourly. A table is learned when ENOUGH_IMAGES images were built since the last one, or at
+least one image and a day has passed, but never from fewer than LEAST images. It is published if it
+saves enough (``worth_publishing``), in place of the table that it was compared with.
 """
 
 import asyncio
@@ -16,20 +16,20 @@ import anyio.to_thread
 import structlog
 
 from nixery.errors import NixeryError
+from nixery.human_units import DAY
 from nixery.learning import child
-from nixery.learning.requested_images import AskedImages
+from nixery.learning.requested_images import RequestedImages
 from nixery.lease import Sleep
 from nixery.storage import Storage
 from nixery.tables.published import Pointer, Published
 
 log = structlog.get_logger()
 
-HOUR = 3600.0
-DAY = 24 * HOUR
+INTERVAL = 3600.0
 LEAST = 50
 """Images. Fewer say little about what comes together; a table of ``nixery popcount`` says more."""
-ENOUGH = 50
-TOO_LONG = 600.0
+ENOUGH_IMAGES = 50
+LEARNING_TIMEOUT = 600.0
 """Seconds; 300 images take some, of 1,000 large packages a minute or two on an idle core."""
 
 Learn = Callable[[bytes], Awaitable[bytes]]
@@ -61,7 +61,7 @@ def is_time(times: Sequence[float], learned: float | None, now: float) -> bool:
     if len(times) < LEAST:
         return False
     new = sum(learned is None or time > learned for time in times)
-    return new >= ENOUGH or (new > 0 and (learned is None or now - learned >= DAY))
+    return new >= ENOUGH_IMAGES or (new > 0 and (learned is None or now - learned >= DAY))
 
 
 async def in_a_process(request: bytes) -> bytes:
@@ -69,7 +69,7 @@ async def in_a_process(request: bytes) -> bytes:
 
     Raises NixeryError where it fails, TimeoutError and OSError.
     """
-    with anyio.fail_after(TOO_LONG):
+    with anyio.fail_after(LEARNING_TIMEOUT):
         done = await anyio.run_process(
             [sys.executable, "-m", child.__name__],
             input=request,
@@ -86,7 +86,7 @@ async def in_a_process(request: bytes) -> bytes:
 class Learner:
     def __init__(
         self,
-        asked: AskedImages,
+        asked: RequestedImages,
         published: Published,
         budget: int,
         *,
@@ -104,7 +104,7 @@ class Learner:
     async def keep_learning(self) -> None:
         """Until it is cancelled."""
         while True:
-            await self._sleep(HOUR)
+            await self._sleep(INTERVAL)
             try:
                 await self.look()
             except (NixeryError, OSError, TimeoutError) as error:
@@ -143,5 +143,5 @@ class Learner:
 
 def learn_once(storage: Storage, budget: int) -> Learned:
     """Learns now. Blocks; raises NixeryError and what ``in_a_process`` raises."""
-    asked = AskedImages(storage, lambda work: work())
+    asked = RequestedImages(storage, lambda work: work())
     return anyio.run(Learner(asked, Published(storage), budget).learn)

@@ -26,7 +26,7 @@ from operator import itemgetter
 from nixery.learning.pairs import Pair, loss, neighbours
 from nixery.learning.sharing_cost import MADE, Shelf, bits, join
 
-LOOKS = 40
+MAX_STATES_CHECKED = 40
 """States on the way that are judged, for each budget."""
 
 Offer = tuple[float, int, int, int]
@@ -39,7 +39,7 @@ def unite(shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int)
     ``near``: the shelves' ``pairs``. ``pulls``: how many there are.
     """
     state = _State(shelves, near, pulls, room)
-    every = max(1, len(shelves) // LOOKS)
+    every = max(1, len(shelves) // MAX_STATES_CHECKED)
     offers = Offers(
         (pair.loss / saved, saved, pair.one, pair.other)
         for pair in near

@@ -20,7 +20,7 @@ def _later(seconds: float, function: Callable[[], None]) -> object:
     return asyncio.get_running_loop().call_later(seconds, function)
 
 
-class Tally:
+class LogThrottle:
     """Used in the event loop."""
 
     def __init__(

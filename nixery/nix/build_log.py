@@ -17,7 +17,7 @@ import structlog
 
 from nixery.closure import StorePath
 from nixery.logs.setup import logs_everything
-from nixery.nix.events import MAX_TEXT, Kind, Line, Reader
+from nixery.nix.events import MAX_TEXT, EventReader, Line, LineKind
 
 HEAD = 50
 KEPT_LINES = 20  # enough for the end of a compiler's complaint
@@ -32,7 +32,7 @@ _log = structlog.stdlib.get_logger()
 class _Excerpt:
     """Of lines that belong together: how many there were, and the last ones."""
 
-    kind: Kind
+    kind: LineKind
     derivation: StorePath | None = None
     logged: int = 0
     unlogged: int = 0
@@ -46,7 +46,7 @@ class _Excerpt:
 class Record:
     """Of one command: ``note`` takes its lines, ``close`` logs what is left when it has ended."""
 
-    reader: Reader
+    reader: EventReader
     errors: list[Line] = field(default_factory=list)
     """The first ones, and the last one."""
     claims: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
@@ -59,7 +59,7 @@ class Record:
     _builds: dict[StorePath, _Excerpt] = field(default_factory=dict)
     """Those that are running."""
     _ended: deque[list[Line]] = field(default_factory=lambda: deque(maxlen=KEPT_BUILDS))
-    _others: dict[Kind, _Excerpt] = field(default_factory=dict)
+    _others: dict[LineKind, _Excerpt] = field(default_factory=dict)
     """What is not of a build's log."""
 
     @property
@@ -157,7 +157,9 @@ class Record:
         about = {"derivation": line.derivation} if line.derivation else {}
         log("nix", phase=line.phase, kind=line.kind, line=line.text, **about)
 
-    def _log_left_out(self, count: int, kind: Kind, derivation: StorePath | None = None) -> None:
+    def _log_left_out(
+        self, count: int, kind: LineKind, derivation: StorePath | None = None
+    ) -> None:
         phase = "build" if derivation else self.reader.phase
         text = f"{count} lines are left out here; NIXERY_LOG_LEVEL=debug logs them"
         self._log(Line(kind, text, phase, derivation))

@@ -15,7 +15,7 @@ from nixery.errors import EvaluationFailed, NixeryError, TimedOut
 from nixery.image_name import ImageRequest
 from nixery.nix import failures, lookup, machine_errors, process
 from nixery.nix.commands import Commands
-from nixery.nix.lookup import Refused
+from nixery.nix.lookup import RefusedName
 from nixery.nix.store import parse_closure
 from nixery.source import SourceTree
 
@@ -131,7 +131,7 @@ class Nix:
         found = await self._look_up(source, request)
         packages = []
         for entry in found:
-            if isinstance(entry, Refused):
+            if isinstance(entry, RefusedName):
                 explanation = await self._explain(source, request, entry)
                 system = request.architecture.system
                 # Comparing with all of nixpkgs takes long enough to hold up other requests.
@@ -141,7 +141,7 @@ class Nix:
 
     async def _look_up(
         self, source: SourceTree, request: ImageRequest
-    ) -> tuple[Package | Refused, ...]:
+    ) -> tuple[Package | RefusedName, ...]:
         try:
             return await self._evaluate(source, request, request.packages)
         except EvaluationFailed:
@@ -153,7 +153,7 @@ class Nix:
 
     async def _evaluate(
         self, source: SourceTree, request: ImageRequest, names: Sequence[str]
-    ) -> tuple[Package | Refused, ...]:
+    ) -> tuple[Package | RefusedName, ...]:
         finished = await self._ask(source, request, names=names)
         if finished.status != 0 or finished.is_cut:
             subject = f"package {names[0]!r}" if len(names) == 1 else "the package set"
@@ -161,7 +161,7 @@ class Nix:
         # Half a megabyte of names, where one is not found.
         return await run_sync(lookup.read, finished.stdout, names)
 
-    async def _explain(self, source: SourceTree, request: ImageRequest, entry: Refused) -> str:
+    async def _explain(self, source: SourceTree, request: ImageRequest, entry: RefusedName) -> str:
         """The message that the lookup swallowed (tryEval tells only that there was one)."""
         if not entry.needs_explanation:
             return ""

@@ -6,7 +6,7 @@
     @nix {"action":"msg","level":0,"msg":"error: …","raw_msg":"the innermost message"}
     @nix {"action":"stop","id":7}
 
-``Reader`` turns each into a ``Line``, or into nothing where it says nothing to a person. It
+``EventReader`` turns each into a ``Line``, or into nothing where it says nothing to a person. It
 remembers the builds that are running, so that a line of a log is known to be of which build.
 
 What a builder can forge (the same in 2.8, 2.26 and 2.34)
@@ -50,7 +50,7 @@ _CUT_LOG = re.compile(r'^\{"action":"result","fields":\["(?P<text>.*)', re.DOTAL
 
 MAX_TEXT = 4096  # characters of a line that are logged, kept, and sent to clients
 
-Kind = Literal["log", "message", "activity", "error", "claim", "end"]
+LineKind = Literal["log", "message", "activity", "error", "claim", "end"]
 """claim: an error that may be a builder's words. end: a build has ended; it has no text."""
 
 
@@ -58,7 +58,7 @@ Kind = Literal["log", "message", "activity", "error", "claim", "end"]
 class Line:
     """Something that Nix or a builder told; ``text`` is free of control characters."""
 
-    kind: Kind
+    kind: LineKind
     text: str
     phase: str
     derivation: StorePath | None = None
@@ -71,7 +71,7 @@ def clean(text: str) -> str:
 
 
 @dataclass(slots=True)
-class Reader:
+class EventReader:
     """``phase`` is that of lines which belong to no activity: the subcommand's name."""
 
     phase: str

@@ -50,7 +50,7 @@ _REFUSED_FOR = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedName:
     """A name that stands for no package which can be had."""
 
     name: str
@@ -68,7 +68,7 @@ class Refused:
         return self.status not in ("not_found", "not_a_package", "malformed")
 
 
-def read(text: bytes, names: Sequence[str]) -> tuple[Package | Refused, ...]:
+def read(text: bytes, names: Sequence[str]) -> tuple[Package | RefusedName, ...]:
     """One entry for each of the names that were asked for, in their order.
 
     Raises EvaluationFailed for anything but such an answer.
@@ -84,7 +84,7 @@ def read(text: bytes, names: Sequence[str]) -> tuple[Package | Refused, ...]:
     raise EvaluationFailed("the package set gave an answer that cannot be read", cause="answer")
 
 
-def _entry(name: str, entry: object, levels: Mapping[object, object]) -> Package | Refused:
+def _entry(name: str, entry: object, levels: Mapping[object, object]) -> Package | RefusedName:
     match entry:
         case {"name": str(own)} if own != name:
             pass
@@ -94,11 +94,11 @@ def _entry(name: str, entry: object, levels: Mapping[object, object]) -> Package
             siblings = levels.get(level)
             known = siblings[:MAX_COMPARED] if isinstance(siblings, list) else []
             there = tuple(sibling for sibling in known if isinstance(sibling, str))
-            return Refused(name, "not_found", "", level, there)
+            return RefusedName(name, "not_found", "", level, there)
         case {"status": "not_a_package", "type": str(found)}:
-            return Refused(name, "not_a_package", found)
+            return RefusedName(name, "not_a_package", found)
         case {"status": "unfree" | "broken" | "insecure" | "unsupported" | "failed" as status}:
-            return Refused(name, status)
+            return RefusedName(name, status)
     raise EvaluationFailed(f"package {name!r} gave an answer that cannot be read", cause="answer")
 
 
@@ -107,9 +107,9 @@ def _leads_to(level: str, name: str) -> bool:
     return not level or level.count(".") < name.count(".")
 
 
-def _package(name: str, drv_path: object, outputs: Sequence[object]) -> Package | Refused:
-    def malformed(problem: str) -> Refused:
-        return Refused(name, "malformed", problem)
+def _package(name: str, drv_path: object, outputs: Sequence[object]) -> Package | RefusedName:
+    def malformed(problem: str) -> RefusedName:
+        return RefusedName(name, "malformed", problem)
 
     derivation = parse_derivation(drv_path)
     if derivation is None:
@@ -134,7 +134,7 @@ def _quoted(value: object) -> str:
     return json.dumps(value[:_MAX_QUOTED]) + ("…" if len(value) > _MAX_QUOTED else "")
 
 
-def verdict(refused: Refused, system: str, explanation: str = "") -> NixeryError:
+def verdict(refused: RefusedName, system: str, explanation: str = "") -> NixeryError:
     """``explanation``: Nix's message for the name, where it needs one."""
     quoted = f"package {refused.name!r}"
     log = [line for line in explanation.splitlines() if line.strip()]
@@ -162,7 +162,7 @@ def verdict(refused: Refused, system: str, explanation: str = "") -> NixeryError
     return EvaluationFailed(f"{quoted} cannot be evaluated: {reason}", cause="evaluation", log=log)
 
 
-def _did_you_mean(refused: Refused) -> str:
+def _did_you_mean(refused: RefusedName) -> str:
     similar = suggestions(refused)
     if not similar:
         return ""
@@ -170,7 +170,7 @@ def _did_you_mean(refused: Refused) -> str:
     return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
 
 
-def suggestions(refused: Refused) -> tuple[str, ...]:
+def suggestions(refused: RefusedName) -> tuple[str, ...]:
     """At most three names like the missing one, best first, as one types them in an image name."""
     depth = len(refused.level.split(".")) if refused.level else 0
     missing = refused.name.lower().split(".")[depth]

@@ -7,7 +7,7 @@ Policies
 - Other requests are served between two chunks, however fast a builder prints.
 - The command leads a process group of its own. When the caller is cancelled or its deadline
   passes, the group gets SIGTERM, on which Nix ends its builders and the daemon those of its
-  client, and after GRACE seconds SIGKILL. Nothing returns before the process is gone.
+  client, and after TERMINATE_SECONDS seconds SIGKILL. Nothing returns before the process is gone.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from anyio.lowlevel import checkpoint
 from nixery.errors import NixeryError
 from nixery.host import subprocesses
 from nixery.nix.build_log import Record
-from nixery.nix.events import Line, Reader
+from nixery.nix.events import EventReader, Line
 from nixery.nix.lines import LineSplitter
 
 MAX_OUTPUT = 256 * 1024 * 1024  # the closure of 100,000 paths prints about 60 MiB
-GRACE = 5.0  # seconds; Nix needs far less, but evaluation may not look at signals for long
+TERMINATE_SECONDS = 5.0  # Nix needs far less, but evaluation may ignore signals for a while
 _CHUNK = 16 * 1024  # about 100 lines: logging them holds the event loop for some milliseconds
 
 
@@ -76,7 +76,7 @@ async def run(
         process = await subprocesses.start(*command, environment=environment)
     except (FileNotFoundError, PermissionError) as error:
         raise cannot_run(command[0], error.strerror) from None
-    record = Record(Reader(phase))
+    record = Record(EventReader(phase))
     try:
         return await _drain(process, record, stdin, max_output)
     finally:
@@ -135,7 +135,7 @@ async def _end(process: Process) -> None:
     """End the whole group, and wait for it."""
     if process.returncode is None:
         subprocesses.send(process, signal.SIGTERM)
-        with move_on_after(GRACE):
+        with move_on_after(TERMINATE_SECONDS):
             await process.wait()
     # Also after a good end: what the command left behind in its group goes with it.
     subprocesses.send(process, signal.SIGKILL)

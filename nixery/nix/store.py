@@ -9,7 +9,7 @@ from nixery.errors import ConfigurationError, NixeryError
 from nixery.records import elements, member, members, natural, parse, text
 
 STORE_DIR = "/nix/store"
-LARGEST = 1 << 30
+MAX_CLOSURE = 1 << 30
 """Bytes of a closure; Nix writes about one kilobyte for each path."""
 
 
@@ -24,7 +24,7 @@ def parse_closure(output: bytes | str) -> Closure:
     for anything else.
     """
     try:
-        document = parse(output, largest=LARGEST)
+        document = parse(output, largest=MAX_CLOSURE)
         infos = tuple(_path_info(path, info) for path, info in _entries(document))
     except ValueError as error:
         raise NixeryError(

@@ -16,8 +16,8 @@ from nixery.popcount.journal import Journal
 from nixery.popcount.narinfo import STORE, hash_of, parse
 
 DEFAULT_CACHE = "https://cache.nixos.org"
-CONNECTIONS = 32
-TIMEOUT = 30.0
+CACHE_CONNECTIONS = 32
+CACHE_TIMEOUT = 30.0
 """Seconds to connect, and for each piece of an answer."""
 RETRIES = 5
 """Of a question that got no answer, or a 429, 502, 503 or 504, half a second apart and doubling."""
@@ -26,7 +26,7 @@ RETRIES = 5
 class Cache:
     """Answers over HTTP; every method may be called in several threads."""
 
-    def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
+    def __init__(self, url: str, connections: int = CACHE_CONNECTIONS) -> None:
         """Raises NixeryError where it is no such address."""
         if not url.startswith(("http://", "https://")) or len(url.split()) != 1:
             raise NixeryError(
@@ -36,7 +36,7 @@ class Cache:
         self._url = url.rstrip("/")
         self._pool = urllib3.PoolManager(
             maxsize=connections,
-            timeout=TIMEOUT,
+            timeout=CACHE_TIMEOUT,
             retries=urllib3.Retry(
                 RETRIES, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504)
             ),
@@ -106,7 +106,7 @@ def graph(
     paths: Iterable[StorePath],
     ask: Callable[[StorePath], PathInfo | None],
     journal: Journal,
-    connections: int = CONNECTIONS,
+    connections: int = CACHE_CONNECTIONS,
 ) -> Iterator[int]:
     """Asks for what the journal does not know, and for what that refers to; yields what is left.
 

@@ -9,7 +9,7 @@ from nixery.layers.names import full_name, name, names, unversioned
 from nixery.layers.tables import Popularity, Units
 from nixery.learning.demand import demand
 from nixery.learning.learn import BUDGETS, learning
-from nixery.tables.request_record import Asked
+from nixery.tables.request_record import RequestRecord
 
 STARTING_LIST = 300
 """Packages, when nobody says which are asked for. More take longer and say little more."""
@@ -53,7 +53,7 @@ def find(paths: Iterable[StorePath], asked_for: Iterable[str]) -> Mapping[str, S
     return {wanted: by_name.get(wanted, by_name.get(unversioned(wanted))) for wanted in asked_for}
 
 
-def start(graph: Closure, packages: Iterable[StorePath]) -> Asked:
+def start(graph: Closure, packages: Iterable[StorePath]) -> RequestRecord:
     """The starting list with everything it refers to: servers learn from it as well."""
     infos = {info.path: info for info in graph.paths}
     found: dict[StorePath, PathInfo] = {}
@@ -62,7 +62,7 @@ def start(graph: Closure, packages: Iterable[StorePath]) -> Asked:
         new = {path: infos[path] for path in ways if path not in found}
         found |= new
         ways = [to for info in new.values() for to in info.references]
-    return Asked(tuple(packages), Closure(tuple(found[path] for path in sorted(found))))
+    return RequestRecord(tuple(packages), Closure(tuple(found[path] for path in sorted(found))))
 
 
 def units(

@@ -8,7 +8,7 @@ from nixery.source.git import read
 from nixery.source.refs import COMMIT, AllowedTags, Commit, is_branch_name, unknown
 from nixery.source.remote import Remote
 from nixery.source.trees import NoSuchCommitError, Trees
-from nixery.source.ttl_cache import Memory
+from nixery.source.ttl_cache import TtlCache
 
 
 class ChannelSource:
@@ -23,7 +23,7 @@ class ChannelSource:
         remote: Remote,
         tags: Iterable[str],
         trees: Trees,
-        commits: Memory[Commit],
+        commits: TtlCache[Commit],
     ) -> None:
         """Raises ConfigurationError where no branch can have this name."""
         if not is_branch_name(channel):

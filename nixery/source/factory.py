@@ -13,8 +13,8 @@ from nixery.source.git import GitSource
 from nixery.source.path import PathSource
 from nixery.source.refs import AllowedRefs, Commit
 from nixery.source.remote import Remote
-from nixery.source.trees import SPARE_SECONDS, Limits, Trees
-from nixery.source.ttl_cache import Clock, Memory
+from nixery.source.trees import SPARE_SECONDS, TreeLimits, Trees
+from nixery.source.ttl_cache import Clock, TtlCache
 from nixery.source.with_allowed_paths import WithAllowedPaths
 
 
@@ -48,21 +48,21 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
 
     def joined(source: PackageSource) -> PackageSource:
         return (
-            WithAllowedPaths(source, beside, Memory(resolve_ttl, clock, queue))
+            WithAllowedPaths(source, beside, TtlCache(resolve_ttl, clock, queue))
             if beside
             else source
         )
 
     if path:
-        return joined(PathSource(Path(path), tags, Memory(resolve_ttl, clock, queue)))
+        return joined(PathSource(Path(path), tags, TtlCache(resolve_ttl, clock, queue)))
     address = parse_address(repo or channel_url)
     allowed = AllowedRefs.parse(allowed_refs)
     if shutil.which("git", path=environ.get("PATH")) is None:
         raise ConfigurationError("packages come from a git repository, and git is not on PATH")
     remote = Remote(address, state_dir / "git", environ)
-    limits = Limits(in_use_for=request_timeout + SPARE_SECONDS)
+    limits = TreeLimits(in_use_for=request_timeout + SPARE_SECONDS)
     trees = Trees(remote, state_dir / "sources", limits)
-    commits: Memory[Commit] = Memory(resolve_ttl, clock, queue)
+    commits: TtlCache[Commit] = TtlCache(resolve_ttl, clock, queue)
     if repo:
         return joined(GitSource(remote, allowed, trees, commits))
     return joined(ChannelSource(channel, remote, tags, trees, commits))

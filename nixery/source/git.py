@@ -16,7 +16,7 @@ from nixery.source.history import History
 from nixery.source.refs import COMMIT, AllowedRefs, Commit, unknown
 from nixery.source.remote import Remote
 from nixery.source.trees import NoSuchCommitError, Trees
-from nixery.source.ttl_cache import Memory
+from nixery.source.ttl_cache import TtlCache
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 """What may reach git: letters, digits, and nothing that is an option, a path or a pattern."""
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 class GitSource:
     def __init__(
-        self, remote: Remote, allowed: AllowedRefs, trees: Trees, commits: Memory[Commit]
+        self, remote: Remote, allowed: AllowedRefs, trees: Trees, commits: TtlCache[Commit]
     ) -> None:
         self._remote = remote
         self._allowed = allowed

@@ -29,7 +29,7 @@ HISTORY_SECONDS = 3600.0
 LOCAL_SECONDS = 120.0
 """Reading the mirror takes milliseconds, writing 40,000 files seconds; a busy disk more."""
 
-AT_ONCE = 16
+MAX_PROCESSES = 16
 """Processes of one source. Most take milliseconds; a few that fetch may go on for minutes."""
 
 _TERMINATION_SECONDS = 2.0
@@ -64,7 +64,7 @@ class Git:
         config = git_config.write(address, directory, environ.get("GIT_CONFIG_GLOBAL", ""))
         self._environ = git_config.environment(environ, config)
         self._scheme = address.scheme
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_PROCESSES)
 
     async def run(
         self,

@@ -22,7 +22,7 @@ from nixery.source.remote import Remote
 MOST_ANSWERS = 10_000
 """Commits whose answer is remembered, as long as the other side lists the same refs: 1 MB."""
 
-AT_ONCE = 8
+MAX_SEARCHES = 8
 """Commits that are searched for; each search is a process of git's."""
 
 
@@ -31,7 +31,7 @@ class History:
         self._remote = remote
         self._allowed = allowed
         self._mirror = Mirror(remote, "history", commits_only=True)
-        self._searches = anyio.Semaphore(AT_ONCE)
+        self._searches = anyio.Semaphore(MAX_SEARCHES)
         self._answers: dict[Commit, bool] = {}
         self._answers_for: Mapping[str, Ref] = {}
 

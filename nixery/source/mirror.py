@@ -11,7 +11,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from nixery.concurrency.single_flight import Flight, Flights
+from nixery.concurrency.single_flight import Flight, SingleFlight
 from nixery.source.files import locked_long
 from nixery.source.git_command import HISTORY_SECONDS, LOCAL_SECONDS, GitFailed, GitTimedOut
 from nixery.source.refs import Commit
@@ -33,7 +33,7 @@ class Mirror:
         self.directory = remote.directory / name
         self._remote = remote
         self._filters = (COMMITS_ONLY, "--no-filter") if commits_only else ("--no-filter",)
-        self._fetches: Flights[object] = Flights()
+        self._fetches: SingleFlight[object] = SingleFlight()
 
     async def update(
         self,

@@ -8,7 +8,7 @@ from nixery.errors import ConfigurationError, SourceUnavailable
 from nixery.source import ResolvedSource, SourceTree
 from nixery.source.fingerprint import fingerprint
 from nixery.source.refs import AllowedTags, unknown
-from nixery.source.ttl_cache import Memory
+from nixery.source.ttl_cache import TtlCache
 
 
 class PathSource:
@@ -20,7 +20,7 @@ class PathSource:
     read the path itself and what is below.
     """
 
-    def __init__(self, path: Path, tags: Iterable[str], identities: Memory[str]) -> None:
+    def __init__(self, path: Path, tags: Iterable[str], identities: TtlCache[str]) -> None:
         """Raises ConfigurationError where there is no package set."""
         self._path = path
         self._tags = AllowedTags(tags)

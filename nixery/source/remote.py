@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from nixery.concurrency.single_flight import Flights
+from nixery.concurrency.single_flight import SingleFlight
 from nixery.errors import SourceUnavailable, StorageFull
 from nixery.source.address import Address
 from nixery.source.files import is_full, staged, sweep
@@ -41,7 +41,7 @@ class Remote:
         self.directory = state / hashlib.sha256(address.url.encode()).hexdigest()[:20]
         self.git = Git(address, self.directory, environ)
         self._fetches_head = True
-        self._listings: Flights[Mapping[str, Ref]] = Flights()
+        self._listings: SingleFlight[Mapping[str, Ref]] = SingleFlight()
         self._rounds: Counter[tuple[str, ...]] = Counter()
         self._turn = asyncio.Semaphore(1)
         sweep(self.directory)

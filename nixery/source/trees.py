@@ -21,7 +21,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from nixery.concurrency.single_flight import Flights
+from nixery.concurrency.single_flight import SingleFlight
 from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
 from nixery.host.file_locks import locked
 from nixery.source.files import STAGED, flush, is_full, staged, sweep
@@ -32,7 +32,7 @@ from nixery.source.remote import FETCH, Remote, has_other_format, init_for
 
 SPARE_SECONDS = 60.0
 """On top of the longest request, for what happens between resolving and reading."""
-AT_ONCE = 4
+MAX_EXTRACTIONS = 4
 """Each extraction is a download and a core's work; more at once would only be slower each."""
 
 # Above every .gitattributes in the tree. working-tree-encoding takes no "-": it would be an error.
@@ -48,7 +48,7 @@ class NoSuchCommitError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TreeLimits:
     in_use_for: float
     """For how many seconds after it was handed out a tree is never removed."""
     kept: int = 8
@@ -63,7 +63,7 @@ class Trees:
         self,
         remote: Remote,
         directory: Path,
-        limits: Limits,
+        limits: TreeLimits,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -71,10 +71,10 @@ class Trees:
         self._directory = directory
         self._limits = limits
         self._clock = clock
-        self._extractions: Flights[None] = Flights()
+        self._extractions: SingleFlight[None] = SingleFlight()
         self._whole = Mirror(remote, "whole", commits_only=False)
         self._sweeping: asyncio.Task[None] | None = None
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_EXTRACTIONS)
         directory.mkdir(parents=True, exist_ok=True)
         sweep(directory)
 

@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from nixery.concurrency.queue import QUEUE, Line, Queue
-from nixery.concurrency.single_flight import Flights
+from nixery.concurrency.queue import QUEUE, Queue, WaitingLine
+from nixery.concurrency.single_flight import SingleFlight
 from nixery.errors import SourceUnavailable, TagUnknown
 
 T = TypeVar("T")
@@ -28,18 +28,18 @@ NEW_AT_ONCE = 100
 side. Those that are known do not wait for them."""
 
 
-class Memory(Generic[T]):
+class TtlCache(Generic[T]):
     """``clock``: seconds, monotonic."""
 
     def __init__(self, ttl: float, clock: Clock, waiting: int = QUEUE) -> None:
         """``waiting``: new names that wait to be looked up; more are refused."""
-        self._line = Line(waiting)
+        self._line = WaitingLine(waiting)
         self._turns = Queue(NEW_AT_ONCE, self._line, doing="looked up")
         self._ttl = ttl
         self._clock = clock
         self._answers: dict[str, tuple[T, float]] = {}
         self._retry: dict[str, float] = {}
-        self._lookups: Flights[T] = Flights()
+        self._lookups: SingleFlight[T] = SingleFlight()
 
     async def recall(self, name: str, find: Callable[[], Awaitable[T]]) -> T:
         """``find``'s answer, or the last one. Raises what ``find`` raises, and TooBusy."""

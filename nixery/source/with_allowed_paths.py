@@ -6,14 +6,14 @@ from pathlib import Path
 
 from nixery.source import PackageSource, ResolvedSource, SourceTree
 from nixery.source.fingerprint import fingerprint
-from nixery.source.ttl_cache import Memory
+from nixery.source.ttl_cache import TtlCache
 
 
 class WithAllowedPaths:
     """Adds these trees' fingerprints to the identity: they change while the commit stays."""
 
     def __init__(
-        self, source: PackageSource, trees: Iterable[Path], fingerprints: Memory[str]
+        self, source: PackageSource, trees: Iterable[Path], fingerprints: TtlCache[str]
     ) -> None:
         self._source = source
         self._trees = tuple(trees)

@@ -15,7 +15,7 @@ from nixery.manifest import Manifest, blobs_of
 from nixery.oci import Digest, Format
 from nixery.standalone import docker, layout
 from nixery.standalone.destination import place_of_directory, place_of_file
-from nixery.standalone.planning import Planned, choose, plan
+from nixery.standalone.planning import PlannedImage, choose, plan
 from nixery.standalone.prepare import Order, Prepared, Tools, prepared
 from nixery.standalone.scratch import scratch_for
 from nixery.storage import Storage
@@ -24,7 +24,7 @@ from nixery.storage import Storage
 @dataclass(frozen=True, slots=True)
 class Made:
     image: Prepared
-    planned: Planned
+    planned: PlannedImage
     manifest: Manifest
     """OCI's."""
 
@@ -34,10 +34,10 @@ class Made:
         return blobs_of(self.manifest)[0].digest
 
 
-def plan_only(order: Order, tools: Tools, plans: Storage | None) -> tuple[Prepared, Planned]:
+def plan_only(order: Order, tools: Tools, plans: Storage | None) -> tuple[Prepared, PlannedImage]:
     """``plans``: the server's storage, where one is set."""
 
-    async def run() -> tuple[Prepared, Planned]:
+    async def run() -> tuple[Prepared, PlannedImage]:
         async with _planned(order, tools, plans) as found:
             return found
 
@@ -76,7 +76,7 @@ def build_archive(order: Order, tools: Tools, plans: Storage | None, target: Pat
 @asynccontextmanager
 async def _planned(
     order: Order, tools: Tools, plans: Storage | None
-) -> AsyncIterator[tuple[Prepared, Planned]]:
+) -> AsyncIterator[tuple[Prepared, PlannedImage]]:
     # Before anything is built: what is wrong use is said at once.
     chosen = await anyio.to_thread.run_sync(choose, tools, plans, order.tables)
     async with prepared(tools, order) as image:

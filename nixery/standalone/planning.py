@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nixery import layers
-from nixery.cache import Plan, Plans
+from nixery.cache import Plans, StoredPlan
 from nixery.closure import Closure
 from nixery.errors import ConfigurationError
 from nixery.layers import EMPTY, READS, Layer, Tables
@@ -22,7 +22,7 @@ from nixery.tables.published import Published
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedImage:
     layers: tuple[Layer, ...]
     """In the image's order; the environment layer is not listed."""
     tables: Mapping[str, str]
@@ -68,20 +68,20 @@ def choose(tools: Tools, storage: Storage | None, version: str | None) -> Chosen
 
 def plan(
     image: Prepared, tools: Tools, storage: Storage | None, chosen: Chosen | None = None
-) -> Planned:
+) -> PlannedImage:
     """``chosen``: instead of what counts. Blocks, and raises what the storage raises."""
     group = _Grouping(image.closure, tools)
     if chosen:
-        return Planned(group.with_tables(chosen.tables), chosen.versions, "chosen")
+        return PlannedImage(group.with_tables(chosen.tables), chosen.versions, "chosen")
     if storage is None:
-        return Planned(group.with_tables(EMPTY), {}, "now")
+        return PlannedImage(group.with_tables(EMPTY), {}, "now")
     kinds = READS[tools.layering]
     known = CurrentTables(Published(storage), kinds)
     if before := Plans(storage).look(image.key, image.closure):
         tables, _ = known.of({kind: before.tables[kind] for kind in kinds if kind in before.tables})
-        return Planned(group.as_before(before, tables), before.tables, "before")
+        return PlannedImage(group.as_before(before, tables), before.tables, "before")
     tables, versions = known.look()
-    return Planned(group.with_tables(tables), versions, "now")
+    return PlannedImage(group.with_tables(tables), versions, "now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class _Grouping:
         budget, strategy = self.tools.layer_budget, self.tools.layering
         return layers.group(self.closure, tables, budget, strategy).layers
 
-    def as_before(self, plan: Plan, tables: Tables) -> tuple[Layer, ...]:
+    def as_before(self, plan: StoredPlan, tables: Tables) -> tuple[Layer, ...]:
         """Those of the plan, with the reasons that the ``tables`` of then give."""
         reasons = {layer.paths: layer.why for layer in self.with_tables(tables)}
         size = {info.path: info.size for info in self.closure.paths}

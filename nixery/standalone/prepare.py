@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nixery import image_name
 from nixery.archive import Packer, Workers
-from nixery.builder import Nix
+from nixery.builder import NixStore
 from nixery.cache import Recipe
 from nixery.closure import Closure, Package
 from nixery.image_name import ImageRequest
@@ -20,7 +20,7 @@ class Tools:
     """What a server with these settings would make images with."""
 
     source: PackageSource
-    nix: Nix
+    nix: NixStore
     roots: Roots
     recipe: Recipe
     workers: Workers

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from nixery.human_units import size_text
 from nixery.layers import Layer, Strategy
 from nixery.layers.plan import Why
-from nixery.standalone.planning import Planned
+from nixery.standalone.planning import PlannedImage
 from nixery.standalone.prepare import Prepared, Tools
 
 SHOWN = 3
@@ -25,7 +25,7 @@ _WHEN = {
 }
 
 
-def as_json(image: Prepared, planned: Planned, tools: Tools) -> dict[str, object]:
+def as_json(image: Prepared, planned: PlannedImage, tools: Tools) -> dict[str, object]:
     size = {info.path: info.size for info in image.closure.paths}
     return {
         "image": image.name,
@@ -49,7 +49,7 @@ def as_json(image: Prepared, planned: Planned, tools: Tools) -> dict[str, object
     }
 
 
-def text(image: Prepared, planned: Planned, tools: Tools) -> str:
+def text(image: Prepared, planned: PlannedImage, tools: Tools) -> str:
     size = {info.path: info.size for info in image.closure.paths}
     tables = ", ".join(f"{kind} {version}" for kind, version in sorted(planned.tables.items()))
     source = " ".join(filter(None, (image.source.url, image.source.revision)))

@@ -84,21 +84,21 @@ class Content:
         return len(self.data)
 
 
-class Reader(Protocol):
+class ReadRange(Protocol):
     """Reads ``length`` bytes from ``start``, in pieces; blocks."""
 
     def __call__(self, start: int, length: int, /) -> Iterator[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class Streamed:
     """Serve what ``read`` gives: a bucket's object that clients cannot be sent to."""
 
-    read: Reader
+    read: ReadRange
     size: int
 
 
-Location = LocalFile | Redirect | Content | Remote
+Location = LocalFile | Redirect | Content | Streamed
 
 
 @dataclass(frozen=True, slots=True)

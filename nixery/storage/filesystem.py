@@ -52,7 +52,7 @@ from nixery.storage.staged_file import StagedFile, hashes_to
 
 log = structlog.get_logger()
 
-PIECE = 1 << 20
+COPY_BYTES = 1 << 20
 DEPTH = 2
 """Directories in a key, at most: ``tables/<kind>/<version>``."""
 TOLD = 100
@@ -121,7 +121,7 @@ class FilesystemStorage:
 
     def pieces(self, stat: Stat) -> Iterator[bytes]:
         with self._opened(stat.key) as file:
-            while piece := file.read(PIECE):
+            while piece := file.read(COPY_BYTES):
                 yield piece
 
     def write(

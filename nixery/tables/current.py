@@ -11,7 +11,7 @@ from nixery.tables.published import Published
 
 log = structlog.get_logger()
 
-Planned = Literal["popularity", "units"]
+PlanningKind = Literal["popularity", "units"]
 """Kinds of tables that layers are planned with."""
 
 
@@ -21,11 +21,11 @@ class CurrentTables:
     A table that is gone or cannot be read counts as empty, until it is published again.
     """
 
-    def __init__(self, published: Published, kinds: Iterable[Planned]) -> None:
+    def __init__(self, published: Published, kinds: Iterable[PlanningKind]) -> None:
         """``kinds``: those that the strategy in use reads."""
         self._published = published
         self._kinds = tuple(kinds)
-        self._parsed: dict[Planned, tuple[str, Popularity | Units]] = {}
+        self._parsed: dict[PlanningKind, tuple[str, Popularity | Units]] = {}
         self._said: set[str] = set()
 
     def look(self) -> tuple[Tables, Mapping[str, str]]:
@@ -33,7 +33,7 @@ class CurrentTables:
         pointers = {kind: self._published.current(kind).version for kind in self._kinds}
         return self.of({kind: version for kind, version in pointers.items() if version})
 
-    def of(self, versions: Mapping[Planned, str]) -> tuple[Tables, Mapping[str, str]]:
+    def of(self, versions: Mapping[PlanningKind, str]) -> tuple[Tables, Mapping[str, str]]:
         """The tables of these versions, with the versions of those that can be read."""
         found = {kind: self._read(kind, version) for kind, version in versions.items()}
         popularity, units = found.get("popularity"), found.get("units")
@@ -43,7 +43,7 @@ class CurrentTables:
         )
         return tables, {kind: versions[kind] for kind, table in found.items() if table is not None}
 
-    def _read(self, kind: Planned, version: str) -> Popularity | Units | None:
+    def _read(self, kind: PlanningKind, version: str) -> Popularity | Units | None:
         known = self._parsed.get(kind)
         if known is None or known[0] != version:
             data = self._published.read(kind, version)

@@ -6,11 +6,11 @@ from pathlib import Path
 from nixery.errors import ConfigurationError, NixeryError
 from nixery.layers.tables import encode_popularity, encode_units, parse_popularity, parse_units
 from nixery.storage import Storage
-from nixery.tables.published import Kind, Pointer, Published
+from nixery.tables.published import Pointer, Published, TableKind
 from nixery.tables.request_record import decode, encode
 
 
-def recognise(data: bytes) -> tuple[Kind, bytes] | None:
+def recognise(data: bytes) -> tuple[TableKind, bytes] | None:
     """What kind of table it is, with its canonical form; None for what is none."""
     if units := parse_units(data):
         return "units", encode_units(units)
@@ -21,13 +21,13 @@ def recognise(data: bytes) -> tuple[Kind, bytes] | None:
     return None
 
 
-def publish(storage: Storage, files: Iterable[Path]) -> Mapping[Kind, Pointer]:
+def publish(storage: Storage, files: Iterable[Path]) -> Mapping[TableKind, Pointer]:
     """What is current then, of each kind. All files are read before anything is written.
 
     Raises ConfigurationError for a file that cannot be read or is no table, and where there are
     two of one kind; NixeryError where somebody else published in the same moment.
     """
-    tables: dict[Kind, bytes] = {}
+    tables: dict[TableKind, bytes] = {}
     for file in files:
         try:
             found = recognise(file.read_bytes())
@@ -45,7 +45,7 @@ def publish(storage: Storage, files: Iterable[Path]) -> Mapping[Kind, Pointer]:
     return {kind: make_current(Published(storage), kind, data) for kind, data in tables.items()}
 
 
-def make_current(published: Published, kind: Kind, data: bytes) -> Pointer:
+def make_current(published: Published, kind: TableKind, data: bytes) -> Pointer:
     """Raises NixeryError where somebody else published in the same moment."""
     before = published.current(kind)
     after = published.publish(kind, data, before)

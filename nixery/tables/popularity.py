@@ -19,19 +19,18 @@ import anyio.to_thread
 import structlog
 
 from nixery.concurrency.threads import run_abandoned
+from nixery.human_units import DAY, HOUR
 from nixery.layers.tables import encode_popularity, parse_popularity
 from nixery.lease import Sleep
 from nixery.tables.published import Published
 
 log = structlog.get_logger()
 
-DAY = 86_400.0
-HOUR = 3_600.0
-TOO_LONG = 600.0
+DOWNLOAD_DEADLINE = 600.0
 """Seconds for one look, however slowly the answer comes."""
-LARGEST = 64 << 20
+MAX_DOWNLOAD = 64 << 20
 """Bytes; the counts of 100,000 packages take 3 MB."""
-TIMEOUT = 30.0
+DOWNLOAD_TIMEOUT = 30.0
 """Seconds to wait for a connection, and for each piece of an answer."""
 
 
@@ -63,7 +62,7 @@ class PopularityWatch:
     async def look(self) -> bool:
         """Whether there was a table, which then is published."""
         try:
-            async with asyncio.timeout(TOO_LONG):
+            async with asyncio.timeout(DOWNLOAD_DEADLINE):
                 # Left behind when the server ends: an address that never answers must not hold it.
                 data = await run_abandoned(lambda: self._load(self._url))
             await anyio.to_thread.run_sync(self._publish, data)
@@ -103,7 +102,7 @@ def _read(url: str) -> bytes:
             if not stat.S_ISREG(path.stat().st_mode):  # a pipe might never say anything
                 raise ValueError("it is no regular file")
             with path.open("rb") as file:
-                return _limited(file.read(LARGEST + 1))
+                return _limited(file.read(MAX_DOWNLOAD + 1))
     raise ValueError(f"its scheme is {parts.scheme}, not http, https or file")
 
 
@@ -114,19 +113,19 @@ def _download(url: str) -> bytes:
     retries = urllib3.Retry(2, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504))
     user = urllib3.util.parse_url(url).auth
     headers = urllib3.make_headers(basic_auth=user and unquote(user))
-    with urllib3.PoolManager(timeout=TIMEOUT, retries=retries, headers=headers) as pool:
+    with urllib3.PoolManager(timeout=DOWNLOAD_TIMEOUT, retries=retries, headers=headers) as pool:
         answer = pool.request("GET", url, preload_content=False)
         try:
             if answer.status != 200:
                 raise ValueError(f"the answer is {answer.status}")
-            return _limited(answer.read(LARGEST + 1))
+            return _limited(answer.read(MAX_DOWNLOAD + 1))
         finally:
             answer.release_conn()
 
 
 def _limited(data: bytes) -> bytes:
-    if len(data) > LARGEST:
-        raise ValueError(f"it has more than {LARGEST} bytes")
+    if len(data) > MAX_DOWNLOAD:
+        raise ValueError(f"it has more than {MAX_DOWNLOAD} bytes")
     return data
 
 

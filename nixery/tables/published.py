@@ -22,8 +22,8 @@ from nixery.storage import Condition, Stat, Storage
 
 log = structlog.get_logger()
 
-Kind = Literal["popularity", "units", "start"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+TableKind = Literal["popularity", "units", "start"]
+TABLE_KINDS: tuple[TableKind, ...] = get_args(TableKind)
 CURRENT = "current"
 
 
@@ -56,11 +56,11 @@ class Published:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def current(self, kind: Kind) -> Pointer:
+    def current(self, kind: TableKind) -> Pointer:
         found = self._storage.read(pointer_key(kind))
         return Pointer(decode_pointer(found.data), found.stat) if found else Pointer(None, None)
 
-    def read(self, kind: Kind, version: str) -> bytes | None:
+    def read(self, kind: TableKind, version: str) -> bytes | None:
         """The table's bytes; None where it is gone, or is not what its name says."""
         if not is_hex_key(version):
             return None
@@ -80,7 +80,7 @@ class Published:
                 if found and (version := decode_pointer(found.data)):
                     yield table_key(kind, version)
 
-    def publish(self, kind: Kind, data: bytes, instead_of: Pointer) -> Pointer:
+    def publish(self, kind: TableKind, data: bytes, instead_of: Pointer) -> Pointer:
         """Makes this table the current one, unless another was published since ``instead_of``.
 
         Returns what is current then. What is current already is not written again.

@@ -12,24 +12,24 @@ from nixery.closure import Closure, PathInfo, StorePath
 from nixery.oci import Digest, canonical_json
 from nixery.records import Malformed, digest, elements, member, natural, text
 
-FORMAT = 1
-LARGEST = 64 << 20
+RECORD_FORMAT = 1
+MAX_STARTING_LIST = 64 << 20
 """Bytes; the starting list of a whole channel has some 10 MB."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestRecord:
     """Packages, and everything they refer to."""
 
     packages: tuple[StorePath, ...]
     closure: Closure
 
 
-def encode(asked: Asked, manifests: Iterable[Digest] = ()) -> bytes:
+def encode(asked: RequestRecord, manifests: Iterable[Digest] = ()) -> bytes:
     number = {info.path: n for n, info in enumerate(asked.closure.paths)}
     return canonical_json(
         {
-            "format": FORMAT,
+            "format": RECORD_FORMAT,
             "manifests": list(manifests),
             "packages": [number[path] for path in asked.packages],
             "paths": [
@@ -40,13 +40,13 @@ def encode(asked: Asked, manifests: Iterable[Digest] = ()) -> bytes:
     )
 
 
-def decode(data: bytes | str) -> tuple[Asked, tuple[Digest, ...]] | None:
+def decode(data: bytes | str) -> tuple[RequestRecord, tuple[Digest, ...]] | None:
     """With the digests of the image's manifests; None for anything else."""
-    return records.read(data, _asked, largest=LARGEST)
+    return records.read(data, _asked, largest=MAX_STARTING_LIST)
 
 
-def _asked(record: object) -> tuple[Asked, tuple[Digest, ...]]:
-    if natural(member(record, "format")) != FORMAT:
+def _asked(record: object) -> tuple[RequestRecord, tuple[Digest, ...]]:
+    if natural(member(record, "format")) != RECORD_FORMAT:
         raise Malformed("a format of another version")
     # Raises ValueError for lists of another length.
     entries = [(text(path), size, to) for path, size, to in map(elements, _list(record, "paths"))]
@@ -61,7 +61,7 @@ def _asked(record: object) -> tuple[Asked, tuple[Digest, ...]]:
         return tuple(paths[number] for number in found)
 
     infos = tuple(PathInfo(path, natural(size), chosen(to)) for path, size, to in entries)
-    asked = Asked(chosen(member(record, "packages")), Closure(infos))
+    asked = RequestRecord(chosen(member(record, "packages")), Closure(infos))
     return asked, tuple(map(digest, _list(record, "manifests")))
 
 

@@ -10,32 +10,32 @@ from nixery.errors import ConfigurationError
 from nixery.records import is_hex_key
 from nixery.storage import Stat, Storage
 from nixery.tables.files import make_current
-from nixery.tables.published import KINDS, Kind, Published, table_key
+from nixery.tables.published import TABLE_KINDS, Published, TableKind, table_key
 
 
-class Kept(TypedDict):
+class StoredTable(TypedDict):
     version: str
     size: int
     """Bytes."""
     stored: str
 
 
-class Entry(TypedDict):
+class StoredKind(TypedDict):
     version: str | None
     """Of the table that counts; None where there is none."""
     size: int
     since: str | None
     """When it became current."""
-    others: list[Kept]
+    others: list[StoredTable]
     """Those that do not count, what was stored last first."""
 
 
-def tables(storage: Storage) -> dict[Kind, Entry]:
+def tables(storage: Storage) -> dict[TableKind, StoredKind]:
     """By kind."""
-    return {kind: _entry(storage, kind) for kind in KINDS}
+    return {kind: _entry(storage, kind) for kind in TABLE_KINDS}
 
 
-def text(found: dict[Kind, Entry], *, every: bool) -> str:
+def text(found: dict[TableKind, StoredKind], *, every: bool) -> str:
     """One table a line; ``every``: also those that do not count."""
     lines: list[str] = []
     for kind, entry in found.items():
@@ -51,14 +51,14 @@ def text(found: dict[Kind, Entry], *, every: bool) -> str:
     return "\n".join(lines)
 
 
-def restore(storage: Storage, version: str) -> Kind:
+def restore(storage: Storage, version: str) -> TableKind:
     """Makes a table that the storage keeps the current one of its kind.
 
     Raises ConfigurationError where there is none; NixeryError where somebody else published in the
     same moment.
     """
     published = Published(storage)
-    for kind in KINDS:
+    for kind in TABLE_KINDS:
         if data := published.read(kind, version):
             make_current(published, kind, data)
             return kind
@@ -67,7 +67,7 @@ def restore(storage: Storage, version: str) -> Kind:
     )
 
 
-def _entry(storage: Storage, kind: Kind) -> Entry:
+def _entry(storage: Storage, kind: TableKind) -> StoredKind:
     pointer = Published(storage).current(kind)
     there = {stat.key: stat for stat in storage.list(f"tables/{kind}/")}
     current = there.pop(table_key(kind, pointer.version), None) if pointer.version else None

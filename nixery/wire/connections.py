@@ -1,12 +1,12 @@
-"""Connections: as many as there are descriptors for, and which are closed where there are more.
+"""The limit of open connections, and which connections are closed to stay below it.
 
-A process may have a limited number of descriptors open (RLIMIT_NOFILE), and one that has none left
-accepts nobody, reads no file and starts no program. So connections, and the files that are sent on
-them, get most of the descriptors, and everything else has the rest for itself:
+The number of open descriptors of a process is limited (RLIMIT_NOFILE). Without a free one it cannot
+accept a connection, read a file or start a program. So connections and the files sent on them may
+use most of the descriptors, and the rest is reserved:
 
-    a connection                           1
-    a file or a bucket's object in it      2    the file, and a second descriptor of the socket
-    RESERVE, or a quarter of the limit          programs' pipes, buckets, files that are packed
+    a connection                                     1
+    a file or bucket object sent on it               2    the file, and a duplicate of the socket
+    RESERVED_DESCRIPTORS, or a quarter of the limit       pipes, buckets, files being packed
 
 Where they are used up and one more client comes, connections are closed in this order:
 
@@ -25,14 +25,14 @@ import structlog
 from starlette.types import Scope
 
 from nixery.errors import TooBusy
-from nixery.logs.throttle import Later, Tally
+from nixery.logs.throttle import Later, LogThrottle
 
 log = structlog.get_logger()
 
 MOST_DESCRIPTORS = 65_536
 """The limit is not raised above this: programs that this one starts inherit it, and some walk
 through all descriptors that they may have."""
-RESERVE = 1_024
+RESERVED_DESCRIPTORS = 1_024
 PER_BODY = 2
 EXTENSION = "nixery.body"
 """Under ``scope["extensions"]``: the connection's ``Connections.body``."""
@@ -48,13 +48,13 @@ class Connections:
 
     def __init__(self, limit: int, later: Later | None = None) -> None:
         """``limit``: descriptors of the whole process. ``later``: see Tally."""
-        self._room = limit - min(RESERVE, limit // 4)
+        self._room = limit - min(RESERVED_DESCRIPTORS, limit // 4)
         self._silent: OrderedDict[Connection, None] = OrderedDict()
         self._idle: OrderedDict[Connection, None] = OrderedDict()
         self._busy: set[Connection] = set()
         self._bodies = 0
         report: Callable[..., object] = self._report
-        self._tally = Tally(report, later) if later else Tally(report)
+        self._tally = LogThrottle(report, later) if later else LogThrottle(report)
 
     def opened(self, connection: Connection) -> bool:
         """Whether there is room for it; where there is not, it must be closed."""

@@ -1,11 +1,12 @@
-"""The end of a server: no transfer is cut, no build outlives it.
+"""Graceful shutdown: finish transfers, then cancel builds.
 
-    SIGTERM ──► readyz says so ──► transfers end (GRACE at most) ──► builds are cancelled ──► exit
-       └────────────────────── GRACE + SPARE + LAST ─────────────────────► exit, whatever hangs
+    SIGTERM ──► /readyz fails ──► transfers finish ──► builds are cancelled ──► exit
+       │                          at most TRANSFER_SECONDS                      ▲
+       └──── TRANSFER_SECONDS + SPARE + LAST: exit, even if something hangs ────┘
 
-A pull that waits for its image is no transfer: it would hold the server for as long as the build
-takes. Once nothing else is under way, its build is cancelled, and it gets a 503: the client asks
-again, and then another server answers.
+A pull that waits for its image is not a transfer: it would delay the exit for as long as the build
+takes. When nothing else is in progress, its build is cancelled and it gets a 503. The client
+retries, and another server answers.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-GRACE = 60.0
+TRANSFER_SECONDS = 60.0
 """Seconds for transfers. A layer of 500 MB takes 40 s on a line of 100 Mbit/s."""
 SPARE = 5.0
 """Seconds beyond that for cancelled builds to end, and their requests with them."""
@@ -25,7 +26,7 @@ LAST = 5.0
 class Times:
     """Seconds; see the constants."""
 
-    grace: float = GRACE
+    grace: float = TRANSFER_SECONDS
     spare: float = SPARE
     last: float = LAST
 

@@ -24,7 +24,7 @@ _GONE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.
 _NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
-PAUSE = 0.1
+DESCRIPTOR_RETRY = 0.1
 """Seconds between two looks for a free descriptor."""
 
 
@@ -65,7 +65,7 @@ class Transfer:
         # The loop refuses to watch a descriptor that belongs to one of its transports.
         while (duplicate := _duplicate(connection)) is None:
             # What has begun is not cut: others end, and then there is a descriptor again.
-            await asyncio.wait([self._ended], timeout=PAUSE)
+            await asyncio.wait([self._ended], timeout=DESCRIPTOR_RETRY)
             if self._ended.done():
                 return self._ended.result()
         try:

@@ -23,7 +23,7 @@ ZERO_COPY = "http.response.zerocopysend"
 
 LOADED_AT_ONCE = 16 * 1024 * 1024
 """Bytes that must be in the page cache before the first of them is sent."""
-_PIECE = 1024 * 1024
+_SEND_BYTES = 1024 * 1024
 # What is used of uvicorn's cycle beyond ASGI; all there from uvicorn 0.29 to 0.54.
 _USED = ("chunked_encoding", "disconnected", "expected_content_length", "flow", "transport")
 
@@ -132,7 +132,7 @@ class ZeroCopySend:
     async def _copy(self, file: int, offset: int, stop: int) -> None:
         """By hand, for a file system whose files the kernel does not send."""
         while offset < stop:
-            length = min(_PIECE, stop - offset)
+            length = min(_SEND_BYTES, stop - offset)
             piece = await anyio.to_thread.run_sync(os.pread, file, length, offset)
             if not piece:
                 raise EOFError(f"the file ends {stop - offset} bytes early")

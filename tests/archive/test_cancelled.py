@@ -15,7 +15,7 @@ from store_trees import LARGE, make_store
 
 from nixery.archive import Uncompressed, Workers, pack
 from nixery.archive.compress import MIB
-from nixery.archive.hard_links import Twins
+from nixery.archive.hard_links import HardLinks
 from nixery.archive.listing import looking_below
 from nixery.archive.pipeline import Pipeline
 from nixery.storage.filesystem import FilesystemStorage
@@ -58,7 +58,7 @@ def exchange():
 
 def hash_twins(root):
     entries = list(walk(root + TOP))
-    Twins(entries * 2, memoryview(bytearray(MIB))).first(entries[0], b"name")
+    HardLinks(entries * 2, memoryview(bytearray(MIB))).first(entries[0], b"name")
 
 
 @pytest.mark.parametrize(

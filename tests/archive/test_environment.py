@@ -2,7 +2,7 @@
 
 import pytest
 
-from nixery.archive.environment import Child, Directory, Link, Text, merge
+from nixery.archive.environment import Child, DirectoryNode, LinkNode, TextNode, merge
 
 
 def look_at(packages):
@@ -37,7 +37,7 @@ def merged(**packages):
     tree = merge([b"/" + name for name in sorted(packages)], look_at(packages))
     common = merge([], look_at({}))
     return {
-        name.decode(): node.target.decode() if isinstance(node, Link) else node
+        name.decode(): node.target.decode() if isinstance(node, LinkNode) else node
         for name, node in tree.items()
         if common.get(name) != node
     }
@@ -53,7 +53,7 @@ def encoded(node):
             return None
 
 
-REAL = Directory(0o755)
+REAL = DirectoryNode(0o755)
 
 
 def test_directories_at_the_root_are_real_and_others_are_one_link():
@@ -178,7 +178,7 @@ def test_no_package_can_say_that_files_are_gone():
     """Where names are merged; what lies behind a link does not reach this layer."""
     gone = {".wh..wh..opq": "", ".wh.bin": ""}
     assert merged(a={**gone, "bin": {**gone, "x": ""}}, b={"bin": {"y": ""}}) == {
-        "bin": Directory(0o755),
+        "bin": DirectoryNode(0o755),
         "bin/x": "/a/bin/x",
         "bin/y": "/b/bin/y",
     }
@@ -194,14 +194,14 @@ def test_an_output_that_is_a_file_gives_nothing():
 
 def test_every_image_has_what_programs_expect():
     tree = merge([], look_at({}))
-    assert {name: node.mode for name, node in tree.items() if isinstance(node, Directory)} == {
+    assert {name: node.mode for name, node in tree.items() if isinstance(node, DirectoryNode)} == {
         b"etc": 0o755,
         b"root": 0o700,
         b"tmp": 0o1777,
         b"var": 0o755,
         b"var/empty": 0o555,
     }
-    files = {name: node.content for name, node in tree.items() if isinstance(node, Text)}
+    files = {name: node.content for name, node in tree.items() if isinstance(node, TextNode)}
     assert files.keys() == {b"etc/passwd", b"etc/group", b"etc/nsswitch.conf"}
     assert b"hosts: files dns\n" in files[b"etc/nsswitch.conf"]
 
@@ -212,7 +212,7 @@ def test_homes_of_users_exist_and_their_groups_as_well():
     for line in tree[b"etc/passwd"].content.splitlines():
         _, _, _, group, _, home, _ = line.split(b":")
         assert group in groups
-        assert isinstance(tree[home.removeprefix(b"/")], Directory)
+        assert isinstance(tree[home.removeprefix(b"/")], DirectoryNode)
 
 
 def test_a_package_may_bring_its_own_passwd():
@@ -227,9 +227,9 @@ def test_directories_of_ours_are_real_whatever_packages_have_there(name):
 
 def test_what_packages_have_in_our_directories_is_kept():
     tree = merge([b"/a"], look_at({b"a": {b"var": {b"empty": {b"x": None}, b"lib": {}}}}))
-    assert tree[b"var/empty"] == Directory(0o555)
-    assert tree[b"var/empty/x"] == Link(b"/a/var/empty/x")
-    assert tree[b"var/lib"] == Link(b"/a/var/lib")
+    assert tree[b"var/empty"] == DirectoryNode(0o555)
+    assert tree[b"var/empty/x"] == LinkNode(b"/a/var/empty/x")
+    assert tree[b"var/lib"] == LinkNode(b"/a/var/lib")
 
 
 def test_env_is_where_scripts_look_for_it():

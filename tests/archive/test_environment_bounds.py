@@ -5,7 +5,7 @@ import random
 import pytest
 
 from nixery.archive import environment
-from nixery.archive.environment import Child, Directory, Link, merge
+from nixery.archive.environment import Child, DirectoryNode, LinkNode, merge
 
 OUTPUTS = [b"/a", b"/b"]
 
@@ -19,9 +19,9 @@ def test_directories_may_be_nested_deeply():
 
     tree = merge(OUTPUTS, look)
     deepest = b"/".join([b"x"] * depth)
-    assert tree[deepest] == Directory(0o755)
-    assert tree[deepest + b"/b"] == Link(b"/b/" + deepest + b"/b")
-    assert tree[deepest + b"/x"] == Link(b"/a/" + deepest + b"/x")
+    assert tree[deepest] == DirectoryNode(0o755)
+    assert tree[deepest + b"/b"] == LinkNode(b"/b/" + deepest + b"/b")
+    assert tree[deepest + b"/x"] == LinkNode(b"/a/" + deepest + b"/x")
 
 
 def siblings(count, order=sorted):
@@ -59,9 +59,9 @@ def test_links_to_and_fro_have_an_end_before_all_ways_are_gone(most):
     most(2000)
     tree = merge(OUTPUTS, siblings(9))
     assert 1900 < len(tree) < 2000 + 20  # what is ours comes on top
-    assert tree[b"share/d08/d00"] == Directory(0o755)
-    assert tree[b"share/d08/d00/b"] == Link(b"/b/share/d00/b")
-    assert Link(b"/a/share/d00/d01") in tree.values()
+    assert tree[b"share/d08/d00"] == DirectoryNode(0o755)
+    assert tree[b"share/d08/d00/b"] == LinkNode(b"/b/share/d00/b")
+    assert LinkNode(b"/a/share/d00/d01") in tree.values()
 
 
 def test_other_directories_at_each_step_have_an_end_as_well(most):
@@ -102,15 +102,15 @@ def test_what_is_near_to_the_root_is_merged_first(most):
 
     most(5)  # share, share/near, share/near/x, share/other, share/other/far
     tree = merge(OUTPUTS, look)
-    assert tree[b"share/near/x"] == Directory(0o755)
-    assert tree[b"share/other/far"] == Link(b"/a/share/other/far")
+    assert tree[b"share/near/x"] == DirectoryNode(0o755)
+    assert tree[b"share/other/far"] == LinkNode(b"/a/share/other/far")
 
 
 def test_the_root_is_real_however_much_it_holds(most):
     most(1)
     tree = merge(OUTPUTS, siblings(3))
-    assert tree[b"share"] == Directory(0o755)
-    assert tree[b"share/d00"] == Link(b"/a/share/d00")
+    assert tree[b"share"] == DirectoryNode(0o755)
+    assert tree[b"share/d00"] == LinkNode(b"/a/share/d00")
 
 
 def test_a_directory_is_no_env():
@@ -121,5 +121,5 @@ def test_a_directory_is_no_env():
         return [Child(name, None if len(name) == 1 else path + b"/" + name)]
 
     tree = merge(OUTPUTS, look)
-    assert tree[b"bin/env"] == Directory(0o755)
+    assert tree[b"bin/env"] == DirectoryNode(0o755)
     assert not {b"usr", b"usr/bin", b"usr/bin/env"} & tree.keys()

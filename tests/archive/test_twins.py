@@ -7,7 +7,7 @@ import pytest
 from packing import walk
 from store_trees import make_store
 
-from nixery.archive.hard_links import MAX_LINKS, Twins
+from nixery.archive.hard_links import MAX_LINKS, HardLinks
 from nixery.errors import StoreDamaged
 
 SCRATCH = 8  # bytes; contents below are shorter and longer
@@ -21,7 +21,7 @@ def twins_of(tmp_path):
         make_store(tmp_path, {b"x/" + name: content for name, content in tree.items()})
         entries = list(walk(os.fsencode(tmp_path) + b"/nix/store/x"))
         files = {entry.path.rpartition(b"/")[2]: entry for entry in entries}
-        return Twins(entries, memoryview(bytearray(SCRATCH))), files
+        return HardLinks(entries, memoryview(bytearray(SCRATCH))), files
 
     return make
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from nixery.cache.layers import LayerCache
-from nixery.gc.removals import GRACE
+from nixery.gc.removals import GRACE_PERIOD
 from nixery.oci import Digest, PackedLayer
 from nixery.storage import FRESH, layer_key, put
 from nixery.storage.memory import MemoryStorage
@@ -72,7 +72,7 @@ def test_a_layer_that_was_used_just_now_is_left_alone(storage, layer, clock):
     clock.forward(FRESH - 1)
     assert LayerCache(storage).find(KEY)
     assert storage.stat(layer_key(layer.digest)) == seen
-    assert FRESH < GRACE / 2
+    assert FRESH < GRACE_PERIOD / 2
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_another_replica_finds_it_in_the_storage_and_keeps_it(cache, storage, tm
     cache.keep(KEY, made())
     replica = ManifestCache(storage, tmp_path / "other")
     assert replica.recall(KEY) is None
-    assert replica.find(KEY) == (made(), "bucket")
+    assert replica.find(KEY) == (made(), "storage")
     assert replica.recall(KEY) == made()
     storage.objects.clear()
     assert ManifestCache(storage, tmp_path / "other").find(KEY) == (made(), "local")
@@ -77,14 +77,14 @@ def test_what_nobody_made_is_a_miss(cache):
 def test_a_torn_local_copy_is_no_obstacle(cache, storage, tmp_path):
     cache.keep(KEY, made())
     (tmp_path / "manifests" / KEY).write_bytes(encode(made())[:-5])
-    assert ManifestCache(storage, tmp_path / "manifests").find(KEY) == (made(), "bucket")
+    assert ManifestCache(storage, tmp_path / "manifests").find(KEY) == (made(), "storage")
 
 
 def test_what_is_forgotten_is_only_in_the_storage(cache):
     cache.keep(KEY, made())
     cache.forget(KEY)
     assert cache.recall(KEY) is None
-    assert cache.find(KEY) == (made(), "bucket")
+    assert cache.find(KEY) == (made(), "storage")
 
 
 def test_a_full_state_directory_does_not_fail_the_pull(storage, tmp_path):

@@ -2,15 +2,15 @@
 
 import pytest
 
-from nixery.cache import Plan, Plans
+from nixery.cache import Plans, StoredPlan
 from nixery.cache.plans import decode, encode
 from nixery.closure import Closure, PathInfo
 from nixery.storage.memory import MemoryStorage
 
 KEY = "0" * 64
 CLOSURE = Closure(tuple(PathInfo(f"/nix/store/{name}", 1, ()) for name in "abc"))
-PLAN = Plan((("/nix/store/c",), ("/nix/store/a", "/nix/store/b")), {"units": "v1"})
-OTHER = Plan((("/nix/store/a", "/nix/store/b", "/nix/store/c"),), {})
+PLAN = StoredPlan((("/nix/store/c",), ("/nix/store/a", "/nix/store/b")), {"units": "v1"})
+OTHER = StoredPlan((("/nix/store/a", "/nix/store/b", "/nix/store/c"),), {})
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 import pytest
 
 from nixery.cache import Presence
-from nixery.cache.presence import Look
+from nixery.cache.presence import BlobFaults
 from nixery.oci import Descriptor
 from nixery.storage import layer_key, put
 from nixery.storage.memory import MemoryStorage
 
-FINE = Look(missing=(), unverified=())
+FINE = BlobFaults(missing=(), unverified=())
 
 
 class Counted(MemoryStorage):
@@ -62,9 +62,9 @@ def test_what_was_written_over_is_looked_at_again(clock):
     presence = Presence(storage, clock)
     presence.look([blob])
     storage.write(layer_key(blob.digest), b"DATA")
-    assert presence.look([blob]) == Look(missing=(), unverified=(blob,))
+    assert presence.look([blob]) == BlobFaults(missing=(), unverified=(blob,))
     assert storage.verify(blob.digest) is None
-    assert presence.look([blob]) == Look(missing=(blob,), unverified=())
+    assert presence.look([blob]) == BlobFaults(missing=(blob,), unverified=())
 
 
 def test_what_was_renewed_is_still_there(clock):

@@ -4,8 +4,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nixery.gc.plan import KeepBytes, OlderThan, last_used, plan, stays_until
-from nixery.gc.removals import GRACE
-from nixery.gc.survey import Build, Image, Survey
+from nixery.gc.removals import GRACE_PERIOD
+from nixery.gc.survey import Build, StoredImage, Survey
 from nixery.oci import Digest
 from nixery.storage import Stat, layer_key
 
@@ -36,7 +36,7 @@ def surveys(draw):
         layers = draw(st.frozensets(st.sampled_from(numbers)))
         entries = tuple(stat(f"manifests/{number:062x}{n:02x}") for n in range(2))
         images.append(
-            Image(
+            StoredImage(
                 frozenset(manifests),
                 frozenset([*manifests, *map(digest, layers)]),
                 entries[: draw(st.integers(0, 2))],
@@ -107,7 +107,7 @@ def test_nothing_goes_that_an_image_that_stays_needs(survey, policy):
 def test_nothing_goes_that_is_new(survey, policy):
     """Except what goes with something old: where a layer lies, and when a manifest was pulled."""
     for stat in going(plan(survey, policy)):
-        assert stat.key.startswith(("builds/", "pulled/")) or stat.modified <= NOW - GRACE
+        assert stat.key.startswith(("builds/", "pulled/")) or stat.modified <= NOW - GRACE_PERIOD
 
 
 @few

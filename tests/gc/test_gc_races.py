@@ -44,7 +44,7 @@ for name in OPERATIONS:
 @pytest.fixture(autouse=True)
 def in_order(monkeypatch):
     """Objects are read one after the other, so that every moment is the same in each run."""
-    monkeypatch.setattr("nixery.gc.survey.READERS", 1)
+    monkeypatch.setattr("nixery.gc.survey.READ_THREADS", 1)
 
 
 @pytest.fixture

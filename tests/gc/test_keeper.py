@@ -7,15 +7,15 @@ import pytest
 from stored import DAY
 
 from nixery.errors import StorageFull, StorageUnavailable
-from nixery.gc import KeepBytes, Keeper, Outcome
+from nixery.gc import Collection, KeepBytes, Keeper
 from nixery.gc.collection import Amount
-from nixery.gc.keeper import PAUSE, PERIOD
+from nixery.gc.keeper import PERIOD, RETRY_SECONDS
 from nixery.lease import Leases
 from nixery.storage.memory import MemoryStorage
 
 pytestmark = pytest.mark.anyio
 
-NOTHING = Outcome({}, Amount(), (), 0)
+NOTHING = Collection({}, Amount(), (), 0)
 
 
 class Collections:
@@ -83,8 +83,8 @@ async def test_it_collects_at_the_start_and_every_hour(keeper, sleeps, done):
     async with keeper.opened():
         await done.have_been(1)
         for count in (2, 3):
-            await sleeps.end(PAUSE)
-            await sleeps.end(PERIOD - PAUSE)
+            await sleeps.end(RETRY_SECONDS)
+            await sleeps.end(PERIOD - RETRY_SECONDS)
             await done.have_been(count)
     assert done.policies == [KeepBytes(100)] * 3
 
@@ -95,12 +95,12 @@ async def test_it_collects_at_once_when_something_did_not_fit(
     """And then as much as the disk lacks, however little is stored; later only what is too much."""
     monkeypatch.setattr(storage, "lacking", lambda: 42)
     async with keeper.opened():
-        await sleeps.end(PAUSE)
-        await sleeps.begun(PERIOD - PAUSE)
+        await sleeps.end(RETRY_SECONDS)
+        await sleeps.begun(PERIOD - RETRY_SECONDS)
         keeper.noticed_full()
         await done.have_been(2)
-        await sleeps.end(PAUSE)
-        await sleeps.end(PERIOD - PAUSE)
+        await sleeps.end(RETRY_SECONDS)
+        await sleeps.end(PERIOD - RETRY_SECONDS)
         await done.have_been(3)
     assert done.policies == [KeepBytes(100), KeepBytes(100, free=42), KeepBytes(100)]
 
@@ -109,7 +109,7 @@ async def test_a_full_disk_does_not_make_it_collect_all_the_time(keeper, sleeps,
     async with keeper.opened():
         await done.have_been(1)
         keeper.noticed_full()
-        await sleeps.end(PAUSE)
+        await sleeps.end(RETRY_SECONDS)
         assert len(done.policies) == 1
         await done.have_been(2)
 
@@ -117,7 +117,7 @@ async def test_a_full_disk_does_not_make_it_collect_all_the_time(keeper, sleeps,
 async def test_another_replica_is_at_it(keeper, storage, clock, sleeps, done):
     other = Leases(storage, clock.sleep)
     async with other.kept(await other.take("gc")), keeper.opened():
-        await sleeps.begun(PAUSE)
+        await sleeps.begun(RETRY_SECONDS)
         assert not done.policies
 
 
@@ -127,8 +127,8 @@ async def test_a_failure_is_no_end(keeper, sleeps, done, error):
     async with keeper.opened():
         await done.have_been(1)
         done.fails = None
-        await sleeps.end(PAUSE)
-        await sleeps.end(PERIOD - PAUSE)
+        await sleeps.end(RETRY_SECONDS)
+        await sleeps.end(PERIOD - RETRY_SECONDS)
         await done.have_been(2)
 
 
@@ -178,11 +178,11 @@ async def test_room_is_made_on_a_full_disk_however_much_may_stay(
     clock.forward(2 * DAY)
     keeper = Keeper(storage, Leases(storage, clock.sleep), 1 << 40, sleep=sleeps)
     async with keeper.opened():
-        await sleeps.end(PAUSE)
-        await sleeps.begun(PERIOD - PAUSE)
+        await sleeps.end(RETRY_SECONDS)
+        await sleeps.begun(PERIOD - RETRY_SECONDS)
         assert stored.is_there(old)
         keeper.noticed_full()
-        await sleeps.begun(PAUSE)
+        await sleeps.begun(RETRY_SECONDS)
     assert not stored.is_there(old)
     assert stored.is_there(new)
 
@@ -191,5 +191,5 @@ async def test_it_really_collects(storage, stored, clock, sleeps):
     stored.image("git", b"git")
     clock.forward(2 * DAY)
     async with Keeper(storage, Leases(storage, clock.sleep), 0, sleep=sleeps).opened():
-        await sleeps.begun(PAUSE)
+        await sleeps.begun(RETRY_SECONDS)
     assert not list(storage.list("layers/"))

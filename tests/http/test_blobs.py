@@ -8,7 +8,7 @@ from serving import ABOUT, LAYER
 
 from nixery.http.app import create_app
 from nixery.oci import digest_of
-from nixery.storage import Content, LocalFile, Redirect, Remote, put
+from nixery.storage import Content, LocalFile, Redirect, Streamed, put
 from nixery.storage.memory import MemoryStorage
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +56,7 @@ async def any_client(request, client_at, tmp_path):
     locations = {
         "memory": Content(LAYER),
         "file": LocalFile(path, len(LAYER)),
-        "bucket": Remote(read_remote, len(LAYER)),
+        "bucket": Streamed(read_remote, len(LAYER)),
     }
     async with client_at(locations[request.param]) as made:
         yield made

@@ -11,7 +11,7 @@ from nixery.http import files
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "PIECE", 4)
+    monkeypatch.setattr(files, "READ_BYTES", 4)
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
     return path

@@ -11,7 +11,7 @@ import pytest
 from serving import ABOUT, running
 from structlog.testing import capture_logs
 
-from nixery.concurrency.single_flight import Flights
+from nixery.concurrency.single_flight import SingleFlight
 from nixery.errors import PackageNotFound
 from nixery.http.app import create_app
 from nixery.http.leaving import ClientLeft, while_connected
@@ -75,7 +75,7 @@ class Preparing:
     """Makes images for ever; shared by all who ask, as the builder does it."""
 
     def __init__(self):
-        self.flights = Flights()
+        self.flights = SingleFlight()
         self.started, self.dropped = threading.Event(), threading.Event()
 
     async def image(self, name, tag):

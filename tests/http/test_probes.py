@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 from nixery.errors import StorageFull
 from nixery.http import probes
-from nixery.http.probes import VALID, Probes
+from nixery.http.probes import RESULT_SECONDS, Probes
 from nixery.wire.drain import Drain
 
 pytestmark = pytest.mark.anyio
@@ -59,7 +59,7 @@ async def test_each_check_has_its_reason(drain):
 
 
 async def test_a_check_that_hangs_is_a_reason(drain, monkeypatch):
-    monkeypatch.setattr(probes, "PATIENCE", 0.01)
+    monkeypatch.setattr(probes, "CHECK_TIMEOUT", 0.01)
 
     async def hang():
         await asyncio.Event().wait()
@@ -83,6 +83,6 @@ async def test_many_probes_look_once_in_a_while(drain):
     for _ in range(5):
         await known.results()
     assert check.made == 1
-    clock.forward(VALID)
+    clock.forward(RESULT_SECONDS)
     await known.results()
     assert check.made == 2

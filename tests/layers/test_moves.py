@@ -109,7 +109,7 @@ def test_what_costs_most_is_tried_first(monkeypatch):
 
 def test_sweeps_end_where_one_saves_little_of_what_is_left(monkeypatch):
     """Of 100 bytes the first saves 40, more than half of the 60 left; the next half of 40."""
-    monkeypatch.setattr(module, "ENOUGH", 0.5)
+    monkeypatch.setattr(module, "MIN_GAIN", 0.5)
     saved = iter([40.0, 20.0])
     monkeypatch.setattr(module._State, "total", lambda _: 100.0)
     monkeypatch.setattr(module._State, "improve", lambda *_: next(saved))
@@ -207,7 +207,7 @@ def test_much_is_won_where_there_is_more_to_choose_from(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(module, "SWEEPS", 1)
             once += cost(moved(shelves, units, 12), 12)
-            patch.setattr(module, "LOOKS", 0)
+            patch.setattr(module, "MAX_SIZES_CHECKED", 0)
             assert moved(shelves, units, 12) == shelves
     assert apart > 1.1 * found
     assert found < once < united

@@ -9,7 +9,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from nixery.nix.build_log import HEAD, KEPT_BUILDS, KEPT_LINES, LOGGED, Record
-from nixery.nix.events import Reader
+from nixery.nix.events import EventReader
 
 MANY = 1000
 
@@ -41,7 +41,7 @@ def message(text, level=3):
 
 def logged(*lines, close=True):
     """The lines that are logged of a command's, and its record."""
-    record = Record(Reader("realise"))
+    record = Record(EventReader("realise"))
     with capture_logs() as logs:
         for line in lines:
             record.note(line)
@@ -132,7 +132,7 @@ def test_the_first_errors_and_the_last():
 def test_memory():
     """Whatever is printed, in lines short and long, by builds that do not end."""
     structlog.configure(processors=[_drop])
-    record = Record(Reader("realise"))
+    record = Record(EventReader("realise"))
     tracemalloc.start()
     for number in range(4):
         record.note(start(number))

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from nixery.nix.events import MAX_TEXT, Line, Reader
+from nixery.nix.events import MAX_TEXT, EventReader, Line
 
 DRV = "/nix/store/kvprb6ragzg16hz9gxnzy7gpb028ii4s-failing-1.0.drv"
 
@@ -32,7 +32,7 @@ FAILING = [
 
 
 def read_all(lines, phase="realise"):
-    reader = Reader(phase)
+    reader = EventReader(phase)
     return [line for raw in lines if (line := reader.read(raw))]
 
 
@@ -56,7 +56,7 @@ def test_download_is_a_phase():
 
 def test_builds_are_forgotten():
     """A long command does not fill memory with what is over, nor with downloads."""
-    reader = Reader("realise")
+    reader = EventReader("realise")
     for raw in FAILING:
         reader.read(raw)
     reader.read('@nix {"action":"start","id":9,"level":4,"text":"downloading x","type":101}')
@@ -122,7 +122,7 @@ def test_other_messages_of_the_level_of_errors(text):
 
 def test_log_line_is_known_without_parsing():
     """By its end, which no text of a builder's can be."""
-    reader = Reader("realise")
+    reader = EventReader("realise")
     for number in (4, 5):
         reader.read(build("start", number, f"{number}"))
     forged = '"],"id":5,"type":101}'

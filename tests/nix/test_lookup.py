@@ -4,7 +4,7 @@ import pytest
 
 from nixery.closure import Package
 from nixery.errors import Denied, EvaluationFailed, PackageNotFound
-from nixery.nix.lookup import Refused, read, suggestions, verdict
+from nixery.nix.lookup import RefusedName, read, suggestions, verdict
 
 SYSTEM = "x86_64-linux"
 UNFREE = (
@@ -35,9 +35,9 @@ def test_read():
         levels={"xorg": ["recurseForDerivations", "xev"]}.items(),
     )
     assert read(text, ("xorg.xef", "curl", "lib")) == (
-        Refused("xorg.xef", "not_found", "", "xorg", ("recurseForDerivations", "xev")),
+        RefusedName("xorg.xef", "not_found", "", "xorg", ("recurseForDerivations", "xev")),
         Package("curl", DRV, (("bin", BIN),)),
-        Refused("lib", "not_a_package", "set"),
+        RefusedName("lib", "not_a_package", "set"),
     )
 
 
@@ -61,7 +61,7 @@ def test_read():
 def test_what_is_not_a_store_path(entry):
     """Refused, whatever the package set makes of it; the message is one line with the name."""
     (refused,) = read(answer(entry), ("curl",))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedName)
     error = verdict(refused, SYSTEM)
     assert isinstance(error, Denied)
     assert error.message.startswith("package 'curl' is refused: ")
@@ -92,7 +92,7 @@ def test_what_is_not_an_answer(text):
 )
 def test_refused_by_its_own_flags(status, reason):
     """One line of ours; Nix's own text is in the detail."""
-    error = verdict(Refused("unrar", status), SYSTEM, UNFREE)
+    error = verdict(RefusedName("unrar", status), SYSTEM, UNFREE)
     assert isinstance(error, Denied)
     assert error.message == f"package 'unrar' is refused: {reason}"
     assert error.cause == status
@@ -101,7 +101,7 @@ def test_refused_by_its_own_flags(status, reason):
 
 def test_refused_for_a_dependency():
     """The package's own flags say nothing; the text names the culprit, without its file."""
-    error = verdict(Refused("archiver", "failed"), SYSTEM, UNFREE)
+    error = verdict(RefusedName("archiver", "failed"), SYSTEM, UNFREE)
     assert isinstance(error, Denied)
     assert error.cause == "unfree"
     assert error.message == (
@@ -111,13 +111,13 @@ def test_refused_for_a_dependency():
 
 
 def test_not_a_package():
-    error = verdict(Refused("lib", "not_a_package", "set"), SYSTEM)
+    error = verdict(RefusedName("lib", "not_a_package", "set"), SYSTEM)
     assert isinstance(error, Denied)
     assert error.message == "'lib' is no package but a set of the package set"
 
 
 def test_failed():
-    error = verdict(Refused("old", "failed"), SYSTEM, "old has been removed\nin 2023")
+    error = verdict(RefusedName("old", "failed"), SYSTEM, "old has been removed\nin 2023")
     assert isinstance(error, EvaluationFailed)
     assert error.message == "package 'old' cannot be evaluated: old has been removed"
     assert error.log == ("old has been removed", "in 2023")
@@ -145,16 +145,16 @@ TOP = ("_1password", "bashInteractive", "git", "gitFull", "github-cli", "htop", 
 )
 def test_suggestions(name, level, siblings, expected):
     """Only what fits an image name, as one types it."""
-    assert suggestions(Refused(name, "not_found", "", level, siblings)) == expected
+    assert suggestions(RefusedName(name, "not_found", "", level, siblings)) == expected
 
 
 def test_not_found_message():
-    one = Refused("gti", "not_found", "", "", ("git",))
+    one = RefusedName("gti", "not_found", "", "", ("git",))
     assert verdict(one, SYSTEM).message == (
         "package 'gti' does not exist in this package set; did you mean 'git'?"
     )
-    many = Refused("pythn", "not_found", "", "", ("python2", "python3", "python4"))
+    many = RefusedName("pythn", "not_found", "", "", ("python2", "python3", "python4"))
     assert verdict(many, SYSTEM).message.endswith("'python4', 'python3' or 'python2'?")
-    none = verdict(Refused("qqq", "not_found", "", "", ("git",)), SYSTEM)
+    none = verdict(RefusedName("qqq", "not_found", "", "", ("git",)), SYSTEM)
     assert isinstance(none, PackageNotFound)
     assert none.message == "package 'qqq' does not exist in this package set"

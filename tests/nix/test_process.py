@@ -148,7 +148,7 @@ async def test_cancelling_while_it_starts(fifo, monkeypatch):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(sh, f"trap '' TERM; sleep 300 & echo $$ $! > {fifo}; wait")
             await started.wait()
-            monkeypatch.setattr(process, "GRACE", 0.5)
+            monkeypatch.setattr(process, "TERMINATE_SECONDS", 0.5)
             tasks.cancel_scope.cancel()
     assert len(pids) == 2
     assert all(map(ended, pids))
@@ -156,7 +156,7 @@ async def test_cancelling_while_it_starts(fifo, monkeypatch):
 
 async def test_cancelling_ends_what_ignores_it(fifo, monkeypatch):
     """After the grace, at SIGKILL."""
-    monkeypatch.setattr(process, "GRACE", 0.05)
+    monkeypatch.setattr(process, "TERMINATE_SECONDS", 0.05)
     pids = await cancel_when_started("trap '' TERM; sleep 300 & echo $$ $! > FIFO; wait", fifo)
     assert all(map(ended, pids))
 

@@ -1,7 +1,7 @@
 """``nixery serve`` where everybody who asks has the work done anew: no single flight."""
 
 from nixery.cli import main
-from nixery.concurrency.single_flight import Flight, Flights
+from nixery.concurrency.single_flight import Flight, SingleFlight
 
 
 async def alone(_self, _key, work):
@@ -9,5 +9,5 @@ async def alone(_self, _key, work):
 
 
 if __name__ == "__main__":
-    Flights.run = alone
+    SingleFlight.run = alone
     main()

@@ -14,7 +14,7 @@ from fake_gcs import FakeGcs
 from held_nix import HeldNix
 from served import serve
 
-from nixery.lease import VALID
+from nixery.lease import LEASE_SECONDS
 
 pytestmark = pytest.mark.nix
 
@@ -123,7 +123,7 @@ def faults_of_a_takeover(replicas, bucket, nix):
         replicas[dead].kill()
         nix.give_up(dead)
         early = nix.more("realise")
-        bucket.ahead += VALID + 2  # the bucket's time is known to about a second
+        bucket.ahead += LEASE_SECONDS + 2  # the bucket's time is known to about a second
         assert nix.asked("realise") == other(dead)
         nix.go_on(other(dead))
         done = pulls()

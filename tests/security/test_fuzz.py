@@ -16,7 +16,7 @@ from nixery import image_name
 from nixery.errors import ConfigurationError, DigestInvalid, NameInvalid, NixeryError
 from nixery.http import headers
 from nixery.nix import lookup
-from nixery.nix.events import MAX_TEXT, Reader
+from nixery.nix.events import MAX_TEXT, EventReader
 from nixery.nix.lines import MAX_LINE, LineSplitter
 from nixery.nix.store import parse_closure
 from nixery.oci import Format, digest_of, hexdigits, parse_digest
@@ -193,7 +193,7 @@ def test_an_answer_of_an_evaluation(text):
     if isinstance(found, NixeryError):
         return
     for entry in found:
-        if isinstance(entry, lookup.Refused):
+        if isinstance(entry, lookup.RefusedName):
             assert isinstance(lookup.verdict(entry, "x86_64-linux", "error: no"), NixeryError)
         else:
             assert all(path.startswith("/nix/store/") for path in (entry.drv_path, *entry.paths))
@@ -202,7 +202,7 @@ def test_an_answer_of_an_evaluation(text):
 @given(st.lists(json_like(*EVENTS).map(lambda event: b"@nix " + event) | st.binary(), max_size=8))
 @sampled(300)
 def test_a_log_of_nix(lines):
-    splitter, reader = LineSplitter(), Reader("realise")
+    splitter, reader = LineSplitter(), EventReader("realise")
     for line in (*splitter.feed(b"\n".join(lines)), *splitter.end()):
         assert len(line) <= MAX_LINE
         if (told := reader.read(line)) is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nixery.archive import Uncompressed, environment, pack
-from nixery.archive.environment import Child, Directory, Link, merge
+from nixery.archive.environment import Child, DirectoryNode, LinkNode, merge
 from nixery.errors import PackingFailed, StorageFull
 from nixery.storage.memory import MemoryStorage
 
@@ -180,14 +180,14 @@ class Endless:
 def test_a_directory_of_two_packages_without_end_is_one_link(monkeypatch):
     monkeypatch.setattr(environment, "MOST", 100)
     endless = Endless([b"share", b"x"], [b"a", b"b"])
-    assert endless.merged()[b"share/x"] == Link(b"/a/share/x")
+    assert endless.merged()[b"share/x"] == LinkNode(b"/a/share/x")
     assert endless.taken < 110
 
 
 def test_so_is_a_directory_of_the_root_that_only_one_package_has(monkeypatch):
     monkeypatch.setattr(environment, "MOST_NEAR_ROOT", 100)
     endless = Endless([b"bin"], [b"a"])
-    assert endless.merged()[b"bin"] == Link(b"/a/bin")
+    assert endless.merged()[b"bin"] == LinkNode(b"/a/bin")
     assert endless.taken < 110
 
 
@@ -217,8 +217,8 @@ def test_long_names_count_more_than_short_ones(monkeypatch):
         ]
 
     tree = merge([b"/a", b"/b"], look)
-    assert tree[b"share"] == Directory(0o755)
-    assert tree[b"share/y"] == Link(b"/a/share/y")
+    assert tree[b"share"] == DirectoryNode(0o755)
+    assert tree[b"share/y"] == LinkNode(b"/a/share/y")
 
 
 def test_cycles_of_two_lengths_have_an_end_before_paths_are_too_long():

@@ -19,7 +19,7 @@ from nixery.cache.layers import LayerCache
 from nixery.cache.layers import parse as decode_build
 from nixery.cache.manifests import ManifestCache
 from nixery.cache.manifests import decode as decode_entry
-from nixery.cache.plans import Plan, Plans
+from nixery.cache.plans import Plans, StoredPlan
 from nixery.cache.plans import decode as decode_plan
 from nixery.closure import Closure, PathInfo
 from nixery.gc import KeepBytes, OlderThan, collect
@@ -28,7 +28,7 @@ from nixery.http.app import create_app
 from nixery.http.pages import About
 from nixery.layers.tables import EMPTY, Units, encode_popularity, encode_units
 from nixery.learning import child
-from nixery.learning.requested_images import AskedImages
+from nixery.learning.requested_images import RequestedImages
 from nixery.lease import Leases
 from nixery.oci import Format
 from nixery.popcount.journal import Journal
@@ -44,7 +44,7 @@ pytestmark = LARGE_INPUTS
 NOW = 1_000_000.0
 PATHS = tuple(f"/nix/store/{n}-tool-1.0" for n in range(3))
 CLOSURE = Closure(tuple(PathInfo(path, 1, tuple(PATHS[n + 1 :])) for n, path in enumerate(PATHS)))
-ASKED = request_record.Asked(PATHS[:1], CLOSURE)
+ASKED = request_record.RequestRecord(PATHS[:1], CLOSURE)
 POPULARITY = encode_popularity(EMPTY.popularity)
 UNITS = encode_units(Units((("git", "pcre2"), ("curl",), ("zlib",)), {20: ((1, 2),)}))
 START = request_record.encode(ASKED)
@@ -55,7 +55,7 @@ def sound():
     storage = MemoryStorage(lambda: NOW)
     image = Stored(storage).image("git", b"libc", b"git")
     outputs, build = sha("outputs git"), sha(f"build {b'git'!r}")
-    Plans(storage).agree(sha("tools"), Plan((PATHS,), {"units": sha("")}), CLOSURE)
+    Plans(storage).agree(sha("tools"), StoredPlan((PATHS,), {"units": sha("")}), CLOSURE)
     published = Published(storage)
     for kind, table in (("popularity", POPULARITY), ("units", UNITS), ("start", START)):
         published.publish(kind, table, published.current(kind))
@@ -99,11 +99,11 @@ def test_every_reader_survives_any_record(tmp_path_factory, kind, data):
     for outputs in (sha("outputs git"), sha("source git")):
         ManifestCache(storage, directory).find(outputs)
     LayerCache(storage).find(sha(f"build {b'git'!r}"))
-    assert Plans(storage).agree(sha("tools"), Plan((PATHS,), {}), CLOSURE).layers
+    assert Plans(storage).agree(sha("tools"), StoredPlan((PATHS,), {}), CLOSURE).layers
     CurrentTables(Published(storage), ("popularity", "units")).look()
     json.dumps(stored.tables(storage))
     Leases(storage)._take("build")
-    images = AskedImages(storage, lambda work: work()).latest()
+    images = RequestedImages(storage, lambda work: work()).latest()
     child.answer(child.request(images, START, UNITS, 12))
     verify(storage)
     for policy in (KeepBytes(0), OlderThan(0)):
@@ -138,7 +138,7 @@ def test_an_unreadable_record_does_not_stay_for_ever(kind):
     storage._clock = lambda: clock[0]
     storage.write(KEYS[kind], b'{"size": 1e999}')
     clock[0] += 2 * DAY
-    AskedImages(storage, lambda work: work()).latest()
+    RequestedImages(storage, lambda work: work()).latest()
     published = Published(storage)
     published.publish("units", UNITS, published.current("units"))
     collect(storage, KeepBytes(1 << 40), sleep=lambda _: None)

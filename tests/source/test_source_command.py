@@ -12,7 +12,7 @@ import pytest
 from git_repository import Repository
 
 from nixery.source.address import parse_address
-from nixery.source.git_command import AT_ONCE, Git, GitFailed, GitTimedOut
+from nixery.source.git_command import MAX_PROCESSES, Git, GitFailed, GitTimedOut
 from nixery.source.git_config import environment, without_user_info
 
 pytestmark = pytest.mark.anyio
@@ -256,8 +256,8 @@ async def test_many_at_once(make, mirror, tmp_path):
         await git.run("-c", f"alias.count=!{count}", "count", directory=mirror, deadline=60)
 
     async with anyio.create_task_group() as group:
-        for _ in range(3 * AT_ONCE):
+        for _ in range(3 * MAX_PROCESSES):
             group.start_soon(ask)
     counts = [int(line) for line in log.read_text().split()]
-    assert len(counts) == 3 * AT_ONCE
-    assert max(counts) <= AT_ONCE
+    assert len(counts) == 3 * MAX_PROCESSES
+    assert max(counts) <= MAX_PROCESSES

@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from nixery.errors import SourceUnavailable, TagUnknown, TooBusy
-from nixery.source.ttl_cache import NEW_AT_ONCE, STALE, Memory
+from nixery.source.ttl_cache import NEW_AT_ONCE, STALE, TtlCache
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ class Remote:
 
 @pytest.fixture
 def memory(clock):
-    return Memory(60, clock)
+    return TtlCache(60, clock)
 
 
 async def test_a_name_is_looked_up_once_in_a_while(memory, clock):
@@ -113,7 +113,7 @@ async def test_many_at_once_look_up_once(memory):
 
 async def test_new_names_are_refused_where_too_many_wait(clock):
     """What is known already is looked up again all the same, and does not wait for them."""
-    memory = Memory(60, clock, waiting=1)
+    memory = TtlCache(60, clock, waiting=1)
     await memory.recall("main", Remote("first"))
     clock.forward(60)
     gate = anyio.Event()

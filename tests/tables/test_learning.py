@@ -9,10 +9,18 @@ from structlog.testing import capture_logs
 from tools import asked
 
 from nixery.errors import NixeryError
+from nixery.human_units import DAY
 from nixery.layers.tables import EMPTY, Units, encode_units, parse_units, version
 from nixery.learning import child, schedule
-from nixery.learning.requested_images import AskedImages
-from nixery.learning.schedule import DAY, ENOUGH, HOUR, LEAST, Learner, in_a_process, is_time
+from nixery.learning.requested_images import RequestedImages
+from nixery.learning.schedule import (
+    ENOUGH_IMAGES,
+    INTERVAL,
+    LEAST,
+    Learner,
+    in_a_process,
+    is_time,
+)
 from nixery.tables.published import Published
 from nixery.tables.request_record import encode
 
@@ -24,7 +32,7 @@ BUDGET = 2
 
 @pytest.fixture
 def images(storage):
-    return AskedImages(storage, lambda work: work())
+    return RequestedImages(storage, lambda work: work())
 
 
 @pytest.fixture
@@ -59,7 +67,7 @@ def units_of(published):
         pytest.param([1.0] * LEAST, 1.5, 1.5 + 9 * DAY, False, id="nothing new"),
         pytest.param([1.0] * LEAST + [2.0], 1.5, 1.5 + DAY - 1, False, id="one, too soon"),
         pytest.param([1.0] * LEAST + [2.0], 1.5, 1.5 + DAY, True, id="one, and a day"),
-        pytest.param([2.0] * ENOUGH, 1.5, 3, True, id="enough"),
+        pytest.param([2.0] * ENOUGH_IMAGES, 1.5, 3, True, id="enough"),
     ],
 )
 def test_when_it_is_time(recorded, learned, now, expected):
@@ -105,8 +113,8 @@ async def test_it_is_looked_at_hourly_and_survives_what_goes_wrong(images, publi
     with capture_logs() as logs:
         for _ in range(3):
             await clock.sleeping()
-            clock.forward(HOUR - 1)
-            note(images, ENOUGH)
+            clock.forward(INTERVAL - 1)
+            note(images, ENOUGH_IMAGES)
             clock.forward(1)
             await asked_to_learn.wait()
             asked_to_learn.clear()
@@ -120,7 +128,7 @@ async def test_a_table_that_is_little_better_is_not_published(learner, images, p
     note(images, LEAST)
     await learner.look()
     first = published.current("units")
-    note(images, ENOUGH, LEAST)
+    note(images, ENOUGH_IMAGES, LEAST)
     with capture_logs() as logs:
         await learner.learn()
     assert [entry.get("pays") for entry in logs] == [False]
@@ -210,7 +218,7 @@ async def test_a_process_that_fails_says_so():
 
 async def test_a_process_that_takes_too_long_is_ended(monkeypatch, tmp_path):
     """As it is when the server ends."""
-    monkeypatch.setattr(schedule, "TOO_LONG", 0.2)
+    monkeypatch.setattr(schedule, "LEARNING_TIMEOUT", 0.2)
     (tmp_path / "slow.py").write_text("import time\nwhile True: time.sleep(1)\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(child, "__name__", "slow")

@@ -48,7 +48,7 @@ def classic(storage):
 
 
 async def test_the_first_plan_waits_for_popularity(storage, site, monkeypatch):
-    monkeypatch.setattr(planning, "PATIENCE", 3600)
+    monkeypatch.setattr(planning, "POPULARITY_WAIT", 3600)
     async with classic(storage).opened() as tables:
         planned = asyncio.create_task(to_thread.run_sync(tables.current))
         await to_thread.run_sync(site.asked.wait)
@@ -61,7 +61,7 @@ async def test_the_first_plan_waits_for_popularity(storage, site, monkeypatch):
 
 @pytest.mark.usefixtures("site")
 async def test_it_does_not_wait_for_long(storage, monkeypatch):
-    monkeypatch.setattr(planning, "PATIENCE", 0)
+    monkeypatch.setattr(planning, "POPULARITY_WAIT", 0)
     async with classic(storage).opened() as tables:
         _, versions = await to_thread.run_sync(tables.current)
     assert versions == {}
@@ -94,7 +94,7 @@ async def test_its_end_waits_for_no_address(storage, site):
 
 async def test_a_server_learns_from_what_it_makes(storage, monkeypatch):
     """From the record to the published table, in a process of its own."""
-    monkeypatch.setattr(schedule, "HOUR", 0)
+    monkeypatch.setattr(schedule, "INTERVAL", 0)
     monkeypatch.setattr(schedule, "LEAST", 3)
     learned = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -110,7 +110,7 @@ async def test_a_server_learns_from_what_it_makes(storage, monkeypatch):
         for n, names in enumerate([("git", "curl"), ("git", "python3"), ("curl", "python3")]):
             image = asked(*names)
             packages = [Package(path, "", (("out", path),)) for path in image.packages]
-            tables.asked(image_of({}, f"{n:064x}"), packages, image.closure)
+            tables.record(image_of({}, f"{n:064x}"), packages, image.closure)
         await learned.wait()
     version = Published(storage).current("units").version
     units = parse_units(Published(storage).read("units", version))
@@ -118,7 +118,7 @@ async def test_a_server_learns_from_what_it_makes(storage, monkeypatch):
 
 
 async def test_its_end_ends_what_learns(storage, monkeypatch):
-    monkeypatch.setattr(schedule, "HOUR", 0)
+    monkeypatch.setattr(schedule, "INTERVAL", 0)
     monkeypatch.setattr(schedule, "LEAST", 0)
     learning_now, ended = asyncio.Event(), asyncio.Event()
 
@@ -131,7 +131,7 @@ async def test_its_end_ends_what_learns(storage, monkeypatch):
 
     tables = PlanningTables(storage, strategy="units", budget=3, submit=lambda work: work())
     tables._learner._learn = learn
-    tables.asked(image_of({}, "0" * 64), [], asked("git").closure)
+    tables.record(image_of({}, "0" * 64), [], asked("git").closure)
     async with tables.opened():
         await learning_now.wait()
     assert ended.is_set()

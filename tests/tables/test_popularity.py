@@ -88,7 +88,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 
 
 def test_a_file_without_end_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(popularity, "LARGEST", 5)
+    monkeypatch.setattr(popularity, "MAX_DOWNLOAD", 5)
     (tmp_path / "large").write_text('{"a": 1}')
     with pytest.raises(ValueError, match="more than 5 bytes"):
         load(str(tmp_path / "large"))

@@ -9,7 +9,7 @@ from tools import asked
 
 from nixery.cli import main
 from nixery.layers.tables import Units, encode_units, version
-from nixery.learning.requested_images import AskedImages
+from nixery.learning.requested_images import RequestedImages
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.tables import files
 from nixery.tables.files import recognise
@@ -173,7 +173,7 @@ def test_who_publishes_at_the_same_moment_is_told(nixery, file, monkeypatch):
 
 
 def test_learning_by_hand(nixery, directory):
-    images = AskedImages(FilesystemStorage(directory), lambda work: work())
+    images = RequestedImages(FilesystemStorage(directory), lambda work: work())
     for n, names in enumerate([("git", "curl"), ("git", "python3"), ("curl", "python3")]):
         images.note(f"{n:064x}", asked(*names), [])
     said = nixery("learn", NIXERY_LAYER_BUDGET="3")

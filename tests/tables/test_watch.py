@@ -8,9 +8,10 @@ from anyio import to_thread
 from structlog.testing import capture_logs
 
 from nixery.errors import StorageFull, StorageUnavailable
+from nixery.human_units import DAY, HOUR
 from nixery.layers.tables import version
 from nixery.tables import popularity as module
-from nixery.tables.popularity import DAY, HOUR, PopularityWatch
+from nixery.tables.popularity import PopularityWatch
 from nixery.tables.published import Published
 
 pytestmark = pytest.mark.anyio
@@ -122,7 +123,7 @@ async def test_a_storage_that_takes_nothing_is_no_error_either(storage, clock, m
 
 
 async def test_an_address_that_never_answers_is_left_behind(storage, clock, monkeypatch):
-    monkeypatch.setattr(module, "TOO_LONG", 0)
+    monkeypatch.setattr(module, "DOWNLOAD_DEADLINE", 0)
     answered = threading.Event()
 
     def load(_):

@@ -6,7 +6,7 @@ asked("git", "curl")        with everything they refer to
 from few_tools import TOOLS
 
 from nixery.closure import Closure, PathInfo
-from nixery.tables.request_record import Asked
+from nixery.tables.request_record import RequestRecord
 
 
 def path(name):
@@ -24,4 +24,4 @@ def asked(*names):
         PathInfo(path(name), TOOLS[name][0], tuple(sorted(map(path, TOOLS[name][1]))))
         for name in sorted(needed)
     )
-    return Asked(tuple(map(path, names)), Closure(tuple(infos)))
+    return RequestRecord(tuple(map(path, names)), Closure(tuple(infos)))

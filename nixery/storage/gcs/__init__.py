@@ -10,9 +10,9 @@ public one. Where nothing can sign for the credentials, blobs are streamed throu
 
 from pathlib import Path
 
+from nixery.storage.bucket import PATIENT, Patience
 from nixery.storage.gcs.client import open_bucket
 from nixery.storage.gcs.storage import GcsStorage
-from nixery.storage.patience import PATIENT, Patience
 
 __all__ = ["GcsStorage", "connect"]
 

@@ -18,11 +18,9 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from nixery.errors import ConfigurationError
+from nixery.storage.bucket import POOL_SIZE, Patience
 from nixery.storage.gcs.signing import Links, choose_links
-from nixery.storage.patience import Patience
 
-CONNECTIONS = 64
-"""Kept open at once; the library's own pool of 10 would open and close them under load."""
 # What an account may do is decided by its roles, in the bucket's and the project's IAM.
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
@@ -107,7 +105,7 @@ class Adapter(HTTPAdapter):
     """Gives every request the same limits, also those that libraries send on their own."""
 
     def __init__(self, patience: Patience) -> None:
-        super().__init__(pool_maxsize=CONNECTIONS)
+        super().__init__(pool_maxsize=POOL_SIZE)
         self._limits = (patience.connect, patience.stall)
 
     def send(self, request: PreparedRequest, *_: Any, **options: Any) -> Response:  # noqa: ANN401 - requests'

@@ -15,9 +15,9 @@ from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from nixery.errors import ConfigurationError, NixeryError, StorageFull, StorageUnavailable
-from nixery.storage.patience import Patience
+from nixery.storage.bucket import Patience
 
-FAILURES = (
+GCS_ERRORS = (
     RetryError,
     GoogleAPICallError,
     GoogleAuthError,
@@ -50,7 +50,7 @@ def failures_are_told() -> Iterator[None]:
     """Makes StorageUnavailable or StorageFull of what is left after the retries."""
     try:
         yield
-    except FAILURES as error:
+    except GCS_ERRORS as error:
         raise told(error) from error
 
 

@@ -17,11 +17,11 @@ from requests import RequestException
 
 log = structlog.get_logger()
 
-VALID = 300
+LINK_SECONDS = 300
 """Seconds that a signed address holds. Clients follow a redirect at once."""
-KEPT = 180
+REUSE_SECONDS = 180
 """Seconds that an address signed by IAM is given out again: the rest is the client's time."""
-PAUSE = 60
+RETRY_SECONDS = 60
 """Seconds without another attempt after IAM refused to sign."""
 
 
@@ -51,7 +51,7 @@ class SignedLinks:
         # https://cloud.google.com/storage/docs/access-control/signed-urls
         url = self._bucket.blob(key).generate_signed_url(
             version="v4",
-            expiration=timedelta(seconds=VALID),
+            expiration=timedelta(seconds=LINK_SECONDS),
             method="GET",
             credentials=self._key,
         )
@@ -61,7 +61,7 @@ class SignedLinks:
 class RemoteLinks:
     """Signed by Google's IAM, for a service account whose key nobody holds (workload identity).
 
-    Each signature is a request, so an address is kept for KEPT seconds.
+    Each signature is a request, so an address is kept for REUSE_SECONDS seconds.
     """
 
     def __init__(self, signed: SignedLinks, clock: Callable[[], float] = time.monotonic) -> None:
@@ -82,11 +82,11 @@ class RemoteLinks:
         except (GoogleAuthError, RequestException) as error:
             # A pull that goes through this server is better than none.
             log.warning("IAM does not sign; blobs go through this server", error=str(error)[:300])
-            self._refused_until = now + PAUSE
+            self._refused_until = now + RETRY_SECONDS
             return None
         if url:
             self._forget(now)
-            self._kept[key] = _Kept(url, now + KEPT)
+            self._kept[key] = _Kept(url, now + REUSE_SECONDS)
         return url
 
     def _forget(self, now: float) -> None:

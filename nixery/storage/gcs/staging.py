@@ -8,7 +8,6 @@ import base64
 import hashlib
 import uuid
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
 
 import structlog
 from google.api_core.exceptions import NotFound, PreconditionFailed
@@ -21,10 +20,8 @@ from google_crc32c import Checksum
 from nixery.errors import StorageUnavailable
 from nixery.oci import Digest
 from nixery.storage import Blob, Buffer, layer_key
-from nixery.storage.gcs.failures import FAILURES, failures_are_told
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from nixery.storage.bucket import BLOB_TYPE, StagedUpload
+from nixery.storage.gcs.failures import failures_are_told
 
 log = structlog.get_logger()
 
@@ -32,7 +29,6 @@ CHUNK = 8 << 20
 """Bytes per request of an upload, and held in memory. 1 MiB costs twice the CPU time."""
 ATTEMPTS = 5
 """How often somebody else may win the name before this one gives up."""
-BLOB_TYPE = "application/octet-stream"
 
 
 class _Writer(BlobWriter):  # type: ignore[misc]  # the library has no types
@@ -48,11 +44,12 @@ class _Writer(BlobWriter):  # type: ignore[misc]  # the library has no types
             self._buffer.close()
 
 
-class Upload:
+class GcsUpload(StagedUpload):
     def __init__(self, bucket: Bucket, retry: Retry) -> None:
+        super().__init__(f"staging/{uuid.uuid4().hex}")
         self._bucket = bucket
         self._retry = retry
-        self._staged = bucket.blob(f"staging/{uuid.uuid4().hex}")
+        self._staged = bucket.blob(self.key)
         # The library compares its own CRC32C with the one the bucket found, when it ends.
         self._writer = _Writer(
             self._staged, chunk_size=CHUNK, content_type=BLOB_TYPE, checksum="crc32c", retry=retry
@@ -77,24 +74,13 @@ class Upload:
             self._place(layer_key(digest))
         return Blob(digest, self._size)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:
-        """Removes what lies in ``staging/``; where that fails, it is swept later."""
-        try:
+    def _discard(self) -> None:
+        with failures_are_told():
             if not self._writer.closed:
                 self._writer.terminate()
             if self._may_exist:
                 with suppress(NotFound):
                     self._staged.delete(retry=self._retry)
-        except FAILURES as failure:
-            log.warning("a staged object stays behind", key=self._staged.name, error=str(failure))
 
     def _place(self, key: str) -> None:
         for _ in range(ATTEMPTS):

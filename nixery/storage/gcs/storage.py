@@ -21,27 +21,25 @@ from nixery.storage import (
     Location,
     Object,
     Redirect,
-    Remote,
     Stat,
+    Streamed,
     layer_key,
 )
+from nixery.storage.bucket import BLOB_TYPE, RANGE_BYTES, Patience
 from nixery.storage.clock import ServerClock
 from nixery.storage.gcs.client import OpenBucket
 from nixery.storage.gcs.failures import (
-    FAILURES,
+    GCS_ERRORS,
     cause_of,
     configuration,
     failures_are_told,
     retries,
     told,
 )
-from nixery.storage.gcs.staging import BLOB_TYPE, Upload, renew
-from nixery.storage.patience import Patience
+from nixery.storage.gcs.staging import GcsUpload, renew
 
 log = structlog.get_logger()
 
-PIECE = 4 << 20
-"""Bytes per request where blobs are streamed through this server."""
 TRIES = 3
 """How often an object that changes, or arrives damaged, is read again."""
 STAT_FIELDS = "items(name,size,generation,metageneration,updated),nextPageToken"
@@ -58,8 +56,8 @@ class GcsStorage:
         self._clock = ServerClock(ask=partial(self.stat, "leases/clock"))
         opened.session.hooks["response"].append(self._hear)
 
-    def stage(self) -> AbstractContextManager[Upload]:
-        return Upload(self._bucket, self._retry)
+    def stage(self) -> AbstractContextManager[GcsUpload]:
+        return GcsUpload(self._bucket, self._retry)
 
     def locate(self, digest: Digest) -> Location | None:
         key = layer_key(digest)
@@ -69,7 +67,7 @@ class GcsStorage:
                 return None
             if self._links and (url := self._links.link(key)):
                 return Redirect(url, found.size)
-        return Remote(partial(self._pieces, key, found.generation), found.size)
+        return Streamed(partial(self._pieces, key, found.generation), found.size)
 
     def verify(self, digest: Digest) -> Location | None:
         return self.locate(digest)  # the bucket has checksums of its own
@@ -187,7 +185,7 @@ class GcsStorage:
             probe.reload(retry=self._retry)
             found = list(self._bucket.list_blobs(prefix=key, retry=self._retry))
             probe.delete(retry=self._retry)
-        except FAILURES as error:
+        except GCS_ERRORS as error:
             raise (configuration(error, self._bucket.name) or told(error)) from None
         if not found:
             raise ConfigurationError(
@@ -220,8 +218,8 @@ class GcsStorage:
         """Every piece is of the same generation, so a blob that is replaced is never mixed."""
         source = self._bucket.blob(key, generation=generation)
         with failures_are_told():
-            for offset in range(start, start + length, PIECE):
-                count = min(PIECE, start + length - offset)
+            for offset in range(start, start + length, RANGE_BYTES):
+                count = min(RANGE_BYTES, start + length - offset)
                 yield source.download_as_bytes(
                     start=offset,
                     end=offset + count - 1,  # inclusive, as in HTTP

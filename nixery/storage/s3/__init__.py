@@ -8,7 +8,7 @@ Requests are repeated until a deadline; what then still fails is StorageUnavaila
 sent to the bucket for blobs, with an address that is signed for some minutes.
 """
 
-from nixery.storage.patience import PATIENT, Patience
+from nixery.storage.bucket import PATIENT, Patience
 from nixery.storage.s3.client import S3Options, open_client
 from nixery.storage.s3.storage import S3Storage
 

@@ -8,10 +8,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from nixery.errors import ConfigurationError
-from nixery.storage.patience import Patience
-
-CONNECTIONS = 64
-"""Kept open at once, as for the other buckets; botocore's own pool has 10."""
+from nixery.storage.bucket import POOL_SIZE, Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def open_client(options: S3Options, patience: Patience) -> Client:
         read_timeout=patience.stall,
         # One attempt: repeating until a deadline is done around the calls.
         retries={"total_max_attempts": 1},
-        max_pool_connections=CONNECTIONS,
+        max_pool_connections=POOL_SIZE,
         # Checksums in trailers are unknown to many services; Content-MD5 is known to all.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",

@@ -5,11 +5,11 @@ import uuid
 from boto3.s3.transfer import TransferConfig
 
 from nixery.storage import Stat
+from nixery.storage.bucket import BLOB_TYPE
 from nixery.storage.s3.client import Client
 from nixery.storage.s3.failures import Asking
 from nixery.storage.s3.versions import WRITE, from_head
 
-BLOB_TYPE = "application/octet-stream"
 ONE_CALL = 512 << 20
 """Bytes that one call copies in time; S3 allows 5 GiB. Larger objects are copied in parts."""
 IN_PARTS = TransferConfig(multipart_threshold=ONE_CALL, multipart_chunksize=ONE_CALL // 2)

@@ -18,11 +18,11 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from urllib3.exceptions import HTTPError
 
 from nixery.errors import ConfigurationError, NixeryError, StorageFull, StorageUnavailable
-from nixery.storage.patience import Patience
+from nixery.storage.bucket import Patience
 
 T = TypeVar("T")
 
-FAILURES = (ClientError, BotoCoreError, HTTPError)
+S3_ERRORS = (ClientError, BotoCoreError, HTTPError)
 """All that boto3 raises when a request does not go well."""
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -61,11 +61,11 @@ class Asking:
         )
         try:
             return retrying(call, **parameters)
-        except FAILURES as error:
+        except S3_ERRORS as error:
             raise told(error) from error
 
 
-class Refused(StorageUnavailable):
+class S3Refused(StorageUnavailable):
     """The service answered with an error that time does not mend; ``s3_code`` is S3's."""
 
     def __init__(self, code: str, status: int, text: str) -> None:
@@ -104,7 +104,7 @@ def told(error: BaseException) -> NixeryError:
         return StorageFull("the bucket is full; images that are stored can be pulled")
     if is_repeatable(error):
         return StorageUnavailable("the bucket does not answer", log=[f"{code}: {text}"])
-    return Refused(code, status, text)
+    return S3Refused(code, status, text)
 
 
 def configuration(error: NixeryError, bucket: str) -> NixeryError:
@@ -119,7 +119,7 @@ def configuration(error: NixeryError, bucket: str) -> NixeryError:
             # A name that no bucket has, an endpoint that is no address: nothing was sent.
             problem = " ".join(str(cause).split())[:300]
             return ConfigurationError(f"S3_BUCKET={bucket}: {problem}")
-    if not isinstance(error, Refused):
+    if not isinstance(error, S3Refused):
         return error
     match error.s3_code:
         case "NoSuchBucket" | "404" | "NotFound":

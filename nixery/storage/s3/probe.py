@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from nixery.errors import ConfigurationError
 from nixery.storage.s3.client import Client
-from nixery.storage.s3.failures import Asking, Refused
+from nixery.storage.s3.failures import Asking, S3Refused
 
 OTHER_ETAG = '"00000000000000000000000000000000"'
 
@@ -45,7 +45,7 @@ def _missing_is_told(client: Client, ask: Asking, place: dict[str, str]) -> None
     """Without the right to list, S3 answers 403 for what is not there."""
     try:
         ask(client.head_object, **place)
-    except Refused as error:
+    except S3Refused as error:
         if error.http == 403:  # Forbidden
             ask(client.list_objects_v2, Bucket=place["Bucket"], MaxKeys=1)
             raise ConfigurationError(
@@ -59,7 +59,7 @@ def _refuses(ask: Asking, call: Callable[..., object], **parameters: object) -> 
     """Whether the service notices a condition that does not hold."""
     try:
         ask(call, **parameters)
-    except Refused as error:
+    except S3Refused as error:
         if error.is_condition:
             return True
         if error.is_unknown_condition:

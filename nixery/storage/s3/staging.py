@@ -8,17 +8,16 @@ import base64
 import hashlib
 import uuid
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import structlog
 
-from nixery.errors import NixeryError
 from nixery.oci import Digest
 from nixery.storage import Blob, Buffer, layer_key
+from nixery.storage.bucket import BLOB_TYPE, StagedUpload
 from nixery.storage.s3.client import Client
-from nixery.storage.s3.copying import BLOB_TYPE, copy
-from nixery.storage.s3.failures import Asking, Refused
+from nixery.storage.s3.copying import copy
+from nixery.storage.s3.failures import Asking, S3Refused
 
 log = structlog.get_logger()
 
@@ -26,12 +25,13 @@ PART = 8 << 20
 """Bytes in a part, and held in memory: at most 10,000 parts make 78 GiB. The least is 5 MiB."""
 
 
-class Upload:
+class S3Upload(StagedUpload):
     def __init__(self, client: Client, bucket: str, ask: Asking) -> None:
+        super().__init__(f"staging/{uuid.uuid4().hex}")
         self._client = client
         self._bucket = bucket
         self._ask = ask
-        self._place = {"Bucket": bucket, "Key": f"staging/{uuid.uuid4().hex}"}
+        self._place = {"Bucket": bucket, "Key": self.key}
         self._held = bytearray()
         self._upload: str | None = None
         self._parts: list[dict[str, Any]] = []
@@ -53,26 +53,12 @@ class Upload:
         copy(self._client, self._ask, self._place, layer_key(digest), self._size)
         return Blob(digest, self._size)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Removes what lies in ``staging/``; where that fails, it is swept later."""
-        try:
-            if self._staged:
-                self._ask(self._client.delete_object, **self._place)
-            elif self._upload:
-                with suppress(Refused):  # ended already: an answer was lost
-                    self._ask(
-                        self._client.abort_multipart_upload, **self._place, UploadId=self._upload
-                    )
-        except NixeryError as failure:
-            log.warning("a staged object stays behind", key=self._place["Key"], error=str(failure))
+    def _discard(self) -> None:
+        if self._staged:
+            self._ask(self._client.delete_object, **self._place)
+        elif self._upload:
+            with suppress(S3Refused):  # ended already: an answer was lost
+                self._ask(self._client.abort_multipart_upload, **self._place, UploadId=self._upload)
 
     def _send_part(self, data: bytes) -> None:
         if self._upload is None:
@@ -115,7 +101,7 @@ class Upload:
                 UploadId=self._upload,
                 MultipartUpload={"Parts": self._parts},
             )
-        except Refused as error:
+        except S3Refused as error:
             # Completed before, and the answer was lost: then the object is there.
             if error.s3_code != "NoSuchUpload":
                 raise

@@ -16,23 +16,20 @@ from nixery.storage import (
     Location,
     Object,
     Redirect,
-    Remote,
     Stat,
+    Streamed,
     layer_key,
 )
+from nixery.storage.bucket import RANGE_BYTES, Patience
 from nixery.storage.clock import ServerClock
-from nixery.storage.patience import Patience
 from nixery.storage.s3.client import Client
 from nixery.storage.s3.copying import content_type, copy, fresh_write
-from nixery.storage.s3.failures import Asking, Refused, configuration
+from nixery.storage.s3.failures import Asking, S3Refused, configuration
 from nixery.storage.s3.probe import Conditions, probe
-from nixery.storage.s3.staging import Upload, md5
+from nixery.storage.s3.staging import S3Upload, md5
 from nixery.storage.s3.versions import from_head, from_list, is_still
 
 log = structlog.get_logger()
-
-PIECE = 4 << 20
-"""Bytes per request where blobs are streamed through this server."""
 
 
 class S3Storage:
@@ -54,8 +51,8 @@ class S3Storage:
         """False until ``check``, or the first call with a condition, found that they are kept."""
         return self._conditions is not None and self._conditions.write
 
-    def stage(self) -> AbstractContextManager[Upload]:
-        return Upload(self._client, self._bucket, self._ask)
+    def stage(self) -> AbstractContextManager[S3Upload]:
+        return S3Upload(self._client, self._bucket, self._ask)
 
     def locate(self, digest: Digest) -> Location | None:
         key = layer_key(digest)
@@ -64,7 +61,7 @@ class S3Storage:
             return None
         size = found["ContentLength"]
         if self._link_expiration == 0:
-            return Remote(partial(self._pieces, key, found["ETag"]), size)
+            return Streamed(partial(self._pieces, key, found["ETag"]), size)
         # No request, but the credentials of a role may have to be fetched anew.
         url = self._ask(
             self._client.generate_presigned_url,
@@ -84,7 +81,7 @@ class S3Storage:
     def read(self, key: str) -> Object | None:
         try:
             found, data = self._ask(partial(self._get, key))
-        except Refused as error:
+        except S3Refused as error:
             if error.is_gone:
                 return None
             raise
@@ -109,7 +106,7 @@ class S3Storage:
                 Metadata=written,
                 **self._matches(condition),
             )
-        except Refused as error:
+        except S3Refused as error:
             if not (condition and (error.is_condition or error.is_gone)):
                 raise
             # When an answer gets lost and the request is repeated, it meets its own object.
@@ -143,7 +140,7 @@ class S3Storage:
         match = {"IfMatch": found["ETag"]} if self._kept().delete else {}
         try:
             self._ask(self._client.delete_object, **self._place(stat.key), **match)
-        except Refused as error:
+        except S3Refused as error:
             if error.is_condition or error.is_gone:
                 return False
             raise
@@ -153,7 +150,7 @@ class S3Storage:
         """A copy onto itself is S3's only way to renew an object's time."""
         try:
             renewed = copy(self._client, self._ask, self._place(stat.key), stat.key, stat.size)
-        except Refused as error:
+        except S3Refused as error:
             if error.is_gone:
                 return None
             raise
@@ -166,7 +163,7 @@ class S3Storage:
         target = f"quarantine/{hexdigits(digest)}"
         try:
             copy(self._client, self._ask, self._place(damaged.key), target, damaged.size)
-        except Refused as error:
+        except S3Refused as error:
             if not error.is_gone:
                 raise
         self.delete(damaged)
@@ -205,7 +202,7 @@ class S3Storage:
     def _head(self, key: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = self._ask(self._client.head_object, **self._place(key))
-        except Refused as error:
+        except S3Refused as error:
             if error.is_gone:
                 return None
             raise
@@ -221,8 +218,8 @@ class S3Storage:
 
     def _pieces(self, key: str, etag: str, start: int, length: int) -> Iterator[bytes]:
         """Every piece is of the same content, so a blob that is replaced is never mixed."""
-        for offset in range(start, start + length, PIECE):
-            last = min(offset + PIECE, start + length) - 1
+        for offset in range(start, start + length, RANGE_BYTES):
+            last = min(offset + RANGE_BYTES, start + length) - 1
             asked = f"bytes={offset}-{last}"
             _, data = self._ask(partial(self._get, key, Range=asked, IfMatch=etag))
             yield data

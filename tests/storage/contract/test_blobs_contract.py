@@ -13,7 +13,7 @@ from nixery.storage import (
     Content,
     LocalFile,
     Redirect,
-    Remote,
+    Streamed,
     Unverified,
     fetch,
     layer_key,
@@ -29,7 +29,7 @@ def content(location):
             return path.read_bytes()
         case Redirect(url):
             return httpx.get(url).raise_for_status().content
-        case Remote(read, size):
+        case Streamed(read, size):
             return b"".join(read(0, size))
 
 

@@ -12,7 +12,7 @@ from nixery.storage.gcs import storage as operations
 def small_chunks(monkeypatch):
     assert staging.CHUNK == 8 << 20
     monkeypatch.setattr(staging, "CHUNK", CHUNK)
-    monkeypatch.setattr(operations, "PIECE", CHUNK)
+    monkeypatch.setattr(operations, "RANGE_BYTES", CHUNK)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import random
 
-from nixery.storage.patience import Patience
+from nixery.storage.bucket import Patience
 
 IMPATIENT = Patience(deadline=60, stall=10, connect=5, pause=0.001)
 CHUNK = 1 << 20

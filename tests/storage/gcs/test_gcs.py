@@ -9,7 +9,7 @@ from gcs_blobs import CHUNK, IMPATIENT, LARGE
 
 from nixery.errors import StorageUnavailable
 from nixery.oci import digest_of
-from nixery.storage import Condition, Remote, layer_key, put
+from nixery.storage import Condition, Streamed, layer_key, put
 
 
 def test_a_blob_is_staged_copied_and_swept(requests, storage, google):
@@ -117,7 +117,7 @@ def test_a_list_of_several_pages(storage, google):
 def test_streaming_ranges_of_one_generation(storage):
     blob = put(storage, LARGE)
     location = storage.locate(blob.digest)
-    assert isinstance(location, Remote)
+    assert isinstance(location, Streamed)
     pieces = list(location.read(0, len(LARGE)))
     assert b"".join(pieces) == LARGE
     assert all(len(piece) >= 1 << 20 for piece, _ in pairwise(pieces))

@@ -16,9 +16,15 @@ from requests import Session
 from requests.adapters import HTTPAdapter
 
 from nixery.errors import ConfigurationError, StorageUnavailable
-from nixery.storage import Redirect, Remote, gcs, layer_key, put
-from nixery.storage.gcs.signing import KEPT, PAUSE, IamKey, RemoteLinks, SignedLinks
-from nixery.storage.patience import Patience
+from nixery.storage import Redirect, Streamed, gcs, layer_key, put
+from nixery.storage.bucket import Patience
+from nixery.storage.gcs.signing import (
+    RETRY_SECONDS,
+    REUSE_SECONDS,
+    IamKey,
+    RemoteLinks,
+    SignedLinks,
+)
 
 IMPATIENT = Patience(deadline=0.5, stall=10, connect=5, pause=0.001)
 
@@ -156,7 +162,7 @@ def test_an_address_that_iam_signed_is_kept_while_it_is_fresh(machine, server, c
     blob, other = put(machine, b"data"), put(machine, b"other")
     first = machine.locate(blob.digest).url
     machine.locate(other.digest)
-    clock.forward(KEPT - 1)
+    clock.forward(REUSE_SECONDS - 1)
     assert machine.locate(blob.digest).url == first
     assert server.api.access.signatures == 2
     clock.forward(2)
@@ -170,12 +176,12 @@ def test_where_iam_does_not_sign_blobs_are_streamed(machine, server, clock):
     blob = put(machine, b"data")
     server.api.access.denied.add("iam.serviceAccounts.signBlob")
     location = machine.locate(blob.digest)
-    assert isinstance(location, Remote)
+    assert isinstance(location, Streamed)
     assert b"".join(location.read(0, 4)) == b"data"
     machine.locate(blob.digest)
     assert sum("signBlob" in line for line in server.log) == 1
     server.api.access.denied.clear()
-    clock.forward(PAUSE + 1)
+    clock.forward(RETRY_SECONDS + 1)
     assert isinstance(machine.locate(blob.digest), Redirect)
 
 

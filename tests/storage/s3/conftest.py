@@ -14,7 +14,7 @@ from nixery.storage.s3.client import open_client
 def small_parts(monkeypatch):
     assert staging.PART == 8 << 20
     monkeypatch.setattr(staging, "PART", PART)
-    monkeypatch.setattr(operations, "PIECE", PART)
+    monkeypatch.setattr(operations, "RANGE_BYTES", PART)
 
 
 @pytest.fixture(scope="module")

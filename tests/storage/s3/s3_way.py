@@ -10,7 +10,7 @@ from faulty_http import (
     forward_to,
 )
 
-from nixery.storage.patience import Patience
+from nixery.storage.bucket import Patience
 from nixery.storage.s3.staging import md5
 
 IMPATIENT = Patience(deadline=60, stall=10, connect=5, pause=0.001)

@@ -9,7 +9,7 @@ from s3_way import IMPATIENT, LARGE, PART, requests_of
 from nixery.errors import StorageUnavailable
 from nixery.lease import Leases
 from nixery.oci import digest_of
-from nixery.storage import Redirect, Remote, Stat, layer_key, put
+from nixery.storage import Redirect, Stat, Streamed, layer_key, put
 from nixery.storage.s3 import copying
 
 
@@ -78,7 +78,7 @@ def test_clients_are_sent_to_a_signed_address(storage):
 def test_without_links_blobs_are_streamed(connect):
     storage = connect(IMPATIENT, link_expiration=0)
     location = storage.locate(put(storage, LARGE).digest)
-    assert isinstance(location, Remote)
+    assert isinstance(location, Streamed)
     assert b"".join(location.read(0, len(LARGE))) == LARGE
     assert b"".join(location.read(PART - 3, 7)) == LARGE[PART - 3 : PART + 4]
     assert list(location.read(5, 0)) == []
