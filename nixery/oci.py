@@ -61,6 +61,12 @@ class Descriptor:
 
 
 LayerCompression = Literal["gzip", "zstd", "none"]
+COMPRESSION_LEVELS: Mapping[LayerCompression, range] = {
+    "gzip": range(1, 13),
+    "zstd": range(1, 20),
+    "none": range(0),
+}
+"""The valid levels. zstd's levels from 20 on only extend the window beyond the size of a block."""
 
 
 @dataclass(frozen=True, slots=True)

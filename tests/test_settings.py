@@ -25,11 +25,17 @@ def test_the_least_that_a_server_needs():
 
 @pytest.mark.parametrize(
     ("kind", "level", "said"),
-    [("zstd", "20", "zstd has the levels 1 to 19"), ("none", "1", "no level")],
+    [
+        ("gzip", "0", "NIXERY_COMPRESSION_LEVEL=0 is out of range for gzip (1–12)"),
+        ("gzip", "13", "NIXERY_COMPRESSION_LEVEL=13 is out of range for gzip (1–12)"),
+        ("zstd", "20", "NIXERY_COMPRESSION_LEVEL=20 is out of range for zstd (1–19)"),
+        ("none", "1", "NIXERY_COMPRESSION_LEVEL=1 has no meaning for none: remove it"),
+    ],
 )
 def test_levels_are_those_of_the_kind(kind, level, said):
-    with pytest.raises(ConfigurationError, match=f"NIXERY_COMPRESSION_LEVEL.*{said}"):
+    with pytest.raises(ConfigurationError) as caught:
         load(MINIMAL | {"NIXERY_COMPRESSION": kind, "NIXERY_COMPRESSION_LEVEL": level})
+    assert caught.value.message == said
 
 
 def test_no_source_is_refused_with_one_line_that_names_the_three():
@@ -75,7 +81,6 @@ def test_an_empty_source_is_no_source():
         pytest.param("NIXERY_LAYER_BUDGET", "0", "NIXERY_LAYER_BUDGET", id="no layers"),
         pytest.param("NIXERY_LAYERING", "none", "NIXERY_LAYERING", id="no such strategy"),
         pytest.param("NIXERY_COMPRESSION", "xz", "'gzip', 'zstd' or 'none'", id="compression"),
-        pytest.param("NIXERY_COMPRESSION_LEVEL", "13", "gzip has the levels", id="no level"),
         pytest.param("NIXERY_COMPRESSION_LEVEL", "6.5", "NIXERY_COMPRESSION_LEVEL", id="half"),
     ],
 )

@@ -7,7 +7,6 @@ on timing or on the CPU.
 """
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -136,23 +135,8 @@ class Uncompressed:
         return block
 
 
-LEVELS: Mapping[LayerCompression, range] = {
-    "gzip": range(1, 13),
-    "zstd": range(1, 20),
-    "none": range(0),
-}
-"""What may be asked for. zstd's levels from 20 on only look further back than a block is long."""
-
-
 def compression_of(kind: LayerCompression, level: int | None = None) -> Compression:
-    """Without a level, the kind's default. Raises ValueError, one line, for what it has not."""
-    levels = LEVELS[kind]
-    if level is not None and level not in levels:
-        raise ValueError(
-            f"{kind} has the levels {levels.start} to {levels.stop - 1}, and no {level}"
-            if levels
-            else f"{kind} has no level"
-        )
+    """``level``: one of oci.COMPRESSION_LEVELS; None for the default of the kind."""
     match kind:
         case "gzip":
             return Gzip() if level is None else Gzip(level)

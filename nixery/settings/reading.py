@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nixery.archive import compression_of
 from nixery.errors import ConfigurationError
+from nixery.oci import COMPRESSION_LEVELS, LayerCompression
 from nixery.settings.fields import Settings
 
 SOURCES = {
@@ -63,11 +63,19 @@ def load(
         raise ConfigurationError(_one_line(error)) from None
     if needs_storage or "NIXERY_STORAGE_BACKEND" in given:
         _require_storage(settings)
-    try:
-        compression_of(settings.compression, settings.compression_level)
-    except ValueError as error:
-        raise ConfigurationError(f"NIXERY_COMPRESSION_LEVEL cannot be: {error}") from None
+    _check_level(settings.compression, settings.compression_level)
     return settings
+
+
+def _check_level(kind: LayerCompression, level: int | None) -> None:
+    levels = COMPRESSION_LEVELS[kind]
+    if level is not None and level not in levels:
+        raise ConfigurationError(
+            f"NIXERY_COMPRESSION_LEVEL={level} is out of range for {kind} "
+            f"({levels.start}–{levels.stop - 1})"
+            if levels
+            else f"NIXERY_COMPRESSION_LEVEL={level} has no meaning for {kind}: remove it"
+        )
 
 
 def _set(values: Mapping[str, Any]) -> dict[str, Any]:
