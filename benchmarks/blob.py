@@ -27,8 +27,9 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
 
+from support.nginx_server import running_nginx
+
 from benchmarks.server import cpu_of, running
-from tests.nginx_server import running_nginx
 
 GIB = 1 << 30
 PROJECT = Path(__file__).resolve().parent.parent

@@ -22,11 +22,12 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from support.tiny_set import make_tiny_set, nix_environment
+
 from nixery import expressions
 from nixery.confinement import command_line
 from nixery.nix.environment import confined, for_nix
 from nixery.nix.machine import Machine
-from tests.tiny_set import make_tiny_set, nix_environment
 
 
 def main() -> None:

@@ -36,9 +36,10 @@ from tempfile import TemporaryDirectory
 from time import perf_counter, sleep
 from typing import Any
 
+from support.tiny_set import make_tiny_set, nix_environment
+
 from benchmarks.cold import PROJECT
 from benchmarks.server import OCI_MANIFEST, peak_rss_of
-from tests.tiny_set import make_tiny_set, nix_environment
 
 IMAGE = "hello"
 ATTACKS = {

@@ -27,12 +27,13 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from support.popcount.cache_server import CacheServer
+
 from nixery.closure import Closure, PathInfo
 from nixery.layers.names import name
 from nixery.learning.demand import demand
 from nixery.popcount.count import starting_list
 from nixery.popcount.journal import Journal
-from tests.popcount.cache_server import CacheServer
 
 PATHS = 100_000
 REFERENCES = 9

@@ -45,6 +45,7 @@ python3Packages.buildPythonApplication (finalAttrs: {
 
   disabledTestMarks = [
     "full"
+    "machine"
     "nix"
   ];
 

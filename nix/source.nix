@@ -9,49 +9,32 @@ let
     "README.md"
     "pyproject.toml"
   ];
-  # The tests that need neither Nix nor a network nor the rest of the project.
+  # The tests of the package itself. Those that need more than Python are marked.
   folders = [
     "nixery"
     "tests/archive"
     "tests/cache"
-    "tests/fake_gcs"
-    "tests/faulty_http"
+    "tests/concurrency"
     "tests/gc"
+    "tests/host"
     "tests/http"
     "tests/layers"
+    "tests/learning"
+    "tests/logs"
     "tests/nix"
     "tests/source"
     "tests/standalone"
+    "tests/support"
+    "tests/tables"
     "tests/tiny"
-  ];
-  # These need documents, /bin/sh, git, ssh, or a machine that is not busy.
-  elsewhere = map (name: "tests/${name}.py") [
-    "http/test_zerocopy"
-    "source/test_source_allowed"
-    "source/test_source_channel"
-    "source/test_source_command"
-    "source/test_source_git"
-    "source/test_source_https"
-    "source/test_source_mirror"
-    "source/test_source_path"
-    "source/test_source_sha256"
-    "source/test_source_ssh"
-    "source/test_source_trees"
-    "test_docs"
-    "test_expressions"
-    "test_kubernetes"
-    "test_service"
   ];
 
   isWanted =
     path:
-    !lib.elem path elsewhere
-    && (
-      lib.elem path files
-      || lib.any (folder: path == folder || lib.hasPrefix "${folder}/" path) folders
-      || path == "tests"
-      || builtins.match "tests/[^/]+\\.py" path != null
-    );
+    lib.elem path files
+    || lib.any (folder: path == folder || lib.hasPrefix "${folder}/" path) folders
+    || path == "tests"
+    || builtins.match "tests/[^/]+\\.py" path != null;
 in
 lib.cleanSourceWith {
   name = "nixery-source";

@@ -2,10 +2,12 @@
 
 import pytest
 import structlog
-from clock import Clock
-from registry import Registry
+from support.clock import Clock
+from support.registry import Registry
 
-pytest_plugins = ["proof"]
+from nixery.storage.memory import MemoryStorage
+
+pytest_plugins = ["support.proof"]
 
 
 @pytest.fixture
@@ -17,6 +19,12 @@ def anyio_backend():
 @pytest.fixture
 def clock():
     return Clock()
+
+
+@pytest.fixture
+def storage(clock):
+    """A storage whose clock the test sets."""
+    return MemoryStorage(clock)
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from fake_source import resolved
-from registry import LIMITS, pull
+from support.fake_source import resolved
+from support.registry import LIMITS, pull
 
 from nixery.errors import (
     ShuttingDown,

@@ -6,8 +6,8 @@ import hashlib
 import json
 
 import pytest
-from fake_source import resolved
-from registry import pull
+from support.fake_source import resolved
+from support.registry import pull
 
 from nixery.errors import DerivationCollected, StorageFull
 from nixery.oci import Format

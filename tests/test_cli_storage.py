@@ -5,7 +5,7 @@ import os
 
 import pytest
 from click.testing import CliRunner
-from stored import DAY, Stored
+from support.stored import DAY, Stored
 
 from nixery.cli import main
 from nixery.oci import Format, digest_of, hexdigits

@@ -7,8 +7,8 @@ from dataclasses import replace
 import anyio
 import anyio.to_thread
 import pytest
-from fake_source import resolved
-from registry import LIMITS
+from support.fake_source import resolved
+from support.registry import LIMITS
 
 from nixery.archive import Packer
 from nixery.errors import TimedOut

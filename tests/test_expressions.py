@@ -9,6 +9,8 @@ import pytest
 
 import nixery.expressions
 
+pytestmark = pytest.mark.machine
+
 EXPRESSIONS = Path(nixery.expressions.__file__).parent
 SCRIPT = EXPRESSIONS / "prepare-image.sh"
 

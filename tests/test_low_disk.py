@@ -1,8 +1,8 @@
 """A disk that is almost full: nothing new is built, what is stored can be pulled."""
 
 import pytest
-from fake_source import resolved
-from registry import Registry
+from support.fake_source import resolved
+from support.registry import Registry
 
 from nixery.errors import StorageFull
 from nixery.host.disk_space import Disk, Room

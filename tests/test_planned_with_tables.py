@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from registry import LIMITS, pull
+from support.registry import LIMITS, pull
 
 from nixery.layers.tables import Popularity, Units, encode_popularity, encode_units
 from nixery.oci import Format

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from fake_images import stored_image
+from support.fake_images import stored_image
 
 from nixery import backends, parts, service
 from nixery.errors import ConfigurationError
@@ -15,7 +15,7 @@ from nixery.settings import load
 from nixery.storage.filesystem import FilesystemStorage
 from nixery.wire.drain import Drain
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.machine]
 
 
 class AtOnce:

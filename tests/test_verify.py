@@ -1,23 +1,16 @@
 """Every blob against its name; what is wrong is said, and put away."""
 
 import pytest
-from clock import Clock
-from stored import Stored
+from support.stored import Stored
 
 from nixery import verify as verifying
 from nixery.errors import StorageUnavailable
 from nixery.oci import digest_of, hexdigits
 from nixery.storage import Stat, layer_key
 from nixery.storage.filesystem import FilesystemStorage
-from nixery.storage.memory import MemoryStorage
 from nixery.verify import verify
 
 LIBC = digest_of(b"libc")
-
-
-@pytest.fixture
-def storage():
-    return MemoryStorage(Clock())
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A store with one of everything, and somewhere to put layers."""
 
 import pytest
-from store_trees import make_store
+from support.archive.store_trees import make_store
 
 from nixery.storage.memory import MemoryStorage
 

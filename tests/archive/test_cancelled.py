@@ -10,8 +10,8 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
-from packing import walk
-from store_trees import LARGE, make_store
+from support.archive.packing import walk
+from support.archive.store_trees import LARGE, make_store
 
 from nixery.archive import Uncompressed, Workers, pack
 from nixery.archive.compress import MIB

@@ -5,7 +5,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from store_trees import decompress
+from support.archive.store_trees import decompress
 from zstandard import ZSTD_VERSION, get_frame_parameters
 
 from nixery.archive.compress import Gzip, Uncompressed, Zstd, compression_of

@@ -5,7 +5,7 @@ import random
 import subprocess
 
 import pytest
-from store_trees import make_store, members, tar_of
+from support.archive.store_trees import make_store, members, tar_of
 
 from nixery.archive import Gzip, pack_environment
 from nixery.storage.memory import MemoryStorage

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from packing import every_kind, packed
-from store_trees import (
+from support.archive.packing import every_kind, packed
+from support.archive.store_trees import (
     BIG,
     TREE,
     make_store,

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import golden
 import pytest
-from packing import every_kind, packed
-from store_trees import (
+from support.archive import golden
+from support.archive.packing import every_kind, packed
+from support.archive.store_trees import (
     LARGE,
     TREE,
     make_store,
@@ -38,7 +38,8 @@ def test_known_trees_have_known_digests(tmp_path, compression):
 def test_the_model_of_the_processor_does_not_reach_the_digest():
     """One of 2008: without AVX, BMI, and instructions for SHA."""
     done = subprocess.run(
-        ["qemu-x86_64", "-cpu", "Nehalem", sys.executable, Path(golden.__file__)],
+        ["qemu-x86_64", "-cpu", "Nehalem", sys.executable, "-m", golden.__name__],
+        cwd=Path(golden.__file__).parents[2],
         check=True,
         capture_output=True,
         text=True,

@@ -4,7 +4,7 @@ import os
 from errno import EIO
 
 import pytest
-from store_trees import make_store
+from support.archive.store_trees import make_store
 
 from nixery.archive import listing
 from nixery.archive.environment import Child

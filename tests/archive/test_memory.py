@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from store_trees import make_store
+from support.archive.store_trees import make_store
 
 PROGRAM = """
 import sys

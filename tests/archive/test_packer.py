@@ -1,7 +1,7 @@
 """What the builder is given."""
 
 import pytest
-from store_trees import TREE, make_store, top_level
+from support.archive.store_trees import TREE, make_store, top_level
 
 from nixery.archive import Environment, Gzip, Packer, StorePaths, pack, pack_environment
 from nixery.storage.memory import MemoryStorage

@@ -3,8 +3,8 @@
 import os
 
 import pytest
-from packing import walk
-from store_trees import make_store
+from support.archive.packing import walk
+from support.archive.store_trees import make_store
 
 from nixery.archive.contents import fill, open_file, target_of
 from nixery.archive.tree import Directory, File, Symlink

@@ -1,9 +1,9 @@
 """Names by which a layer says that files are gone: no store path says so by having one."""
 
 import pytest
-from packing import packed
-from store_trees import make_store, read_back, tar_of, top_level, with_directories
 from structlog.testing import capture_logs
+from support.archive.packing import packed
+from support.archive.store_trees import make_store, read_back, tar_of, top_level, with_directories
 
 from nixery.archive import Gzip, Uncompressed, pack
 

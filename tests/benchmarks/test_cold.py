@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tiny_set import make_store, make_tiny_set, nix_environment
+from support.tiny_set import make_store, make_tiny_set, nix_environment
 
 from benchmarks import cold
 from benchmarks.grouping import make_closure, make_tables

@@ -1,7 +1,7 @@
 """The benchmark of pulls during attacks, with small crowds: its figures are there."""
 
 import pytest
-from tiny_set import NIX_CONF_DIR
+from support.tiny_set import NIX_CONF_DIR
 
 from benchmarks import crowd
 from benchmarks.attacks import STILL_WAITING

@@ -9,14 +9,8 @@ from nixery.cache.layers import LayerCache
 from nixery.gc.removals import GRACE_PERIOD
 from nixery.oci import Digest, PackedLayer
 from nixery.storage import FRESH, layer_key, put
-from nixery.storage.memory import MemoryStorage
 
 KEY = "0" * 64
-
-
-@pytest.fixture
-def storage(clock):
-    return MemoryStorage(clock)
 
 
 @pytest.fixture

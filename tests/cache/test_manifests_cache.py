@@ -8,7 +8,6 @@ import pytest
 from nixery import image_name, manifest
 from nixery.cache.manifests import ManifestCache, decode, encode, image_of
 from nixery.oci import Digest, Format, PackedLayer
-from nixery.storage.memory import MemoryStorage
 
 KEY = "0" * 64
 LAYER = PackedLayer(Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64), 10, "gzip")
@@ -17,11 +16,6 @@ LAYER = PackedLayer(Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64), 
 def made(name="git", kind="gzip"):
     config = manifest.config([LAYER], image_name.parse(name))
     return image_of(manifest.in_all_formats([replace(LAYER, compression=kind)], config), "1" * 64)
-
-
-@pytest.fixture
-def storage():
-    return MemoryStorage()
 
 
 @pytest.fixture

@@ -5,17 +5,11 @@ import pytest
 from nixery.cache import Plans, StoredPlan
 from nixery.cache.plans import decode, encode
 from nixery.closure import Closure, PathInfo
-from nixery.storage.memory import MemoryStorage
 
 KEY = "0" * 64
 CLOSURE = Closure(tuple(PathInfo(f"/nix/store/{name}", 1, ()) for name in "abc"))
 PLAN = StoredPlan((("/nix/store/c",), ("/nix/store/a", "/nix/store/b")), {"units": "v1"})
 OTHER = StoredPlan((("/nix/store/a", "/nix/store/b", "/nix/store/c"),), {})
-
-
-@pytest.fixture
-def storage():
-    return MemoryStorage()
 
 
 def test_a_plan_is_read_back_as_it_was():

@@ -1,11 +1,11 @@
 """The steps of a build that need no sandbox, on a package written here."""
 
 import pytest
-from debs import make_deb, make_elf
 from debset.build import count_builds
 from fromdeb import finish, patch
 from fromdeb.spec import Spec, Wrap
 from fromdeb.unpack import make_links, unpack
+from support.demo.debs import make_deb, make_elf
 
 
 @pytest.fixture

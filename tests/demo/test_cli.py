@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from debset import cli
-from demo_set import DEMO
+from support.demo_set import DEMO
 
 SCRIPT = DEMO.parent / "scripts/demo"
 

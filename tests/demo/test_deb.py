@@ -1,10 +1,10 @@
 """Debian packages: reading them, and where their files go."""
 
 import pytest
-from debs import make_deb, make_elf
 from debset import scan
 from fromdeb.deb import NotADeb, read_files
 from fromdeb.layout import is_dropped, is_man, mapped
+from support.demo.debs import make_deb, make_elf
 
 
 @pytest.mark.parametrize(

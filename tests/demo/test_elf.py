@@ -4,8 +4,8 @@ import struct
 from pathlib import Path
 
 import pytest
-from debs import make_elf
 from fromdeb import elf
+from support.demo.debs import make_elf
 
 
 def test_libraries_and_loader_of_a_program():

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 from debset import table as tables
-from demo_set import DEMO
+from support.demo_set import DEMO
 
 from nixery.image_name import ALWAYS, SHELL_PACKAGES, parse
 

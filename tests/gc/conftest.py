@@ -1,8 +1,8 @@
 """A storage whose clock the test sets."""
 
 import pytest
-from clock import Clock
-from stored import DAY, Stored
+from support.clock import Clock
+from support.stored import DAY, Stored
 
 from nixery.storage.memory import MemoryStorage
 

@@ -1,7 +1,7 @@
 """A storage before and after."""
 
 import pytest
-from stored import DAY, HOUR
+from support.stored import DAY, HOUR
 
 from nixery.cache.manifests import encode
 from nixery.gc import KeepBytes, OlderThan, collect

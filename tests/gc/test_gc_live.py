@@ -7,8 +7,8 @@ import random
 import anyio.to_thread
 import httpx
 import pytest
-from registry import Registry
-from stored import DAY, Stored
+from support.registry import Registry
+from support.stored import DAY, Stored
 
 from nixery.gc import KeepBytes, collect
 from nixery.http.app import create_app

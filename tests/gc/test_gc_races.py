@@ -1,7 +1,7 @@
 """Builds and pulls that fall into a collection, at every moment of it, and the other way round."""
 
 import pytest
-from stored import DAY, Stored
+from support.stored import DAY, Stored
 
 from nixery.gc import KeepBytes, collect
 from nixery.oci import digest_of

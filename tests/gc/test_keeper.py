@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from stored import DAY
+from support.stored import DAY
 
 from nixery.errors import StorageFull, StorageUnavailable
 from nixery.gc import Collection, KeepBytes, Keeper

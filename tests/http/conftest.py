@@ -5,19 +5,13 @@ import os
 
 import httpx
 import pytest
-from fake_images import FakeImages, stored_image
-from one_blob import SIZE, registry
-from serving import ABOUT, LAYER, running
 from structlog.testing import capture_logs
+from support.fake_images import FakeImages, stored_image
+from support.http.one_blob import SIZE, registry
+from support.serving import ABOUT, LAYER, running
 
 from nixery.http.app import create_app
 from nixery.storage.filesystem import FilesystemStorage
-from nixery.storage.memory import MemoryStorage
-
-
-@pytest.fixture
-def storage():
-    return MemoryStorage()
 
 
 @pytest.fixture

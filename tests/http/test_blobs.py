@@ -4,7 +4,7 @@ import threading
 
 import anyio
 import pytest
-from serving import ABOUT, LAYER
+from support.serving import ABOUT, LAYER
 
 from nixery.http.app import create_app
 from nixery.oci import digest_of

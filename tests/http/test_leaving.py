@@ -8,8 +8,8 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from serving import ABOUT, running
 from structlog.testing import capture_logs
+from support.serving import ABOUT, running
 
 from nixery.concurrency.single_flight import SingleFlight
 from nixery.errors import PackageNotFound

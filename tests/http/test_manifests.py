@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from fake_images import REVISION, SOURCE, FakeImages, stored_image
-from serving import ABOUT, LAYER
+from support.fake_images import REVISION, SOURCE, FakeImages, stored_image
+from support.serving import ABOUT, LAYER
 
 from nixery.errors import BuildFailed, Denied, SourceUnavailable, TimedOut
 from nixery.http.app import create_app

@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 
 import httpx
-import nginx_server
 import pytest
-from fake_images import FakeImages
-from nginx_server import running_nginx
-from serving import ABOUT, running
 from structlog.testing import capture_logs
+from support import nginx_server
+from support.fake_images import FakeImages
+from support.nginx_server import running_nginx
+from support.serving import ABOUT, running
 
 import nixery
 from nixery.http.app import create_app

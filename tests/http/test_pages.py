@@ -4,8 +4,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from fake_images import FakeImages
-from serving import ABOUT
+from support.fake_images import FakeImages
+from support.serving import ABOUT
 
 from nixery.http.app import create_app
 from nixery.http.pages import About, wants_html

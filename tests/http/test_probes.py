@@ -4,8 +4,8 @@ import asyncio
 
 import httpx
 import pytest
-from clock import Clock
 from starlette.applications import Starlette
+from support.clock import Clock
 
 from nixery.errors import StorageFull
 from nixery.http import probes

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from serving import LAYER
+from support.serving import LAYER
 
 from nixery.oci import OCI_INDEX, Format, digest_of
 

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from fake_images import FakeImages
-from serving import ABOUT, running
-from wire import connected, request
+from support.fake_images import FakeImages
+from support.http.wire import connected, request
+from support.serving import ABOUT, running
 
 from nixery.http.app import create_app
 from nixery.oci import digest_of

@@ -14,12 +14,12 @@ from uuid import uuid4
 
 import pytest
 import structlog
-from daemons import PATH, Containerd, Docker, running
-from demo_set import make_demo_set
-from listening import Listener
-from served import serve
-from tiny_set import make_store, make_tiny_set, nix_environment, source_of
-from unpacked import run
+from support.demo_set import make_demo_set
+from support.integration.daemons import PATH, Containerd, Docker, running
+from support.integration.listening import Listener
+from support.integration.unpacked import run
+from support.served import serve
+from support.tiny_set import make_store, make_tiny_set, nix_environment, source_of
 
 from nixery.nix import Nix
 

@@ -2,10 +2,10 @@
 
 import httpx
 import pytest
-from fake_gcs import FakeGcs
-from faulty_http import Status
-from served import serve
-from unpacked import unpack
+from support.fake_gcs import FakeGcs
+from support.faulty_http import Status
+from support.integration.unpacked import unpack
+from support.served import serve
 
 pytestmark = pytest.mark.nix
 

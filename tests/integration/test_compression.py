@@ -4,8 +4,8 @@ import json
 import os
 
 import pytest
-from served import DOCKER, OCI
-from unpacked import inside, run, run_with_podman, unpack
+from support.integration.unpacked import inside, run, run_with_podman, unpack
+from support.served import DOCKER, OCI
 
 from nixery.oci import Format, digest_of
 

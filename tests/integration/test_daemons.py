@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from unpacked import tree
+from support.integration.unpacked import tree
 
 pytestmark = [
     pytest.mark.nix,

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from demo_set import DEMO, PROJECT, use_makers_code
-from tiny_set import NIX_CONF_DIR
+from support.demo_set import DEMO, PROJECT, use_makers_code
+from support.tiny_set import NIX_CONF_DIR
 
 use_makers_code()
 

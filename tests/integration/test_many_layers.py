@@ -7,8 +7,8 @@ import os
 import shutil
 
 import pytest
-from served import serve
-from unpacked import inside, run, run_with_podman, unpack
+from support.integration.unpacked import inside, run, run_with_podman, unpack
+from support.served import serve
 
 pytestmark = [
     pytest.mark.nix,

@@ -6,9 +6,9 @@ from contextlib import suppress
 
 import anyio
 import pytest
-from processes import ended, with_environment
-from tiny_set import collect_garbage, request, source_of
-from tiny_set import nix_environment as environment_of
+from support.processes import ended, with_environment
+from support.tiny_set import collect_garbage, request, source_of
+from support.tiny_set import nix_environment as environment_of
 
 from nixery.errors import (
     BuildFailed,

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from tiny_set import request, source_of
+from support.tiny_set import request, source_of
 
 from nixery.errors import BuildFailed, Denied, EvaluationFailed, PackageNotFound
 from nixery.image_name import Architecture

@@ -16,8 +16,8 @@ from tempfile import mkdtemp
 
 import anyio
 import pytest
-from processes import ended, owner, with_environment
-from tiny_set import NIX_CONF_DIR, request, source_of
+from support.processes import ended, owner, with_environment
+from support.tiny_set import NIX_CONF_DIR, request, source_of
 
 import nixery.expressions
 from nixery import confinement

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from container import in_container, unpack_archive
-from served import serve
-from standin import PROJECT, make_standin
-from tiny_set import NIX_CONF_DIR
-from unpacked import inside, unpack
+from support.integration.container import in_container, unpack_archive
+from support.integration.unpacked import inside, unpack
+from support.served import serve
+from support.standin import PROJECT, make_standin
+from support.tiny_set import NIX_CONF_DIR
 
 import nixery
 

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from anyio.to_thread import run_sync
 from click.testing import CliRunner
-from tiny_set import request, source_of
+from support.tiny_set import request, source_of
 
 from nixery.cli import popcount
 from nixery.layers.tables import parse_popularity, parse_units

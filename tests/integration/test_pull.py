@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from served import DOCKER, OCI, serve
-from unpacked import inside, run, run_with_podman, tree, unpack
+from support.integration.unpacked import inside, run, run_with_podman, tree, unpack
+from support.served import DOCKER, OCI, serve
 
 pytestmark = [
     pytest.mark.nix,

@@ -8,8 +8,8 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
-from fake_gcs import FakeGcs
-from served import DOCKER, serve
+from support.fake_gcs import FakeGcs
+from support.served import DOCKER, serve
 
 pytestmark = pytest.mark.nix
 

@@ -3,8 +3,8 @@
 import subprocess
 
 import pytest
-from registry import Registry
-from tiny_set import collect_garbage, nix_environment
+from support.registry import Registry
+from support.tiny_set import collect_garbage, nix_environment
 
 from nixery.archive import Gzip, Packer
 from nixery.nix import Nix

@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import httpx
 import pytest
-from processes import with_environment
-from served import serve
+from support.processes import with_environment
+from support.served import serve
 
 from nixery.settings import SOURCES
 

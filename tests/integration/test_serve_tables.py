@@ -6,7 +6,7 @@ import subprocess
 from contextlib import closing
 
 import pytest
-from served import serve
+from support.served import serve
 
 from nixery.layers.tables import Units, encode_units, version
 

@@ -6,8 +6,8 @@ import subprocess
 import tarfile
 
 import pytest
-from served import serve
-from unpacked import inside, run
+from support.integration.unpacked import inside, run
+from support.served import serve
 
 from nixery.layers.tables import Units, encode_units
 from nixery.oci import digest_of, hexdigits

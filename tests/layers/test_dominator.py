@@ -1,8 +1,8 @@
 """The dominator tree, with the example that the module opens with."""
 
 import pytest
-from closures import MIB, closure_of, closures, names_of
 from hypothesis import given
+from support.layers.closures import MIB, closure_of, closures, names_of
 
 from nixery.layers import EMPTY, Tables, group
 from nixery.layers.dominator import BIG, POPULAR, tops

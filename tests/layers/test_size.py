@@ -1,8 +1,8 @@
 """Largest first."""
 
-from closures import closure_of
 from hypothesis import given
 from hypothesis import strategies as st
+from support.layers.closures import closure_of
 
 from nixery.closure import Closure
 from nixery.layers import EMPTY, group

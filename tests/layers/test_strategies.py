@@ -4,9 +4,9 @@ import hashlib
 import random
 
 import pytest
-from closures import circles, closure_of, closures, names_of, unit_tables
 from hypothesis import given
 from hypothesis import strategies as st
+from support.layers.closures import circles, closure_of, closures, names_of, unit_tables
 
 from nixery.closure import Closure
 from nixery.layers import EMPTY, FORMATS, STRATEGIES, Tables, group

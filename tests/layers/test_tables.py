@@ -1,9 +1,9 @@
 """Tables as values and as JSON."""
 
 import pytest
-from closures import unit_tables
 from hypothesis import given
 from hypothesis import strategies as st
+from support.layers.closures import unit_tables
 
 from nixery.layers.tables import (
     Popularity,

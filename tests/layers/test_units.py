@@ -1,9 +1,9 @@
 """Units, unions, and what no table knows."""
 
 import pytest
-from closures import closure_of, closures, names_of, unit_tables
 from hypothesis import given
 from hypothesis import strategies as st
+from support.layers.closures import closure_of, closures, names_of, unit_tables
 
 from nixery.layers import EMPTY, Tables, group
 from nixery.layers.tables import Units

@@ -1,8 +1,8 @@
 """What no table knows."""
 
-from closures import MIB, closure_of, closures, names_of, path
 from hypothesis import given
 from hypothesis import strategies as st
+from support.layers.closures import MIB, closure_of, closures, names_of, path
 
 from nixery.closure import Closure, PathInfo
 from nixery.layers import EMPTY, Tables, group

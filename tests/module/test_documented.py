@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from nixos_module import ROOT, evaluate
+from support.nixos_module import ROOT, evaluate
 
 pytestmark = pytest.mark.nix
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from services import configured, environment, nixery
+from support.module.services import configured, environment, nixery
 
 pytestmark = pytest.mark.nix
 

@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from nixos_module import ROOT, EvaluationFails, evaluate
-from services import configured, environment, nixery
+from support.module.services import configured, environment, nixery
+from support.nixos_module import ROOT, EvaluationFails, evaluate
 
 pytestmark = pytest.mark.nix
 

@@ -4,8 +4,8 @@ import json
 import re
 
 import pytest
-from nixos_module import ROOT, nix_text, nix_value
-from services import configured, environment, nixery
+from support.module.services import configured, environment, nixery
+from support.nixos_module import ROOT, nix_text, nix_value
 
 from nixery import settings
 

@@ -9,8 +9,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 import structlog
-from processes import ended
 from structlog.testing import capture_logs
+from support.processes import ended
 
 from nixery.errors import NixeryError
 from nixery.nix import process

@@ -1,6 +1,6 @@
 # As much of nixpkgs as this project uses, for machines without nixpkgs: packages that can be built here,
 # and functions that take the arguments of nixpkgs' own and refuse any other, so that a wrong one in our
-# files fails. Beside it, tests/standin.py puts
+# files fails. Beside it, tests/support/standin.py puts
 #
 #   set/     a package set out of Debian packages (see demo/)
 #   wheels/  the locked Python packages

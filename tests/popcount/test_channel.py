@@ -4,8 +4,8 @@ import json
 import lzma
 
 import pytest
-from cache_server import CacheServer, narinfo, store_path
 from click.testing import CliRunner
+from support.popcount.cache_server import CacheServer, narinfo, store_path
 
 from nixery.cli.popcount import popcount
 from nixery.layers.tables import parse_popularity, parse_units

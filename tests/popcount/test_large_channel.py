@@ -5,8 +5,8 @@ from collections import Counter
 from random import Random
 
 import pytest
-from cache_server import CacheServer, store_path
 from click.testing import CliRunner
+from support.popcount.cache_server import CacheServer, store_path
 
 from nixery.cli.popcount import popcount
 from nixery.closure import PathInfo

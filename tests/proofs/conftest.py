@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from tiny_set import make_store, make_tiny_set, nix_environment
+from support.tiny_set import make_store, make_tiny_set, nix_environment
 
 SEED = 3
 

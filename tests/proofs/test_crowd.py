@@ -9,14 +9,15 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from crowd import faults_of, pull_at_once
-from served import serve
+import support.proofs
+from support.proofs.crowd import faults_of, pull_at_once
+from support.served import serve
 
 pytestmark = pytest.mark.nix
 
 CROWDS = {False: (50, "hello"), True: (1000, "shell/git/htop")}
 PEAK_MB = 512
-ALONE = [sys.executable, Path(__file__).parent / "everyone_alone.py", "serve"]
+ALONE = [sys.executable, Path(support.proofs.__file__).with_name("everyone_alone.py"), "serve"]
 
 
 class CountedNix:

@@ -13,8 +13,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from honesty import broken_promises, digests, visible_lies
-from publisher import real_registry_of, registry_of
+import support.proofs
+from support.proofs.honesty import broken_promises, digests, visible_lies
+from support.proofs.publisher import real_registry_of, registry_of
 
 from nixery.gc import OlderThan, collect
 from nixery.storage.filesystem import FilesystemStorage
@@ -69,7 +70,7 @@ class Publisher:
 
 @contextmanager
 def publishing(storage_class, *package_set, environment=os.environ):
-    program = Path(__file__).parent / "publisher.py"
+    program = Path(support.proofs.__file__).with_name("publisher.py")
     environment = {**environment, "OPENBLAS_NUM_THREADS": "1"}
     with subprocess.Popen(
         [sys.executable, program, storage_class, *package_set],

@@ -5,10 +5,10 @@ import subprocess
 from dataclasses import dataclass, replace
 
 import pytest
-import registry as registries
-from broken import SwallowsFullDisk
-from honesty import visible_lies
-from web import restarted
+from support import registry as registries
+from support.proofs.broken import SwallowsFullDisk
+from support.proofs.honesty import visible_lies
+from support.proofs.web import restarted
 
 from nixery.storage.filesystem import FilesystemStorage
 

@@ -5,9 +5,9 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import pytest
-from broken import NoDirectorySync, PlainWrite
-from honesty import visible_lies
-from loop import LoopDisk, own_mounts, skip_without
+from support.proofs.broken import NoDirectorySync, PlainWrite
+from support.proofs.honesty import visible_lies
+from support.proofs.loop import LoopDisk, own_mounts, skip_without
 
 from nixery.storage import layer_key, put
 from nixery.storage.filesystem import FilesystemStorage

@@ -9,10 +9,11 @@ from pathlib import Path
 from threading import Semaphore
 
 import pytest
-from crowd import crowd, faults_of, pull_at_once
-from fake_gcs import FakeGcs
-from held_nix import HeldNix
-from served import serve
+import support.proofs
+from support.fake_gcs import FakeGcs
+from support.proofs.crowd import crowd, faults_of, pull_at_once
+from support.proofs.held_nix import HeldNix
+from support.served import serve
 
 from nixery.lease import LEASE_SECONDS
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.nix
 ROUNDS = {False: 1, True: 20}
 CLIENTS = 100
 NAMES = ("one", "two")
-PROGRAM = Path(__file__).parent / "replica.py"
+PROGRAM = Path(support.proofs.__file__).with_name("replica.py")
 LEASE = re.compile(r"/storage/v1/b/images/o/leases%2F[0-9a-f]{64}")
 PATIENCE = 60
 

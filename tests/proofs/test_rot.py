@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from broken import NeverLooks
-from honesty import visible_lies
-from registry import Registry
-from web import OCI, restarted, sha256
+from support.proofs.broken import NeverLooks
+from support.proofs.honesty import visible_lies
+from support.proofs.web import OCI, restarted, sha256
+from support.registry import Registry
 
 from nixery.oci import hexdigits
 from nixery.storage import layer_key

@@ -4,9 +4,9 @@ import socket
 from uuid import uuid4
 
 import pytest
-from hostile_set import set_with
-from served import serve
-from tiny_set import make_store, make_tiny_set, nix_environment
+from support.security.hostile_set import set_with
+from support.served import serve
+from support.tiny_set import make_store, make_tiny_set, nix_environment
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
-from served import serve
+from support.served import serve
 
 pytestmark = pytest.mark.nix
 

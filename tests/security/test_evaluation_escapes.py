@@ -4,9 +4,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from git_repository import Repository
-from hostile_set import set_with
-from served import serve
+from support.git_repository import Repository
+from support.security.hostile_set import set_with
+from support.served import serve
 
 pytestmark = pytest.mark.nix
 

@@ -7,10 +7,10 @@ import json
 import unicodedata
 from urllib.parse import urlsplit
 
-from fuzzing import LARGE_INPUTS, sampled
 from hypothesis import given
 from hypothesis import strategies as st
-from rotten_records import json_texts, mutants
+from support.security.fuzzing import LARGE_INPUTS, sampled
+from support.security.rotten_records import json_texts, mutants
 
 from nixery import image_name
 from nixery.errors import ConfigurationError, DigestInvalid, NameInvalid, NixeryError

@@ -12,11 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 import pytest
-from fake_images import FakeImages, stored_image
-from fuzzing import LARGE_INPUTS, sampled
 from hypothesis import example, given
 from hypothesis import strategies as st
-from serving import ABOUT, LAYER, running
+from support.fake_images import FakeImages, stored_image
+from support.security.fuzzing import LARGE_INPUTS, sampled
+from support.serving import ABOUT, LAYER, running
 
 from nixery.errors import BuildFailed, Denied, TagUnknown
 from nixery.http.app import create_app

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from served import serve
+import support.security
+from support.served import serve
 
 pytestmark = pytest.mark.nix
 
-HANGING = Path(__file__).parent / "hanging.py"
+HANGING = Path(support.security.__file__).with_name("hanging.py")
 UNKNOWN = "sha256:" + "0" * 64
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from served import serve
+from support.served import serve
 
 pytestmark = pytest.mark.nix
 

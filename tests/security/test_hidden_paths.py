@@ -1,10 +1,10 @@
 """What clients get names no place of the server: not its sources, store, home or configuration."""
 
 import pytest
-from git_repository import Repository
-from hostile_set import set_with
-from served import serve
-from tiny_set import NIX_CONF_DIR
+from support.git_repository import Repository
+from support.security.hostile_set import set_with
+from support.served import serve
+from support.tiny_set import NIX_CONF_DIR
 
 pytestmark = pytest.mark.nix
 

@@ -7,8 +7,8 @@ import anyio
 import httpx
 import pytest
 from click.testing import CliRunner
-from registry import pull
-from serving import ABOUT, running
+from support.registry import pull
+from support.serving import ABOUT, running
 
 from nixery.cli import main
 from nixery.http.app import create_app

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from served import OCI, serve
+from support.served import OCI, serve
 
 pytestmark = pytest.mark.nix
 

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from registry import Registry, pull
+from support.registry import Registry, pull
 
 from nixery.archive import Uncompressed, pack_environment
 from nixery.archive.listing import looking_below

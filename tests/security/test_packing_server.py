@@ -6,8 +6,8 @@ import shutil
 import tarfile
 
 import pytest
-from served import serve
-from tiny_set import make_tiny_set, nix_environment
+from support.served import serve
+from support.tiny_set import make_tiny_set, nix_environment
 
 pytestmark = pytest.mark.nix
 

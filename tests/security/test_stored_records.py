@@ -8,12 +8,12 @@ import json
 
 import httpx
 import pytest
-from fake_images import FakeImages
-from fuzzing import LARGE_INPUTS, sampled
 from hypothesis import given
 from hypothesis import strategies as st
-from rotten_records import RAW, every_replaced, json_texts, mutants
-from stored import DAY, Stored, sha
+from support.fake_images import FakeImages
+from support.security.fuzzing import LARGE_INPUTS, sampled
+from support.security.rotten_records import RAW, every_replaced, json_texts, mutants
+from support.stored import DAY, Stored, sha
 
 from nixery.cache.layers import LayerCache
 from nixery.cache.layers import parse as decode_build

@@ -4,7 +4,7 @@ import os
 import time
 
 import pytest
-from git_repository import Repository
+from support.git_repository import Repository
 
 from nixery.source.factory import make_source
 from nixery.source.git import GitSource

@@ -3,10 +3,12 @@
 import os
 
 import pytest
-from clock import Clock
+from support.clock import Clock
 
 from nixery.errors import ConfigurationError, SourceUnavailable
 from nixery.source.factory import make_source
+
+pytestmark = pytest.mark.machine
 
 
 @pytest.fixture(params=["path", "repo", "channel"])

@@ -4,8 +4,8 @@ import os
 import time
 
 import pytest
-from fake_source import tree_of
-from git_repository import Repository
+from support.fake_source import tree_of
+from support.git_repository import Repository
 
 from nixery.errors import ConfigurationError, SourceUnavailable, TagUnknown
 from nixery.source.channel import ChannelSource
@@ -13,7 +13,7 @@ from nixery.source.factory import make_source
 from nixery.source.git import GitSource
 from nixery.source.path import PathSource
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.machine]
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """A git repository as package source: which tag names which revision, and which none."""
 
 import pytest
-from fake_source import tree_of
-from revisions import revision
+from support.fake_source import tree_of
+from support.source.revisions import revision
 
 from nixery.errors import TagUnknown
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.machine]
 
 PULL_REQUEST = "refs/pull/1/head"
 

@@ -5,13 +5,13 @@ import time
 
 import pytest
 import trustme
-from git_https import PASSWORD, USER, forge
-from git_repository import Repository
+from support.git_https import PASSWORD, USER, forge
+from support.git_repository import Repository
 
 from nixery.errors import SourceUnavailable
 from nixery.source.factory import make_source
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.machine]
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 import anyio
 import pytest
-from fake_source import tree_of
-from revisions import revision
+from support.fake_source import tree_of
+from support.source.revisions import revision
 
 from nixery.errors import EvaluationFailed, SourceUnavailable, TagUnknown
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.machine]
 
 
 PULL_REQUEST = "refs/pull/1/head"

@@ -3,15 +3,15 @@
 import time
 
 import pytest
-from clock import Clock
-from fake_source import tree_of
+from support.clock import Clock
+from support.fake_source import tree_of
 
 from nixery.errors import ConfigurationError, SourceUnavailable, TagUnknown
 from nixery.source import SourceTree
 from nixery.source.path import PathSource
 from nixery.source.ttl_cache import TtlCache
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.machine]
 
 
 def path_source(path, tags, *, clock=time.monotonic, ttl=0):

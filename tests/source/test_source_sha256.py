@@ -5,14 +5,14 @@ import shutil
 import time
 
 import pytest
-from fake_source import tree_of
-from git_repository import Repository
-from revisions import revision
+from support.fake_source import tree_of
+from support.git_repository import Repository
+from support.source.revisions import revision
 
 from nixery.errors import TagUnknown
 from nixery.source.factory import make_source
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.machine]
 PULL_REQUEST = "refs/pull/1/head"
 
 

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from git_repository import Repository
+from support.git_repository import Repository
 
 from nixery.errors import SourceUnavailable
 from nixery.source.factory import make_source
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.machine]
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:" + os.environ["PATH"])
 

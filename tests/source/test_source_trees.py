@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from git_repository import Repository
+from support.git_repository import Repository
 
 from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
 from nixery.source.address import parse_address
@@ -18,7 +18,7 @@ from nixery.source.git_command import GitFailed
 from nixery.source.remote import Remote
 from nixery.source.trees import NoSuchCommitError, TreeLimits, Trees
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.machine]
 
 
 @pytest.fixture

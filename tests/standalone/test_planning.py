@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from registry import pull
+from support.registry import pull
 
 from nixery.errors import ConfigurationError
 from nixery.layers.tables import Units, encode_units

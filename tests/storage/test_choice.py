@@ -1,8 +1,8 @@
 """Which storage the settings choose, and what a bucket that is not there means to the start."""
 
 import pytest
-from fake_gcs import FakeGcs
 from structlog.testing import capture_logs
+from support.fake_gcs import FakeGcs
 
 from nixery.errors import ConfigurationError, StorageUnavailable
 from nixery.service import open_storage

@@ -3,7 +3,7 @@
 from email.utils import formatdate
 
 import pytest
-from clock import Clock
+from support.clock import Clock
 
 from nixery.errors import StorageUnavailable
 from nixery.storage.clock import ServerClock

@@ -1,7 +1,7 @@
 """Collections and checks on real storages: the bucket servers, and a directory."""
 
 import pytest
-from stored import DAY, Stored
+from support.stored import DAY, Stored
 
 from nixery.gc import KeepBytes, OlderThan, collect
 from nixery.oci import digest_of

@@ -5,7 +5,7 @@ import subprocess
 
 import httpx
 import pytest
-from fake_images import FakeImages
+from support.fake_images import FakeImages
 
 from nixery.errors import StorageFull
 from nixery.http.app import create_app

@@ -8,12 +8,12 @@ import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
-import nspawn
 import pytest
-from machine import Machine
-from nixos_module import ROOT, evaluate, nix_text
-from nodes import INSTALLED, furnish
-from started import COMMON
+from support.nixos_module import ROOT, evaluate, nix_text
+from support.systemd import nspawn
+from support.systemd.machine import Machine
+from support.systemd.nodes import INSTALLED, furnish
+from support.systemd.started import COMMON
 
 NETWORK = "127.0.1.{}"
 """Machines share one loopback interface, where all of 127.0.0.0/8 is theirs."""

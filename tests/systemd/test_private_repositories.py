@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import git_https
 import pytest
 import trustme
-from git_https import PASSWORD, USER
-from nixos_module import nix_text
-from nodes import SET
-from started import NOT_AT_BOOT, URL, manifest, serving
+from support import git_https
+from support.git_https import PASSWORD, USER
+from support.nixos_module import nix_text
+from support.systemd.nodes import SET
+from support.systemd.started import NOT_AT_BOOT, URL, manifest, serving
 
 pytestmark = [pytest.mark.nix, pytest.mark.full]
 

@@ -1,9 +1,9 @@
 """The scripts of nixos-tests/, on a booted systemd without NixOS."""
 
 import pytest
-from machine import script_globals
-from nixos_module import ROOT
-from nodes import SET
+from support.nixos_module import ROOT
+from support.systemd.machine import script_globals
+from support.systemd.nodes import SET
 
 pytestmark = pytest.mark.nix
 

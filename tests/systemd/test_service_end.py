@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from nixos_module import nix_text
-from nodes import SET
-from started import URL, manifest, serving
+from support.nixos_module import nix_text
+from support.systemd.nodes import SET
+from support.systemd.started import URL, manifest, serving
 
 pytestmark = [pytest.mark.nix, pytest.mark.full]
 

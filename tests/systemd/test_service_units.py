@@ -4,8 +4,8 @@ import re
 import subprocess
 
 import pytest
-from nixos_module import evaluate
-from nodes import INSTALLED
+from support.nixos_module import evaluate
+from support.systemd.nodes import INSTALLED
 
 pytestmark = pytest.mark.nix
 

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from nixos_module import ROOT
+from support.nixos_module import ROOT
 
 SCRIPTS = sorted((ROOT / "nixos-tests").glob("*.py"))
 INTERFACE = """\
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from machine import Machine
+from support.systemd.machine import Machine
 start_all: Callable[[], None]
 subtest: Callable[[str], AbstractContextManager[None]]
 """
@@ -36,7 +36,7 @@ def check(source, tmp_path):
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={"MYPYPATH": str(Path(__file__).parent), "PATH": "/usr/bin:/bin"},
+        env={"MYPYPATH": str(Path(__file__).parents[1]), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
 
 

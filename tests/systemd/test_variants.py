@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from nodes import SET
-from started import NOT_AT_BOOT, URL, manifest, serving
+from support.systemd.nodes import SET
+from support.systemd.started import NOT_AT_BOOT, URL, manifest, serving
 
 pytestmark = [pytest.mark.nix, pytest.mark.full]
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 from click.testing import CliRunner
-from tools import asked
+from support.tables.tools import asked
 
 from nixery.cli import main
 from nixery.layers.tables import Units, encode_units, version

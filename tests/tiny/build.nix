@@ -13,7 +13,7 @@ let
     toString
     ;
 
-  # Debian's static busybox, put here when the set is made (tests/tiny_set.py).
+  # Debian's static busybox, put here when the set is made (tests/support/tiny_set.py).
   boot = builtins.path {
     name = "busybox-boot";
     path = ./boot;

@@ -1,7 +1,7 @@
 """Storages on our own bucket server."""
 
 import pytest
-from gcs_blobs import CHUNK, HASTY, IMPATIENT
+from support.storage.gcs_blobs import CHUNK, HASTY, IMPATIENT
 
 from nixery.storage import gcs
 from nixery.storage.gcs import staging

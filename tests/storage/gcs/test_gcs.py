@@ -4,8 +4,8 @@ import threading
 from itertools import pairwise
 
 import pytest
-from bucket_calls import SMALL
-from gcs_blobs import CHUNK, IMPATIENT, LARGE
+from support.storage.bucket_calls import SMALL
+from support.storage.gcs_blobs import CHUNK, IMPATIENT, LARGE
 
 from nixery.errors import StorageUnavailable
 from nixery.oci import digest_of

@@ -6,14 +6,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from clock import Clock
-from fake_gcs import FakeGcs
-from fake_gcs.access import Access
-from faulty_http import Status
 from google.auth.credentials import Credentials
 from google.auth.transport.requests import Request
 from requests import Session
 from requests.adapters import HTTPAdapter
+from support.clock import Clock
+from support.fake_gcs import FakeGcs
+from support.fake_gcs.access import Access
+from support.faulty_http import Status
 
 from nixery.errors import ConfigurationError, StorageUnavailable
 from nixery.storage import Redirect, Streamed, gcs, layer_key, put

@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from bucket_calls import SMALL, every_call
-from faulty_http import Corrupt, LoseAnswer, Reset, Stall, Status, Truncate
-from gcs_blobs import CHUNK, GIVES_UP, LARGE
+from support.faulty_http import Corrupt, LoseAnswer, Reset, Stall, Status, Truncate
+from support.storage.bucket_calls import SMALL, every_call
+from support.storage.gcs_blobs import CHUNK, GIVES_UP, LARGE
 
 from nixery.errors import StorageFull, StorageUnavailable
 from nixery.oci import digest_of

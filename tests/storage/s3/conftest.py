@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from s3_way import HASTY, IMPATIENT, PART, Way
+from support.storage.s3_way import HASTY, IMPATIENT, PART, Way
 
 from nixery.storage.s3 import S3Storage, staging
 from nixery.storage.s3 import storage as operations

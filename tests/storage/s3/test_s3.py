@@ -3,8 +3,8 @@
 import httpx
 import pytest
 from botocore.exceptions import ClientError
-from bucket_calls import SMALL
-from s3_way import IMPATIENT, LARGE, PART, requests_of
+from support.storage.bucket_calls import SMALL
+from support.storage.s3_way import IMPATIENT, LARGE, PART, requests_of
 
 from nixery.errors import StorageUnavailable
 from nixery.lease import Leases

@@ -1,8 +1,7 @@
 """S3, when the way there fails."""
 
 import pytest
-from bucket_calls import SMALL, every_call
-from faulty_http import (
+from support.faulty_http import (
     Corrupt,
     LoseAnswer,
     Reset,
@@ -10,7 +9,8 @@ from faulty_http import (
     Status,
     Truncate,
 )
-from s3_way import GIVES_UP, LARGE
+from support.storage.bucket_calls import SMALL, every_call
+from support.storage.s3_way import GIVES_UP, LARGE
 
 from nixery.errors import StorageFull, StorageUnavailable
 from nixery.oci import digest_of

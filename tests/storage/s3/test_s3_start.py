@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from bucket_calls import SMALL
-from faulty_http import (
+from structlog.testing import capture_logs
+from support.faulty_http import (
     Status,
 )
-from s3_way import IMPATIENT
-from structlog.testing import capture_logs
+from support.storage.bucket_calls import SMALL
+from support.storage.s3_way import IMPATIENT
 
 from nixery.errors import ConfigurationError
 from nixery.storage import Condition, put, s3

@@ -1,0 +1,62 @@
+"""Which units are looked at together."""
+
+import pytest
+from hypothesis import given
+from support.learning.shelves import SHELVES, shelf
+
+from nixery.learning import pairs as module
+from nixery.learning.pairs import loss, pairs
+
+PERL, GIT, CURL = range(3)
+EXAMPLE = [shelf(PERL, 50, 1, 2, 3), shelf(GIT, 30, 1, 2), shelf(CURL, 8, 1, 2, 4, 5)]
+
+
+def looked_at(shelves):
+    return [(pair.one, pair.other) for pair in pairs(shelves)]
+
+
+def test_the_nearest_of_the_worked_example(monkeypatch):
+    """Git is the nearest of perl and of curl."""
+    monkeypatch.setattr(module, "NEAR", 1)
+    assert looked_at(EXAMPLE) == [(PERL, GIT), (GIT, CURL)]
+
+
+def test_who_is_nobodys_nearest_has_its_own(monkeypatch):
+    """Glibc is in all pulls: no small unit is near to it, and it is near to every one of them."""
+    monkeypatch.setattr(module, "NEAR", 1)
+    glibc = shelf(0, 40, *range(6))
+    others = [shelf(n, 1, n - 1) for n in range(1, 7)]
+    assert looked_at([glibc, *others]) == [(0, n) for n in range(1, 7)]
+
+
+def test_what_comes_in_few_pulls_is_not_near_to_what_comes_in_many(monkeypatch):
+    """A tool asked for once never comes without glibc; glibc comes without it most of the time."""
+    monkeypatch.setattr(module, "NEAR", 1)
+    glibc, once = shelf(0, 40, *range(6)), shelf(1, 1, 5)
+    often = [shelf(n, 1, 0, 1, 2, 3, 4, 7) for n in (2, 3)]
+    assert looked_at([glibc, once, *often]) == [(0, 1), (0, 3), (2, 3)]
+
+
+@given(SHELVES)
+def test_few_are_all_looked_at_that_come_together(shelves):
+    together = [
+        (one, other)
+        for one in range(len(shelves))
+        for other in range(one + 1, len(shelves))
+        if shelves[one].present & shelves[other].present
+    ]
+    assert looked_at(shelves) == together
+    for pair in pairs(shelves):
+        one, other = shelves[pair.one], shelves[pair.other]
+        assert pair.loss == pytest.approx(loss(one, other))
+        assert pair.both == one.present & other.present
+
+
+@pytest.mark.parametrize("near", [1, 5, 20])
+def test_each_has_as_many_as_there_may_be(monkeypatch, near):
+    monkeypatch.setattr(module, "NEAR", near)
+    shelves = [shelf(n, 1, 0, 1 + n % 7) for n in range(60)]
+    found = looked_at(shelves)
+    assert len(found) <= near * len(shelves)
+    for n in range(60):
+        assert sum(n in pair for pair in found) >= near

@@ -1,0 +1,19 @@
+"""Shelves for tests of learning: the worked example of the docstrings, and arbitrary ones."""
+
+from hypothesis import strategies as st
+
+from nixery.learning.sharing_cost import Shelf
+
+GLIBC, PERL, GIT = range(3)
+
+
+def shelf(unit, size, *pulls, made_of=0):
+    present = sum(1 << pull for pull in pulls)
+    return Shelf((unit,), present, ((present, size),), made_of)
+
+
+EXAMPLE = [shelf(GLIBC, 40, 1, 2, 3, 4), shelf(PERL, 50, 1, 2, 3), shelf(GIT, 30, 1, 2)]
+
+SHELVES = st.lists(
+    st.tuples(st.integers(1, 50), st.sets(st.integers(0, 4), min_size=1)), min_size=2, max_size=8
+).map(lambda drawn: [shelf(n, size, *pulls) for n, (size, pulls) in enumerate(drawn)])
