@@ -1,13 +1,14 @@
 """Each room's part, made as the settings say; and the builder, which needs them all."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from nixery import archive, layers
 from nixery.archive import Packer, Workers, compression_of
 from nixery.backends import disks, open_nix, open_source
-from nixery.builder import Builder, BuildLimits
+from nixery.builder import Builder, BuildLimits, NixStore, TableSource
 from nixery.builder_front import BuilderFront
 from nixery.cache import (
     Caches,
@@ -58,8 +59,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
     nix = open_nix(settings, environ)
     workers = Workers(settings.pack_workers)
     packer = make_packer(settings, workers)
-    presence, verifier = Presence(storage, time.monotonic), VerifiedBlobs(storage)
-    manifests = ManifestCache(storage, settings.state_dir / "manifests")
+    verifier = VerifiedBlobs(storage)
     leases = Leases(storage)
     keeper = Keeper(storage, leases, settings.storage_max_bytes)
     tables = PlanningTables(
@@ -69,20 +69,14 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
         popularity_url=settings.popularity_url,
     )
     disk = Disk(disks(settings), on_full=keeper.noticed_full)
-    builder = Builder(
+    builder = make_builder(
         source=source,
         nix=nix,
         storage=storage,
+        verifier=verifier,
         packer=packer,
         roots=open_roots(settings),
-        caches=Caches(
-            images=KnownImages(manifests, presence, verifier),
-            evaluations=Evaluations(
-                time.monotonic, settings.resolve_ttl if settings.allowed_uris else None
-            ),
-            plans=Plans(storage),
-            layers=LayerCache(storage),
-        ),
+        state_dir=settings.state_dir,
         tables=tables,
         leases=leases,
         disk=disk,
@@ -96,11 +90,51 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
             # Else the queue would end with "not ready in time", which is remembered.
             patience=min(QUEUE_TIMEOUT, settings.request_timeout / 2),
         ),
+        evaluation_ttl=settings.resolve_ttl if settings.allowed_uris else None,
     )
     answers = BuilderFront(
         builder, Failures(time.monotonic), settings.request_timeout, settings.max_dots
     )
     return Parts(storage, verifier, source, nix, workers, keeper, tables, disk, builder, answers)
+
+
+def make_builder(  # noqa: PLR0913 - one for each part
+    *,
+    source: PackageSource,
+    nix: NixStore,
+    storage: Storage,
+    verifier: VerifiedBlobs,
+    packer: Packer,
+    roots: Roots,
+    state_dir: Path,
+    tables: TableSource,
+    leases: Leases,
+    disk: Disk,
+    recipe: Recipe,
+    limits: BuildLimits,
+    evaluation_ttl: float | None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Builder:
+    """``state_dir``: of the local manifest cache. ``evaluation_ttl``: seconds, None without end."""
+    manifests = ManifestCache(storage, state_dir / "manifests")
+    return Builder(
+        source=source,
+        nix=nix,
+        storage=storage,
+        packer=packer,
+        roots=roots,
+        caches=Caches(
+            images=KnownImages(manifests, Presence(storage, clock), verifier),
+            evaluations=Evaluations(clock, evaluation_ttl),
+            plans=Plans(storage),
+            layers=LayerCache(storage),
+        ),
+        tables=tables,
+        leases=leases,
+        disk=disk,
+        recipe=recipe,
+        limits=limits,
+    )
 
 
 def make_tools(settings: Settings, environ: Mapping[str, str]) -> Tools:

@@ -8,23 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from nixery.archive import Gzip, Packer
-from nixery.builder import Builder, BuildLimits
+from nixery.builder import BuildLimits
 from nixery.builder_front import BuilderFront
-from nixery.cache import (
-    Caches,
-    Evaluations,
-    Failures,
-    KnownImages,
-    LayerCache,
-    ManifestCache,
-    Plans,
-    Presence,
-    Recipe,
-)
+from nixery.cache import Failures, Recipe
 from nixery.host.disk_space import Disk
 from nixery.lease import Leases
 from nixery.nix.gc_roots import Roots
 from nixery.oci import Format, hexdigits
+from nixery.parts import make_builder
 from nixery.planning import PlanningTables
 from nixery.storage.memory import MemoryStorage
 from nixery.verified_blobs import VerifiedBlobs
@@ -66,21 +57,14 @@ class Registry:
 
     def builder(self, replica="one"):
         state = self.directory / replica
-        manifests = ManifestCache(self.storage, state / "manifests")
-        return Builder(
+        return make_builder(
             source=self.source,
             nix=self.nix,
             storage=self.storage,
+            verifier=VerifiedBlobs(self.storage),
             packer=self.packer,
             roots=Roots(state / "roots"),
-            caches=Caches(
-                images=KnownImages(
-                    manifests, Presence(self.storage, self.clock), VerifiedBlobs(self.storage)
-                ),
-                evaluations=Evaluations(self.clock, None),
-                plans=Plans(self.storage),
-                layers=LayerCache(self.storage),
-            ),
+            state_dir=state,
             tables=PlanningTables(
                 self.storage,
                 strategy=self.limits.layering,
@@ -91,6 +75,8 @@ class Registry:
             disk=self.disk,
             recipe=self.recipe,
             limits=replace(self.limits, patience=self.patience),
+            evaluation_ttl=None,
+            clock=self.clock,
         )
 
     def blob(self, digest):
