@@ -190,12 +190,11 @@ def condense(packages: Iterable[Package]) -> Distribution:
 
 def strongly_connected(edges: Sequence[Sequence[int]]) -> list[list[int]]:
     """Circles and single nodes, what is referred to first."""
-    import rustworkx  # noqa: PLC0415 - the benchmark's --help need not wait for it
+    import networkx as nx  # noqa: PLC0415 - the benchmark's --help need not wait for it
 
-    graph: rustworkx.PyDiGraph[int, None] = rustworkx.PyDiGraph()
+    graph = nx.DiGraph([(n, to) for n, found in enumerate(edges) for to in found])
     graph.add_nodes_from(range(len(edges)))
-    graph.add_edges_from_no_data([(n, to) for n, found in enumerate(edges) for to in found])
-    return [list(circle) for circle in rustworkx.strongly_connected_components(graph)]
+    return [list(circle) for circle in nx.strongly_connected_components(graph)]
 
 
 def _reach(start: Iterable[int], following: Callable[[int], Iterable[int]]) -> frozenset[int]:

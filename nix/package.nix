@@ -7,6 +7,10 @@
 }:
 let
   inherit (builtins.fromTOML (builtins.readFile ../pyproject.toml)) project;
+  s3 = with python3Packages; [
+    boto3
+    tenacity
+  ];
 in
 python3Packages.buildPythonApplication (finalAttrs: {
   pname = project.name;
@@ -17,25 +21,27 @@ python3Packages.buildPythonApplication (finalAttrs: {
 
   build-system = [ python3Packages.flit-core ];
 
+  # With the extra: a server of the module may keep its images in any kind of storage.
   dependencies = [
     deflate
   ]
+  ++ s3
   ++ (with python3Packages; [
     anyio
-    boto3
     click
     google-cloud-storage
     httptools
     jinja2
+    networkx
     pydantic
-    rustworkx
     starlette
     structlog
-    tenacity
     urllib3
     uvicorn
     zstandard
   ]);
+
+  optional-dependencies = { inherit s3; };
 
   nativeCheckInputs = with python3Packages; [
     httpx

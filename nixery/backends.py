@@ -57,7 +57,14 @@ def connect_storage(settings: Settings, patience: Patience = PATIENT) -> Storage
                 patience=patience,
             )
         case "s3":
-            from nixery.storage import s3  # noqa: PLC0415 - see above
+            try:
+                from nixery.storage import s3  # noqa: PLC0415 - see above
+            except ModuleNotFoundError as error:
+                package = (error.name or "boto3").partition(".")[0]
+                raise ConfigurationError(
+                    f"NIXERY_STORAGE_BACKEND=s3 needs the Python package {package}: "
+                    "install the extra, nixery[s3]"
+                ) from None
 
             secret = settings.s3_secret_key
             return s3.connect(

@@ -72,9 +72,7 @@ def tops(closure: Closure, popular: Mapping[StorePath, int]) -> dict[StorePath, 
 
     ``popular``: how many packages refer to each path.
     """
-    # Loading takes 70 ms, and only this strategy needs it. networkx takes 300 ms for the tree of
-    # 10,000 paths, this 26.
-    import rustworkx  # noqa: PLC0415
+    import networkx as nx  # noqa: PLC0415 - only this strategy needs it
 
     infos = sorted(closure.paths, key=lambda info: info.path)
     number = {info.path: n for n, info in enumerate(infos, start=1)}
@@ -88,15 +86,14 @@ def tops(closure: Closure, popular: Mapping[StorePath, int]) -> dict[StorePath, 
         for n, info in enumerate(infos, start=1)
         if n not in referred_to or info.size >= BIG or popular[info.path] >= POPULAR
     ]
-    graph: rustworkx.PyDiGraph[int, None] = rustworkx.PyDiGraph()
+    graph = nx.DiGraph(edges)
     graph.add_nodes_from(range(len(infos) + 1))
-    graph.add_edges_from_no_data(edges)
-    reached = rustworkx.descendants(graph, root)
+    reached = nx.descendants(graph, root)
     for n in range(1, len(infos) + 1):
         if n not in reached:  # in a circle that nothing else refers to, or below one
-            graph.add_edge(root, n, None)
-            reached |= {n, *rustworkx.descendants(graph, n)}
-    dominator = rustworkx.immediate_dominators(graph, root)
+            graph.add_edge(root, n)
+            reached |= {n, *nx.descendants(graph, n)}
+    dominator = nx.immediate_dominators(graph, root)
 
     top: dict[int, int] = {root: root}
     for n in range(1, len(infos) + 1):

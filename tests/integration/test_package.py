@@ -138,7 +138,7 @@ def test_the_unit_of_the_module(flake, nix_store, tmp_path):
 WRONG = [
     ("nix/package.nix", "pyproject = true;", "pyproject = true; doChek = 1;", "argument 'doChek'"),
     ("nix/package.nix", "    starlette\n", "    starlet\n", "starlet"),
-    ("nix/package.nix", "    tenacity\n", "", "tenacity>=8.2 is required"),
+    ("nix/package.nix", "    tenacity\n", "", 'tenacity>=8.2; extra == "s3" is required'),
     ("nix/package.nix", "    uvicorn\n", "    uvicorn\n    h11\n", "not required"),
     ("pyproject.toml", "structlog >=23.2", "structlog >=99", "structlog>=99 is required"),
     ("nix/package.nix", '"nixery.service"', '"nixery.servic"', "No module named"),

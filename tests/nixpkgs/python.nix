@@ -60,6 +60,7 @@ let
       src,
       build-system,
       dependencies,
+      optional-dependencies,
       nativeCheckInputs,
       disabledTestMarks,
       pytestFlags,
@@ -84,6 +85,7 @@ let
           python = "${set.python3}/bin/python3";
           buildSystem = names build-system;
           dependencies = names dependencies;
+          extras = lib.attrNames optional-dependencies;
           checkInputs = names nativeCheckInputs;
           markers = disabledTestMarks;
           inherit doCheck;

@@ -1,9 +1,12 @@
 """Which storage the settings choose, and what a bucket that is not there means to the start."""
 
+import sys
+
 import pytest
 from structlog.testing import capture_logs
 from support.fake_gcs import FakeGcs
 
+import nixery.storage
 from nixery.errors import ConfigurationError, StorageUnavailable
 from nixery.service import open_storage
 from nixery.settings import load
@@ -49,6 +52,15 @@ def test_a_bucket_of_s3(settings, s3_options, s3_bucket):
     assert isinstance(storage, S3Storage)
     assert storage._link_expiration == 7
     storage._client.close()
+
+
+def test_s3_without_its_extra(settings, monkeypatch):
+    for name in [n for n in sys.modules if n.startswith(("nixery.storage.s3", "boto3."))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr(nixery.storage, "s3", raising=False)
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(ConfigurationError, match=r"needs the Python package boto3: .*nixery\[s3\]"):
+        open_storage(settings("s3", S3_BUCKET="images"))
 
 
 def test_a_wrong_setting_ends_the_start(settings, google):

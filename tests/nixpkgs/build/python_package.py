@@ -92,11 +92,12 @@ def metadata(wheel: Path):
         return Parser().parsestr(archive.read(name).decode())
 
 
-def requirements(told) -> list:
+def requirements(told, extras=("",)) -> list:
     found = []
     for line in told.get_all("Requires-Dist", ()):
         requirement = Requirement(line)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras):
             requirement.name = canonicalize_name(requirement.name)
             found.append(requirement)
     return found
@@ -163,7 +164,8 @@ def main() -> None:
     out = Path(sys.argv[2])
     wheels = Wheels(Path(request["wheels"]))
     ours = build(request, wheels)
-    wheels.check(requirements(metadata(ours)), request["dependencies"])
+    extras = request["extras"] or [""]
+    wheels.check(requirements(metadata(ours), extras), request["dependencies"])
 
     site = out / "lib/python/site-packages"
     install([ours, *wheels.closure(request["dependencies"])], site)
