@@ -89,6 +89,7 @@ class Proof:
             # A record of uncommitted work says nothing about the commit that it names.
             "uncommitted": bool(_output("git", "-C", str(ROOT), "status", "--porcelain", "-uno")),
         }
+        self.target.parent.mkdir(parents=True, exist_ok=True)
         self.target.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
 
     def _count(self, report: pytest.TestReport | pytest.CollectReport) -> None:
