@@ -1,10 +1,20 @@
-"""What every test may ask for."""
+"""Fixtures of all tests.
+
+Real Nix: the tiny package set, and a store of the tests' own (``/nix`` is not used). All tests and
+runs share the store, so what they build stays built. A test that needs something unbuilt gives the
+set a salt (``Evaluation(config={"salt": salt})``); one that collects garbage or breaks the store
+makes another with ``tiny_set.nix_environment(tmp_path, …)``.
+"""
+
+from uuid import uuid4
 
 import pytest
 import structlog
 from support.clock import Clock
 from support.registry import Registry
+from support.tiny_set import make_store, make_tiny_set, nix_environment, source_of
 
+from nixery.nix import Nix
 from nixery.storage.memory import MemoryStorage
 
 pytest_plugins = ["support.proof"]
@@ -37,3 +47,37 @@ def logs_as_they_come():
     """A program that a test ran in this process set up its logs, and leaves them to nobody."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The directory of the tiny package set."""
+    return make_tiny_set()
+
+
+@pytest.fixture(scope="session")
+def tiny_source(tiny):
+    return source_of(tiny)
+
+
+@pytest.fixture(scope="session")
+def nix_store():
+    """A chroot store: files under ``nix_store / "nix/store"``."""
+    return make_store()
+
+
+@pytest.fixture(scope="session", name="nix_environment")
+def _nix_environment(nix_store, tmp_path_factory):
+    """The environment of commands that work on that store, ``nixery-prepare-image`` on PATH."""
+    return nix_environment(nix_store, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def nix(nix_environment):
+    return Nix(environment=nix_environment)
+
+
+@pytest.fixture
+def salt():
+    """With another salt nothing of the set is built yet."""
+    return uuid4().hex

@@ -1,16 +1,10 @@
-"""Real Nix: the tiny package set, and a store of the tests' own (``/nix`` is left alone).
-
-The store is shared by all tests and runs, so what they build stays built. A test that needs
-something unbuilt gives the set a salt (``Evaluation(config={"salt": salt})``); one that collects
-garbage or breaks the store makes another with ``tiny_set.nix_environment(tmp_path, …)``.
-"""
+"""Clients, container daemons, and registries on the shared store."""
 
 import shutil
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
-from uuid import uuid4
 
 import pytest
 import structlog
@@ -19,45 +13,8 @@ from support.integration.daemons import PATH, Containerd, Docker, running
 from support.integration.listening import Listener
 from support.integration.unpacked import run
 from support.served import serve
-from support.tiny_set import make_store, make_tiny_set, nix_environment, source_of
-
-from nixery.nix import Nix
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def tiny():
-    """The directory of the tiny package set."""
-    return make_tiny_set()
-
-
-@pytest.fixture(scope="session")
-def tiny_source(tiny):
-    return source_of(tiny)
-
-
-@pytest.fixture(scope="session")
-def nix_store():
-    """A chroot store: files under ``nix_store / "nix/store"``."""
-    return make_store()
-
-
-@pytest.fixture(scope="session", name="nix_environment")
-def _nix_environment(nix_store, tmp_path_factory):
-    """The environment of commands that work on that store, ``nixery-prepare-image`` on PATH."""
-    return nix_environment(nix_store, tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture
-def nix(nix_environment):
-    return Nix(environment=nix_environment)
-
-
-@pytest.fixture
-def salt():
-    """With another salt nothing of the set is built yet."""
-    return uuid4().hex
 
 
 @pytest.fixture

@@ -31,7 +31,15 @@ def record(tmp_path):
         (tmp_path / "test_suite.py").write_text(SUITE)
         (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = full: long\n")
         target = tmp_path / "proof.json"
-        command = [sys.executable, "-m", "pytest", "-p", "support.proof", f"--proof={target}", *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "support.proof",
+            f"--proof={target}",
+            *arguments,
+        ]
         path = {"PYTHONPATH": str(TESTS), "PATH": "/usr/bin:/bin"}
         result = subprocess.run(
             command, cwd=tmp_path, env=path, check=False, capture_output=True, text=True

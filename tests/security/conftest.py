@@ -1,27 +1,10 @@
 """A server with real Nix, and package sets that strangers might write."""
 
 import socket
-from uuid import uuid4
 
 import pytest
 from support.security.hostile_set import set_with
 from support.served import serve
-from support.tiny_set import make_store, make_tiny_set, nix_environment
-
-
-@pytest.fixture(scope="session")
-def tiny():
-    return make_tiny_set()
-
-
-@pytest.fixture(scope="session")
-def nix_store():
-    return make_store()
-
-
-@pytest.fixture(scope="session", name="nix_environment")
-def _nix_environment(nix_store, tmp_path_factory):
-    return nix_environment(nix_store, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture
@@ -86,9 +69,3 @@ class Listener:
 def listener():
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield Listener(server)
-
-
-@pytest.fixture
-def salt():
-    """With another salt nothing of the set is built yet."""
-    return uuid4().hex
