@@ -54,13 +54,6 @@ def test_exactly_one_source(nix_environment, tmp_path, given):
     assert all(name in said for name in SOURCES)
 
 
-def test_a_level_that_the_compression_does_not_have(nix_environment, tiny, tmp_path):
-    settings = {"NIXERY_COMPRESSION": "zstd", "NIXERY_COMPRESSION_LEVEL": "20"}
-    place = {"STORAGE_PATH": str(tmp_path), "NIXERY_PKGS_PATH": str(tiny)}
-    said = refused(nix_environment, **place, **settings)
-    assert "NIXERY_COMPRESSION_LEVEL cannot be: zstd has the levels 1 to 19, and no 20" in said
-
-
 def test_a_source_that_is_not_there(nix_environment, tmp_path):
     said = refused(nix_environment, STORAGE_PATH=str(tmp_path), NIXERY_PKGS_PATH="/nowhere")
     assert "/nowhere" in said
