@@ -96,9 +96,9 @@ def docker():
 def later_docker():
     """That of a later Debian."""
     made = subprocess.run(
-        [ROOT / "scripts/docker-root"], check=False, stdout=subprocess.PIPE, text=True
+        [ROOT / "scripts/roots/docker"], check=False, stdout=subprocess.PIPE, text=True
     )
-    assert made.returncode == 0, "scripts/docker-root fails, see above"
+    assert made.returncode == 0, "scripts/roots/docker fails, see above"
     with _started(Docker, Path(made.stdout.strip())) as client:
         yield client
 

@@ -1,6 +1,8 @@
-# As much of nixpkgs as this project uses, for machines without nixpkgs: packages that can be built here,
-# and functions that take the arguments of nixpkgs' own and refuse any other, so that a wrong one in our
-# files fails. Beside it, tests/support/standin.py puts
+# A stand-in for nixpkgs, for tests on machines that cannot download it: packages that can be built
+# there, and functions that take exactly the arguments that nixpkgs' functions take, so that a wrong
+# argument in this project's Nix files fails. Users never need it: flake.nix takes the real nixpkgs.
+#
+# Beside it, tests/support/standin.py puts
 #
 #   set/     a package set out of Debian packages (see demo/)
 #   wheels/  the locked Python packages

@@ -7,8 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(
-    path.name
-    for path in (ROOT / "scripts").iterdir()
+    str(path.relative_to(ROOT / "scripts"))
+    for path in (ROOT / "scripts").rglob("*")
     if path.is_file() and os.access(path, os.X_OK)
 )
 

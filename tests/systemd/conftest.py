@@ -1,6 +1,6 @@
 """Machines: a Debian that a real systemd boots, furnished as NixOS would do it.
 
-The root is made once by scripts/systemd-root (minutes); each machine is a layer over it.
+The root is made once by scripts/roots/systemd (minutes); each machine is a layer over it.
 """
 
 import os
@@ -25,9 +25,9 @@ def systemd_root():
     if reason := nspawn.why_not():
         pytest.skip(reason)
     made = subprocess.run(
-        [ROOT / "scripts/systemd-root"], check=False, stdout=subprocess.PIPE, text=True
+        [ROOT / "scripts/roots/systemd"], check=False, stdout=subprocess.PIPE, text=True
     )
-    assert made.returncode == 0, "scripts/systemd-root fails, see above"
+    assert made.returncode == 0, "scripts/roots/systemd fails, see above"
     return Path(made.stdout.strip())
 
 
