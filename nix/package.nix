@@ -7,6 +7,9 @@
 }:
 let
   inherit (builtins.fromTOML (builtins.readFile ../pyproject.toml)) project;
+  version = lib.head (
+    builtins.match ".*__version__ = \"([^\"]+)\".*" (builtins.readFile ../nixery/__init__.py)
+  );
   s3 = with python3Packages; [
     boto3
     tenacity
@@ -14,7 +17,7 @@ let
 in
 python3Packages.buildPythonApplication (finalAttrs: {
   pname = project.name;
-  inherit (project) version;
+  inherit version;
   pyproject = true;
 
   src = import ./source.nix { inherit lib; };

@@ -96,8 +96,7 @@ let
 
     hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
     removePrefix =
-      prefix: text:
-      if lib.hasPrefix prefix text then substring (stringLength prefix) (-1) text else text;
+      prefix: text: if lib.hasPrefix prefix text then substring (stringLength prefix) (-1) text else text;
     hasSuffix =
       suffix: text:
       let
