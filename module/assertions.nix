@@ -1,4 +1,4 @@
-# What is wrong with a configuration, told when the system is built.
+# Checks of the configuration when the system is built.
 { config, lib, ... }:
 let
   cfg = config.services.nixery;
@@ -17,20 +17,20 @@ let
   oneSource = {
     assertion = lib.length (lib.attrNames sources) == 1;
     message =
-      "exactly one of services.nixery.source.channel, source.repo and source.path must be set;"
-      + " set: "
+      "set exactly one of services.nixery.source.channel, source.repo and source.path;"
+      + " set now: "
       + (if sources == { } then "none" else lib.concatStringsSep " and " (lib.attrNames sources));
   };
 
   bucket = backend: {
     assertion = cfg.storage.backend == backend -> cfg.storage.${backend}.bucket != null;
-    message = "${name "storage.${backend}.bucket"} must be set: the backend keeps images in a bucket";
+    message = "${name "storage.${backend}.bucket"} must be set: the backend needs a bucket";
   };
 
   s3Keys = {
     assertion = cfg.storage.s3.secretKeyFile == null || cfg.storage.s3.accessKey != null;
     message =
-      "${name "storage.s3.secretKeyFile"} belongs to ${name "storage.s3.accessKey"},"
+      "${name "storage.s3.secretKeyFile"} needs ${name "storage.s3.accessKey"},"
       + " which is not set";
   };
 
@@ -54,7 +54,7 @@ let
     assertion = !inStore secret.file;
     message =
       "${name secret.option} is ${toString secret.file}, which everybody can read: the file must not"
-      + " lie in the Nix store. Write its path as a string, and put it there by other means";
+      + " be in the Nix store. Write its path as a string, and create the file by other means";
   };
 
   # ProtectHome and PrivateTmp hide these from the service.
@@ -68,7 +68,7 @@ let
         "/var/tmp/"
       ];
     message =
-      "${name option} is ${path}, but the service sees nothing below /home, /root, /run/user, /tmp"
+      "${name option} is ${path}, but the service cannot access /home, /root, /run/user, /tmp"
       + " and /var/tmp";
   };
 
@@ -87,8 +87,8 @@ let
   oneWord = path: {
     assertion = builtins.match ".*[[:space:]].*" path == null;
     message =
-      "${name "storage.path"} is '${path}', but systemd and nginx take what follows a space for"
-      + " another word";
+      "${name "storage.path"} is '${path}', but systemd and nginx do not accept spaces in"
+      + " paths";
   };
 
   notByHand = variable: {
@@ -110,7 +110,7 @@ let
 
   oneRule = {
     assertion = !cfg.gc.enable || (cfg.gc.keepBytes == null) != (cfg.gc.olderThan == null);
-    message = "exactly one of services.nixery.gc.keepBytes and gc.olderThan must be set";
+    message = "set exactly one of services.nixery.gc.keepBytes and gc.olderThan";
   };
 
   inherit (config.services) nginx;
@@ -125,8 +125,8 @@ in
         + " services.nixery.listenAddress"
       )
       ++ lib.optional (cfg.nginx.virtualHost != null && cfg.port == nginx.defaultHTTPListenPort) (
-        "services.nixery.port is ${toString cfg.port}, where nginx listens, too: set another, which"
-        + " services.nixery.nginx.virtualHost then leads to"
+        "services.nixery.port is ${toString cfg.port}, where nginx listens too: set another port, to"
+        + " which nginx then forwards"
       );
 
     assertions = [

@@ -1,8 +1,8 @@
-# What the units of the module have in common: user, directories, environment, limits of rights.
+# What the units of the module share: user, directories, environment, hardening.
 #
-#   State    images, where the storage is a directory: all that is worth a backup
+#   State    images, if the storage is a directory: the only data worth a backup
 #   Cache    Nix's and git's own caches (HOME), mirrors of repositories: can be lost
-#   Runtime  roots that keep what is being packed from Nix's garbage collector: gone with the unit
+#   Runtime  garbage collector roots of what is being packed: deleted with the unit
 {
   config,
   lib,
@@ -38,7 +38,7 @@ in
     }
     // lib.mapAttrs (_: literally) (config.networking.proxy.envVars // cfg.environment);
 
-  # The machine's Nix first: it is the one that its daemon belongs to.
+  # The machine's Nix first, because its daemon has that version.
   path = [
     config.nix.package
     cfg.package
@@ -48,7 +48,7 @@ in
 
   unitConfig = lib.optionalAttrs elsewhere { RequiresMountsFor = literally storagePath; };
 
-  # For each unit those that it needs.
+  # The credentials that a unit needs.
   loadCredentials =
     credentials:
     lib.optionalAttrs (credentials != { }) {

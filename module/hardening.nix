@@ -1,15 +1,15 @@
-# What a unit that runs as `nixery` may do: use its own directories, the network, and the Nix
-# daemon.
+# Hardening of units that run as `nixery`: they may use their own directories, the network, and the
+# Nix daemon.
 #
-# Nix does what needs rights in its daemon, so the service needs none. Each line was tried with a
-# server that evaluates, builds, packs and fetches through the daemon. Not among them:
+# Nix's daemon does what needs privileges, so the service needs none. Each line was tested with a
+# server that evaluates, builds, packs and fetches through the daemon. Not possible are
 #
-#   RestrictAddressFamilies without AF_UNIX   the daemon's socket is one
-#   ProcSubset=pid                            Nix and Python look into /proc
-#   a system call filter without @chown …     is what `~@privileged` means; more would break git
+#   RestrictAddressFamilies without AF_UNIX   the daemon has a Unix socket
+#   ProcSubset=pid                            Nix and Python read /proc
+#   a stricter system call filter             would break git
 #
-# `lowPort`: the service listens below 1024. The right to do so counts in the machine's user
-# namespace only, so the service cannot have one of its own.
+# `lowPort`: the service listens below 1024. That capability is valid only in the machine's user
+# namespace, so the service cannot have its own.
 { lowPort }:
 {
   ProtectSystem = "strict";
@@ -47,9 +47,9 @@
   SystemCallFilter = [
     "@system-service"
     "~@privileged @resources"
-    # Of evaluation, which is confined to its files. systemd's groups have them from version 256 on.
+    # For the confinement of evaluation. systemd's groups include them from version 256 on.
     "landlock_add_rule landlock_create_ruleset landlock_restrict_self"
   ];
-  # The process is told instead of killed, as by a kernel that lacks the call.
+  # An error instead of a kill, as from a kernel without the call.
   SystemCallErrorNumber = "EPERM";
 }

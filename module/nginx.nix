@@ -4,7 +4,7 @@ let
   cfg = config.services.nixery;
   host = cfg.nginx.virtualHost;
 
-  # Where the server is reached from this machine.
+  # The server's address on this machine.
   address =
     if
       lib.elem cfg.listenAddress [
@@ -25,7 +25,7 @@ in
     default = null;
     example = "registry.example.org";
     description = ''
-      The name of a virtual host of nginx that leads to the registry. Certificates and the like are
+      The name of a virtual host of nginx in front of the registry. Certificates and the like are
       set at `services.nginx.virtualHosts.<name>`. With the `filesystem` backend nginx sends the
       blobs itself.
     '';
@@ -37,14 +37,14 @@ in
       virtualHosts.${host}.locations = {
         "/" = {
           proxyPass = "http://${address}:${toString cfg.port}";
-          # They say Host, too, and a server refuses a request that says it twice.
+          # They set Host too, and a server refuses a request with two.
           recommendedProxySettings = false;
           extraConfig = ''
             proxy_http_version 1.1;
             proxy_set_header Connection "";
-            # Not $http_host: NixOS lets gixy check nginx's configuration, which refuses that.
+            # Not $http_host, which gixy refuses; NixOS checks nginx's configuration with it.
             proxy_set_header Host $host;
-            # Above the time that an image may take, so that the server's own answer is seen.
+            # Longer than an image may take, so that the server's own error arrives.
             proxy_read_timeout ${toString (cfg.requestTimeout + 20)}s;
             proxy_max_temp_file_size 0;
           '';
@@ -62,8 +62,8 @@ in
             add_header Docker-Content-Digest $upstream_http_docker_content_digest;
             add_header Docker-Distribution-Api-Version $upstream_http_docker_distribution_api_version;
             add_header X-Request-Id $upstream_http_x_request_id;
-            # Of a blob the server says none of these, so nothing is said. But where somebody adds one
-            # to the host or to all of nginx, gixy refuses a location that does not name it.
+            # The server sends none of these with a blob, so they are empty. If somebody adds one to the
+            # host or to nginx, gixy refuses a location without it.
             add_header Content-Security-Policy $upstream_http_content_security_policy;
             add_header X-Content-Type-Options $upstream_http_x_content_type_options;
             add_header X-Frame-Options $upstream_http_x_frame_options;
@@ -73,8 +73,8 @@ in
       };
     };
 
-    # Blobs can be read by the group. It is said of the unit, and not of the user, because then NixOS
-    # starts an nginx anew that runs already; a reload would leave it without.
+    # The group can read blobs. Set for the unit and not for the user, because then NixOS restarts a
+    # running nginx; after a reload it would not have the group.
     systemd.services.nginx.serviceConfig = lib.mkIf (cfg.storage.backend == "filesystem") {
       SupplementaryGroups = [ "nixery" ];
     };

@@ -1,8 +1,8 @@
-# The files with secrets: which option names them, and how the service gets them.
+# Files with secrets: the options that name them, and how the service gets them.
 #
-#   source, storage   systemd copies them, as root, to where only the service can read (%d/NAME)
+#   source, storage   systemd copies them, as root, to a directory of the service (%d/NAME)
 #   environment       systemd reads them, as root, as lines NAME=value
-#   public            what is handed over in the same way, but may lie in the Nix store
+#   public            passed in the same way, but may be in the Nix store
 { cfg, lib }:
 let
   given = lib.filterAttrs (_: secret: secret.file != null);
@@ -40,7 +40,7 @@ in
   public = given {
     known-hosts = {
       option = "source.knownHostsFile";
-      # A path literal is copied to the store, and stays there as long as the system.
+      # A path literal is copied to the store, and kept by the system.
       file = lib.mapNullable (file: "${file}") cfg.source.knownHostsFile;
     };
   };

@@ -35,7 +35,7 @@ in
       ];
 
       unitConfig = common.unitConfig // {
-        # Five failures within two minutes are not chance: the unit stays down, and is seen to be.
+        # After five failures within two minutes the unit stays failed, so that it is noticed.
         StartLimitIntervalSec = 120;
         StartLimitBurst = 5;
       };
@@ -44,12 +44,12 @@ in
         common.serviceConfig
         // common.loadCredentials (secrets.source // secrets.storage // secrets.public)
         // {
-          # Ready once storage, Nix and disk have answered. Where one does not, the server serves
-          # what it has, and systemd starts it anew after this time.
+          # Ready once storage, Nix and disk work. Until then the server serves cached images, and
+          # after this time systemd restarts it.
           Type = "notify";
           NotifyAccess = "main";
           TimeoutStartSec = 180;
-          # The server feeds it from its event loop: one that hangs is started anew.
+          # The server feeds it from its event loop, so a hanging server is restarted.
           WatchdogSec = 60;
           ExecStart = "${lib.getExe' cfg.package "nixery"} serve";
           RuntimeDirectory = "nixery";
@@ -57,19 +57,19 @@ in
 
           Restart = "on-failure";
           RestartSec = 2;
-          # Wrong configuration, which another start would not mend.
+          # Wrong configuration, which a restart does not fix.
           RestartPreventExitStatus = 2;
 
-          # Transfers get 60 seconds to end, then builds are cancelled and the server ends. Only the
-          # server is told; what it has started, it ends itself.
+          # Transfers have 60 seconds to finish, then the server cancels builds and exits. Only the
+          # server gets the signal; it ends its child processes.
           KillMode = "mixed";
           TimeoutStopSec = 90;
-          # An evaluation that takes all memory must not take the registry with it.
+          # An evaluation that exceeds the memory must not stop the registry.
           OOMPolicy = "continue";
           LimitNOFILE = 65536;
         }
         // lib.optionalAttrs (cfg.source.netrcFile != null) {
-          # curl, and so git, looks for it in HOME.
+          # curl, and so git, reads it from HOME.
           ExecStartPre = "${lib.getExe' pkgs.coreutils "ln"} -sf %d/netrc %C/nixery/.netrc";
         };
     };

@@ -1,5 +1,4 @@
-# Timers that look after the storage. Both commands may run beside servers, on this machine or
-# another.
+# Timers of gc and verify. Both commands may run at the same time as servers.
 {
   config,
   lib,
@@ -33,7 +32,7 @@ let
       // {
         Type = "oneshot";
         ExecStart = command;
-        # It must not slow pulls down.
+        # Pulls have priority.
         Nice = 10;
         IOSchedulingClass = "idle";
       };
@@ -43,9 +42,9 @@ let
     wantedBy = [ "timers.target" ];
     timerConfig = {
       OnCalendar = dates;
-      # After a time without power it runs at once.
+      # Runs at once after a missed time.
       Persistent = true;
-      # Replicas that share a bucket do not all begin in the same second.
+      # Replicas that share a bucket should not start in the same second.
       RandomizedDelaySec = 1800;
     };
   };
@@ -68,7 +67,7 @@ in
         default = null;
         example = "50G";
         description = ''
-          What was pulled least recently is removed until this much is left. Exactly one of
+          Removes the least recently pulled images until this size is left. Set exactly one of
           `keepBytes` and `olderThan` must be set.
         '';
       };
@@ -77,7 +76,7 @@ in
         type = types.nullOr (types.strMatching "[0-9.]+[smhdw]");
         default = null;
         example = "30d";
-        description = "What was not pulled for so long is removed.";
+        description = "Removes images not pulled within this time.";
       };
     };
 

@@ -1,8 +1,8 @@
-# Every variable that the server knows, the option that stands for it, and the value it has here:
+# Every variable of the server, with its option and its value:
 #
 #   { PORT = { option = "port"; value = "8080"; }; GCS_BUCKET = { …; value = null; }; … }
 #
-# null: not set, so the server's own default holds. docs/configuration.md explains the variables.
+# null: not set, so the server uses its default. docs/configuration.md explains the variables.
 { cfg, lib }:
 let
   literally = import ./literally.nix { inherit lib; };
@@ -83,7 +83,7 @@ in
   NIXERY_ERROR_STATUS = by "errorStatus" cfg.errorStatus;
   NIXERY_LOG_LEVEL = by "logLevel" cfg.logLevel;
 
-  # The module's own business: no option stands for these.
+  # Set by the module; they have no option.
   NIXERY_STATE_DIR = by null "%C/nixery/state";
   NIX_REMOTE = by null "daemon";
   # systemd says it, in RUNTIME_DIRECTORY.

@@ -1,4 +1,4 @@
-# What evaluation may do. Package sets are evaluated in Nix's restricted mode.
+# Permissions and limits of evaluation, which runs in Nix's restricted mode.
 { lib, ... }:
 let
   inherit (lib) mkOption types;
@@ -9,21 +9,21 @@ in
       type = types.listOf types.path;
       default = [ ];
       example = [ "/srv/overlays" ];
-      description = "Further paths that evaluation may read, beside the package set's own.";
+      description = "Paths that evaluation may read in addition to the package set.";
     };
 
     allowedUris = mkOption {
       type = types.listOf types.str;
       default = [ ];
       example = [ "https://github.com/" ];
-      description = "Prefixes of URIs that `fetchTarball` and its like may download.";
+      description = "Prefixes of URIs that `fetchTarball` and other fetchers may download.";
     };
 
     allowImportFromDerivation = mkOption {
       type = types.bool;
       default = false;
       example = true;
-      description = "Whether evaluation may build what it then imports.";
+      description = "Whether evaluation may build derivations and import their outputs.";
     };
 
     confine = mkOption {
@@ -32,8 +32,8 @@ in
       example = false;
       description = ''
         Whether the kernel confines evaluation to the package set, the Nix store and its own
-        temporary home, without network unless `allowedUris` asks for it. Without this only Nix's
-        restricted mode stands between package sets and the service's files: see docs/security.md.
+        temporary home, without network unless `allowedUris` is set. Without this, only Nix's restricted
+        mode protects the service's files from package sets: see docs/security.md.
       '';
     };
 
@@ -42,8 +42,8 @@ in
       default = "4G";
       example = "2G";
       description = ''
-        Address space that one evaluation may take; `0` for no limit. As many as `maxBuilds`
-        evaluations run at once.
+        Address space for one evaluation; `0` for no limit. Up to `maxBuilds` evaluations run at
+        once.
       '';
     };
 
@@ -51,14 +51,14 @@ in
       type = types.ints.positive;
       default = 60;
       example = 30;
-      description = "Seconds that the evaluation of one image's names may take.";
+      description = "Seconds for the evaluation of one image's names.";
     };
 
     maxDots = mkOption {
       type = types.ints.unsigned;
       default = 4;
       example = 6;
-      description = "Dots that the name of one package may have.";
+      description = "Dots allowed in the name of a package.";
     };
 
     config = mkOption {
@@ -68,8 +68,8 @@ in
         allowUnfree = true;
       };
       description = ''
-        What the package set gets as `config`. Here belong `allowUnfree`, `allowBroken`,
-        `allowInsecure` and `allowUnsupportedSystem`, which the server also takes as variables
+        The argument `config` of the package set, for example `allowUnfree`, `allowBroken`,
+        `allowInsecure` or `allowUnsupportedSystem`. The server also accepts those as variables
         `NIXPKGS_ALLOW_…`.
       '';
     };

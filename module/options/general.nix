@@ -1,4 +1,4 @@
-# The service itself: where it listens, how long it works, what else it is told.
+# The service: addresses, time limits, logging, environment.
 {
   lib,
   pkgs,
@@ -13,12 +13,12 @@ in
 
     package = mkOption {
       type = types.package;
-      # Not `pkgs.nixery`: that exists only where somebody has applied our overlay.
+      # Not `pkgs.nixery`, which exists only if the overlay is applied.
       default = (import ../../default.nix { inherit pkgs; }).nixery-bin;
       defaultText = lib.literalExpression "(import ./default.nix { inherit pkgs; }).nixery-bin";
       example = lib.literalExpression "inputs.nixery.packages.\${pkgs.stdenv.hostPlatform.system}.default";
       description = ''
-        The package to run. It brings the commands `nixery` and `nixery-prepare-image`.
+        The package to run, with the commands `nixery` and `nixery-prepare-image`.
       '';
     };
 
@@ -27,8 +27,8 @@ in
       default = "127.0.0.1";
       example = "0.0.0.0";
       description = ''
-        The address to listen on; an empty string means all addresses. Whoever can reach it chooses
-        what this machine builds.
+        The address to listen on; an empty string means all addresses. Everybody who can reach it
+        chooses what this machine builds.
       '';
     };
 
@@ -37,7 +37,8 @@ in
       default = 8080;
       example = 80;
       description = ''
-        The TCP port to listen on. A port below 1024 costs the service its own user namespace.
+        The TCP port to listen on. With a port below 1024, the service has no user namespace of its
+        own.
       '';
     };
 
@@ -52,7 +53,7 @@ in
       type = types.ints.positive;
       default = 60;
       example = 600;
-      description = "Seconds that each builder of Nix may take.";
+      description = "Seconds for each builder of Nix.";
     };
 
     requestTimeout = mkOption {
@@ -60,8 +61,8 @@ in
       default = 280;
       example = 900;
       description = ''
-        Seconds that an image may take in all: evaluation, downloads, builds and packing. containerd
-        gives up at 300.
+        Seconds for an image in total: evaluation, downloads, builds and packing. containerd gives
+        up after 300.
       '';
     };
 
@@ -73,7 +74,7 @@ in
       default = "friendly";
       example = "strict";
       description = ''
-        The HTTP status of what failed. `friendly`: what a person must read is a 4xx, because
+        The HTTP status of failures. `friendly`: an error that a person must read is a 4xx, because
         clients hide the message of a 5xx. `strict`: failed evaluations and builds are 502, timeouts
         504.
       '';
@@ -90,7 +91,7 @@ in
       example = "debug";
       description = ''
         The lowest level that is logged. `info` has a line for each request and the beginning and end
-        of each build's log; `debug` has the logs whole.
+        of each build's log; `debug` has the complete logs.
       '';
     };
 
@@ -101,9 +102,9 @@ in
         HTTPS_PROXY = "http://proxy.example.org:3128";
       };
       description = ''
-        Further environment variables of the service. They can be read by everybody in the Nix
-        store: secrets belong into `environmentFile`. A variable that an option stands for is
-        refused here.
+        Further environment variables of the service. Everybody can read them in the Nix store, so
+        secrets belong in `environmentFile`. Variables that have an option of their own are refused
+        here.
       '';
     };
 
@@ -113,7 +114,7 @@ in
       example = "/run/secrets/nixery.env";
       description = ''
         A file with lines `NAME=value` that are added to the environment, for secrets. systemd reads
-        it as root. It must not lie in the Nix store.
+        it as root. It must not be in the Nix store.
       '';
     };
   };

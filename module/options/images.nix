@@ -1,4 +1,4 @@
-# How images are made.
+# How images are built.
 { lib, ... }:
 let
   inherit (lib) mkOption types;
@@ -12,27 +12,27 @@ let
 in
 {
   options.services.nixery = {
-    maxBuilds = cores 4 "Images prepared at the same time; by default as many as there are cores.";
+    maxBuilds = cores 4 "Images prepared at the same time; by default the number of cores.";
 
     queue = mkOption {
       type = types.ints.positive;
       default = 200;
       example = 50;
       description = ''
-        New images that wait for their turn, and as many tags that wait to be looked up for the first
-        time. More are answered 429 at once; images that were made before are still served.
+        New images that may wait for their turn, and as many tags that may wait to be resolved for
+        the first time. Further requests get a 429 at once; existing images are still served.
       '';
     };
 
-    packWorkers = cores 2 "Layers packed at the same time; by default as many as there are cores.";
+    packWorkers = cores 2 "Layers packed at the same time; by default the number of cores.";
 
     popularityUrl = mkOption {
       type = types.nullOr types.str;
       default = null;
       example = "https://example.org/popularity.json";
       description = ''
-        Where the table of popular packages comes from: `http`, `https` or `file`. The strategy
-        `dominator` plans layers with it.
+        URL of the table of popular packages: `http`, `https` or `file`. Only the strategy
+        `dominator` uses it.
       '';
     };
 
@@ -46,8 +46,8 @@ in
         default = "units";
         example = "size";
         description = ''
-          Which store paths share a layer: `units` (what always comes together in what people ask
-          for), `size` (the largest alone) or `dominator` (the classic).
+          Which store paths share a layer: `units` (paths that always occur together in requested
+          images), `size` (the largest paths alone) or `dominator` (the Go server's method).
         '';
       };
 
@@ -56,8 +56,8 @@ in
         default = 94;
         example = 40;
         description = ''
-          Layers of store paths in an image; one more holds what is the image's own. Docker's graph
-          driver takes 125 in all.
+          Layers of store paths in an image, in addition to the environment layer. Docker's graph
+          driver supports 125 in total.
         '';
       };
     };
@@ -72,8 +72,8 @@ in
         default = "gzip";
         example = "zstd";
         description = ''
-          How layers are compressed. `zstd` makes smaller layers in less time, and is served to
-          clients that read OCI manifests.
+          Compression of layers. `zstd` makes smaller layers in less time, and needs clients that
+          accept OCI manifests.
         '';
       };
 
@@ -82,8 +82,8 @@ in
         default = null;
         example = 6;
         description = ''
-          1 is fastest; 12 is smallest for `gzip`, 19 for `zstd`. Without it, what measured best for
-          the kind.
+          1 is the fastest; the smallest is 12 for `gzip` and 19 for `zstd`. The default is the one
+          that measured best.
         '';
       };
     };

@@ -1,4 +1,4 @@
-# Where packages come from.
+# The package source.
 { lib, ... }:
 let
   inherit (lib) mkOption types;
@@ -10,7 +10,7 @@ in
       default = null;
       example = "nixos-unstable";
       description = ''
-        A branch of the channel repository, or a full commit of it. Exactly one of `channel`, `repo`
+        A branch of the channel repository, or a full commit id. Exactly one of `channel`, `repo`
         and `path` must be set.
       '';
     };
@@ -21,7 +21,7 @@ in
       example = "git@git.example.org:packages.git";
       description = ''
         A git repository with a package set: `https://…`, `ssh://…`, `git@host:path`, `file:///…` or
-        `/path`. The image's tag is a branch, a tag or a full commit; `latest` is its HEAD.
+        `/path`. The image's tag selects a branch, a tag or a full commit id; `latest` is its HEAD.
       '';
     };
 
@@ -30,8 +30,8 @@ in
       default = null;
       example = lib.literalExpression "pkgs.path";
       description = ''
-        A file or directory that Nix imports as package set. A path literal is copied to the Nix
-        store; a string stays where it is, and the service must be able to read it there.
+        A file or directory that Nix imports as the package set. A path literal is copied to the Nix
+        store. A string is used in place, so the service must be able to read it there.
       '';
     };
 
@@ -50,8 +50,8 @@ in
       ];
       example = [ "refs/heads/main" ];
       description = ''
-        Which refs of `repo` clients may use; a commit must be contained in one of them. `*` lifts
-        the check: on a public forge anybody can then choose the code that is evaluated, by opening
+        The refs of `repo` that clients may use; one of them must contain a requested commit. `*`
+        disables the check: on a public forge, anybody can then choose the evaluated code by opening
         a pull request.
       '';
     };
@@ -61,8 +61,8 @@ in
       default = [ "latest" ];
       example = [ "*" ];
       description = ''
-        Which tags images have where packages come from `channel` or `path`. A channel's resolved
-        revision always is one. `*` accepts any tag.
+        Tags that clients may use if packages come from `channel` or `path`. A channel's current
+        revision is always a valid tag. `*` accepts any tag.
       '';
     };
 
@@ -71,8 +71,7 @@ in
       default = 60;
       example = 3600;
       description = ''
-        Seconds for which a branch, a channel or a path is taken for what it was when it was last
-        looked at.
+        Seconds to cache what a branch, channel or path resolved to.
       '';
     };
 
@@ -81,8 +80,8 @@ in
       default = null;
       example = "/run/secrets/nixery-ssh-key";
       description = ''
-        A private key for repositories that are read over ssh, without a passphrase. systemd hands
-        it to the service; only root needs to be able to read it. It must not lie in the Nix store.
+        A private key without a passphrase, for repositories that are read over ssh. systemd passes
+        it to the service; only root needs to be able to read it. It must not be in the Nix store.
       '';
     };
 
@@ -91,8 +90,8 @@ in
       default = null;
       example = lib.literalExpression ''pkgs.writeText "hosts" "git.example.org ssh-ed25519 AAAA…"'';
       description = ''
-        The host keys that ssh accepts, in the format of `known_hosts`. Without it those of
-        `programs.ssh.knownHosts`. An unknown host is always refused.
+        The host keys that ssh accepts, in the format of `known_hosts`. The
+        default is those of `programs.ssh.knownHosts`. An unknown host is always refused.
       '';
     };
 
@@ -102,7 +101,7 @@ in
       example = "/run/secrets/nixery-netrc";
       description = ''
         A netrc file with user names and passwords for repositories that are read over https. It
-        must not lie in the Nix store.
+        must not be in the Nix store.
       '';
     };
   };

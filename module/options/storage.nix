@@ -1,4 +1,4 @@
-# Where images are kept.
+# The storage of images.
 { lib, ... }:
 let
   inherit (lib) mkOption types;
@@ -20,8 +20,7 @@ in
       default = "filesystem";
       example = "gcs";
       description = ''
-        A directory, a bucket of Google Cloud Storage, or a bucket of S3 or of what speaks its
-        protocol.
+        A directory, a bucket of Google Cloud Storage, or a bucket of S3 or a compatible service.
       '';
     };
 
@@ -30,8 +29,8 @@ in
       default = "/var/lib/nixery";
       example = "/srv/images";
       description = ''
-        The directory of the `filesystem` backend. It is made if it is missing, and belongs to the
-        user `nixery`.
+        The directory of the `filesystem` backend. It is created if it is missing, and owned by
+        the user `nixery`.
       '';
     };
 
@@ -40,8 +39,8 @@ in
       default = 0;
       example = "50G";
       description = ''
-        The server makes room when the storage holds more than this, in bytes or with a unit. `0`
-        never does.
+        Size above which the server removes the least recently pulled images, in bytes or with a
+        unit. `0` removes nothing.
       '';
     };
 
@@ -53,8 +52,8 @@ in
         default = null;
         example = "/run/secrets/nixery-gcs.json";
         description = ''
-          A service account's key file, or another credentials file of Google's. Without it, what
-          the machine gives. It must not lie in the Nix store.
+          A service account's key file, or another credentials file of Google. The default is the
+          machine's credentials. It must not be in the Nix store.
         '';
       };
 
@@ -63,12 +62,12 @@ in
         default = false;
         example = true;
         description = ''
-          Whether everybody may read the bucket: clients are sent to its public address.
+          Whether everybody may read the bucket: clients are redirected to its public URL.
         '';
       };
 
       emulator = text null "http://localhost:4443" ''
-        The address of a server that takes the place of Google's, for tests.
+        The URL of an emulator, for tests.
       '';
     };
 
@@ -76,7 +75,7 @@ in
       bucket = text null "example-nixery" "The name of the bucket.";
 
       endpoint = text null "https://minio.example.org" ''
-        The address of an S3 service that is not AWS's.
+        The URL of an S3 service other than AWS.
       '';
 
       region = mkOption {
@@ -87,8 +86,8 @@ in
       };
 
       accessKey = text null "AKIAIOSFODNN7EXAMPLE" ''
-        The access key, which is no secret. The key that belongs to it comes from `secretKeyFile`.
-        Without both, what AWS's programs find.
+        The access key, which is not secret; `secretKeyFile` has the secret key. The default is
+        what AWS's programs find.
       '';
 
       secretKeyFile = mkOption {
@@ -96,8 +95,8 @@ in
         default = null;
         example = "/run/secrets/nixery-s3.env";
         description = ''
-          A file with the line `S3_SECRET_KEY=…`, which is read like `environmentFile`. It must not
-          lie in the Nix store.
+          A file with the line `S3_SECRET_KEY=…`, read like `environmentFile`. It must not be in
+          the Nix store.
         '';
       };
 
@@ -106,8 +105,8 @@ in
         default = false;
         example = true;
         description = ''
-          Whether addresses are `endpoint/bucket/key` instead of `bucket.endpoint/key`. Most
-          services that are not AWS's want it.
+          Whether URLs are `endpoint/bucket/key` instead of `bucket.endpoint/key`. Most services
+          other than AWS need it.
         '';
       };
 
@@ -116,7 +115,7 @@ in
         default = 300;
         example = 0;
         description = ''
-          Seconds that clients may use the signed address of a blob; `0`: blobs go through this
+          Seconds that the signed URL of a blob is valid; `0`: blobs are streamed through this
           server.
         '';
       };

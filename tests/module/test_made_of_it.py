@@ -99,7 +99,7 @@ def test_nginx_can_have_headers_of_its_own():
 
 def test_a_port_that_nginx_has_is_told():
     (warning,) = nixery('nginx.virtualHost = "example.org"; port = 80;')["warnings"]
-    assert "services.nixery.port is 80, where nginx listens, too" in warning
+    assert "services.nixery.port is 80, where nginx listens too" in warning
 
 
 def test_nginx_reads_no_files_where_there_are_none():

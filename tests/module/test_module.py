@@ -38,12 +38,12 @@ def test_nothing_is_done_unless_it_is_enabled():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("source.path = null;", "set: none"),
-        ('source.channel = "a";', "source.path must be set; set: channel and path"),
-        ('source.channel = "a"; source.repo = "b";', "set: channel and path and repo"),
+        ("source.path = null;", "set now: none"),
+        ('source.channel = "a";', "source.path; set now: channel and path"),
+        ('source.channel = "a"; source.repo = "b";', "set now: channel and path and repo"),
         ('storage.backend = "gcs";', "services.nixery.storage.gcs.bucket must be set"),
         ('storage.backend = "s3";', "services.nixery.storage.s3.bucket must be set"),
-        ('storage.s3.secretKeyFile = "/run/s";', "belongs to services.nixery.storage.s3.accessKey"),
+        ('storage.s3.secretKeyFile = "/run/s";', "needs services.nixery.storage.s3.accessKey"),
         *(
             (f'{option} = "${{builtins.storeDir}}/abc-secret";', f"services.nixery.{option} is ")
             for option in (
@@ -55,7 +55,7 @@ def test_nothing_is_done_unless_it_is_enabled():
             )
         ),
         *(
-            (setting, "the service sees nothing below /home, /root, /run/user, /tmp and /var/tmp")
+            (setting, "the service cannot access /home, /root, /run/user, /tmp and /var/tmp")
             for setting in (
                 'storage.path = "/home/images";',
                 'storage.path = "/var/tmp/images";',
