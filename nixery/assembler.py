@@ -1,7 +1,6 @@
-"""A plan becomes an image: layers packed or found, then config and manifests; all of it stored.
+"""Assembler: turns a plan into layers, config and manifests, and stores them.
 
-The order of the layers is decided here: those of the plan as they are, and last the one that is
-the image's own.
+It decides the order of the layers: those of the plan, then the environment layer of the image.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,10 @@ class Assembler:
     def __init__(
         self, storage: Storage, packer: archive.Packer, known: LayerCache, at_once: int
     ) -> None:
-        """``known``: layers that need not be packed. ``at_once``: how many are, for all images."""
+        """``known``: the cache of packed layers.
+
+        ``at_once``: layers packed at once, for all images.
+        """
         self._storage = storage
         self._packer = packer
         self._known = known
@@ -34,8 +36,8 @@ class Assembler:
     ) -> tuple[PackedLayer, ...]:
         """The layers of these store paths, and the environment layer of the packages.
 
-        ``planned`` are all store paths of the image. Raises StoreDamaged where a path is missing
-        or changes, PackingFailed where no image can hold it, and what the storage raises.
+        ``planned`` covers all store paths of the image. Raises StoreDamaged if a path is missing or
+        changes, PackingFailed if an image cannot hold it, and the errors of the storage.
         """
         contents: list[archive.LayerContent] = [archive.StorePaths(paths) for paths in planned]
         closure = frozenset(path for paths in planned for path in paths)
@@ -45,7 +47,7 @@ class Assembler:
     async def describe(
         self, packed: Sequence[PackedLayer], request: ImageRequest
     ) -> Mapping[Format, Manifest]:
-        """The manifests of these layers, stored with the config that they name."""
+        """Stores the config of these layers, then the manifests."""
         return await anyio.to_thread.run_sync(self._describe, packed, request)
 
     def _pack_one(self, content: archive.LayerContent) -> PackedLayer:
@@ -59,7 +61,7 @@ class Assembler:
     def _describe(
         self, packed: Sequence[PackedLayer], request: ImageRequest
     ) -> Mapping[Format, Manifest]:
-        """Blobs first: a manifest that can be had refers to nothing that is not durable."""
+        """Stores blobs first: a manifest must not refer to a blob that is not durable."""
         config = manifest.config(packed, request)
         put(self._storage, config)
         manifests = manifest.in_all_formats(packed, config)

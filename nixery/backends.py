@@ -1,4 +1,4 @@
-"""What a program works with that lies outside of it: storage, Nix, the package source."""
+"""External systems, opened as the settings say: the storage, Nix, the package source."""
 
 import time
 from collections.abc import Mapping
@@ -25,22 +25,24 @@ BUILDER_COMMAND = "nixery-prepare-image"
 
 
 def open_storage(settings: Settings, patience: Patience = PATIENT) -> Storage:
-    """Raises ConfigurationError where it cannot be used.
+    """Raises ConfigurationError if the storage cannot be used.
 
-    A bucket that does not answer is no such case: pulls get a 503 until it does.
+    Not if a bucket does not answer: then pulls get a 503 until it does.
     """
     storage = connect_storage(settings, patience)
     try:
         storage.check()
     except StorageUnavailable as error:
-        log.warning("started without its bucket", error=error.message, log=error.log)
+        log.warning(
+            "started although the bucket does not answer", error=error.message, log=error.log
+        )
     return storage
 
 
 def connect_storage(settings: Settings, patience: Patience = PATIENT) -> Storage:
-    """Without looking whether it can be used, which writes to it.
+    """Opens the storage without checking it, which would write to it.
 
-    The libraries of the buckets take a second to import, so only who has one loads them.
+    The bucket libraries take a second to import, so they are loaded only if needed.
     """
     match settings.storage_backend:
         case "filesystem":
@@ -82,7 +84,7 @@ def connect_storage(settings: Settings, patience: Patience = PATIENT) -> Storage
 
 
 def disks(settings: Settings) -> list[Path]:
-    """What must have room for a build."""
+    """The directories whose disks need space for a build."""
     found = [store_root(settings.nix_remote) / STORE_DIR.lstrip("/")]
     if settings.storage_backend == "filesystem" and settings.storage_path:
         found.append(settings.storage_path)
@@ -90,14 +92,14 @@ def disks(settings: Settings) -> list[Path]:
 
 
 def open_nix(settings: Settings, environ: Mapping[str, str]) -> Nix:
-    """Raises ConfigurationError where evaluation cannot be confined as it must be."""
+    """Raises ConfigurationError if evaluation cannot be confined as required."""
     if settings.confine:
         confinement.check()
         if settings.allow_ifd and not Machine(for_nix(environ)).has_daemon:
             raise ConfigurationError(
-                "NIXERY_ALLOW_IFD=1 builds during the evaluation. Without a Nix daemon the sandbox "
-                "of these builds cannot be set up in a confined evaluation: set NIX_REMOTE=daemon, "
-                "or NIXERY_CONFINE=0, see docs/security.md"
+                "NIXERY_ALLOW_IFD=1 builds during evaluation. Without a Nix daemon, the sandbox of "
+                "these builds cannot be set up inside a confined evaluation: set "
+                "NIX_REMOTE=daemon, or NIXERY_CONFINE=0, see docs/security.md"
             )
     else:
         log.warning("evaluation is not confined", setting="NIXERY_CONFINE=0")
@@ -118,7 +120,7 @@ def open_nix(settings: Settings, environ: Mapping[str, str]) -> Nix:
 
 
 def open_source(settings: Settings, environ: Mapping[str, str]) -> PackageSource:
-    """Raises ConfigurationError where it cannot be used."""
+    """Raises ConfigurationError if the source cannot be used."""
     return make_source(
         channel=settings.channel,
         channel_url=settings.channel_url,

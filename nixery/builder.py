@@ -1,12 +1,12 @@
-"""The way of a request, from an image name to stored bytes. Every step is named here, in order.
+"""The path of a request, from image name to stored blobs: every step, in order.
 
-    parse → resolve → evaluate → realise → closure → group → pack → manifest → keep
+    parse → resolve → evaluate → realise → closure → group → pack → manifest → record
               │          │
-              │          └── made before of the same outputs, whatever they were called? ──► serve
-              └───────────── made before of this pinned source? ──────────────────────────► serve
+              │          └── already built for these store paths? ──────► serve
+              └───────────── already built for this pinned source? ─────► serve
 
-The steps are modules that do not know each other; what they hand on are the values of
-image, source, closure and oci.
+The steps are modules that do not import each other. They exchange the values of image_name, source,
+closure and oci.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 
 class NixStore(Protocol):
-    """What the builder asks of Nix; ``nixery.nix.Nix`` is the real one, and says what it raises."""
+    """The Nix operations that the builder needs. ``nixery.nix.Nix`` lists the errors."""
 
     async def evaluate(self, source: SourceTree, request: ImageRequest) -> tuple[Package, ...]: ...
 
@@ -50,7 +50,7 @@ class NixStore(Protocol):
 
 
 class TableSource(Protocol):
-    """What plans are made with; ``nixery.planning`` has the real ones."""
+    """The planning tables that the builder needs, implemented by ``nixery.planning``."""
 
     def current(self) -> tuple[layers.Tables, Mapping[str, str]]: ...
 
@@ -58,7 +58,7 @@ class TableSource(Protocol):
 
 
 Where = Literal["local", "storage", "none"]
-"""An image was found; none: it was made for this request."""
+"""Where the image was found; ``none``: it was built for this request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +73,32 @@ class Image:
 @dataclass(frozen=True, slots=True)
 class BuildLimits:
     builds: int
-    """Images prepared at the same time, and as many evaluated."""
+    """Images prepared at the same time, and evaluations at the same time."""
     pack_workers: int
     """Layers packed at the same time."""
     layering: layers.Strategy
-    """How store paths become layers."""
+    """The layering strategy."""
     layer_budget: int
-    """Layers of store paths in an image; the environment layer comes on top."""
+    """Layers of store paths per image, in addition to the environment layer."""
     queue: int = QUEUE
-    """Images that wait for their turn; more are refused."""
+    """Images that may wait for their turn; more are refused."""
     patience: float = QUEUE_TIMEOUT
-    """Seconds that an image waits for its turn."""
+    """Seconds that an image may wait for its turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """An image that nobody has made yet."""
+    """An image that is not built yet."""
 
     key: str
-    """Of its outputs."""
+    """Of the outputs."""
     source: ResolvedSource
     request: ImageRequest
     packages: tuple[Package, ...]
 
 
 class Builder:
-    def __init__(  # noqa: PLR0913 - the one place where all rooms meet
+    def __init__(  # noqa: PLR0913 - one for each part
         self,
         *,
         source: PackageSource,
@@ -125,27 +125,26 @@ class Builder:
         self._builds: SingleFlight[CachedImage] = SingleFlight()
         self._line = WaitingLine(limits.queue)
         self._building = Queue(limits.builds, self._line, limits.patience)
-        # Apart from the builds: what is built already may be found again while others build.
+        # A limit apart from the builds: images that are already built must not wait for builds.
         self._evaluating = Queue(limits.builds, self._line, limits.patience, "evaluated")
         self._assembler = Assembler(storage, packer, caches.layers, limits.pack_workers)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Builder"]:
-        """Work that is under way when the block is left is cancelled, its processes ended."""
+        """Leaving the block cancels all builds and ends their processes."""
         async with AsyncExitStack() as stack:
             stack.enter_context(self._roots.opened())
             await stack.enter_async_context(self._builds)
             yield self
 
     async def cancel(self) -> None:
-        """Ends all builds and their processes; whoever waits for one gets ShuttingDown."""
+        """Cancels all builds and ends their processes; callers get ShuttingDown."""
         await self._builds.cancel()
 
     async def image(self, request: ImageRequest, tag: str, deadline: float) -> Image:
-        """The image, found or made, if it can be before ``deadline`` of anyio's clock.
+        """The image, found or built before ``deadline``, a time of anyio's clock.
 
-        Raises TimeoutError, and the errors of nixery.errors with what the client is to be told:
-        TooBusy where too many images wait.
+        Raises TimeoutError, TooBusy if too many images wait, and the other errors of nixery.errors.
         """
         known = self._caches.images
         with until(deadline):
@@ -159,9 +158,10 @@ class Builder:
                 by_outputs = self._recipe.outputs_key(remembered, request)
                 if found := await known.find(by_outputs):
                     return await self._answered(by_source, source, *found)
-            # From here on it is a new image: those are refused where too many wait.
+            # From here on the image is new, so it is refused if too many wait.
             self._line.admit()
-            # Also where the outputs are known: it writes the derivations that building needs.
+            # Evaluates even if the outputs are known: it writes the derivations that the build
+            # needs.
             packages = await self._evaluate(source, request)
             by_outputs = self._recipe.outputs_key(packages, request)
             if found := await known.find(by_outputs, is_admitted=True):
@@ -170,27 +170,27 @@ class Builder:
         return await self._answered(by_source, source, made, "none")
 
     async def _built(self, wanted: _Wanted, deadline: float) -> CachedImage:
-        """Once for all who want it: of another tag, or after somebody who left."""
+        """Once for all callers, whatever their tag, even if the first caller left."""
         while True:
             build = partial(self._build, wanted=wanted, deadline=deadline)
             shared = self._builds.is_running(wanted.key)
             try:
                 return await self._builds.run(wanted.key, build)
             except TimeoutError:
-                # The deadline was that of whoever began; what was done until then is kept.
+                # The deadline was that of the first caller; what was done so far is kept.
                 if not shared or anyio.current_time() >= deadline:
                     raise
 
     async def _build(
         self, flight: Flight[CachedImage], wanted: _Wanted, deadline: float
     ) -> CachedImage:
-        """In turn, and by one replica at a time; the others wait for its manifest."""
+        """Waits for its turn. One replica builds at a time; the others wait for its manifest."""
         while True:
             async with self._building.turn(), self._disk.with_room():
                 if found := await self._caches.images.find(wanted.key, is_admitted=True):
                     return found[0]
                 if lease := await self._leases.take(wanted.key):
-                    # From here on it is worth finishing, also when the client gives up.
+                    # From here on the build is worth finishing, even if the client leaves.
                     flight.commit()
                     with until(deadline):
                         async with self._leases.kept(lease):
@@ -204,7 +204,7 @@ class Builder:
             try:
                 await self._nix.realise(packages, root)
             except DerivationCollected:
-                # Nothing roots derivations while their image waits its turn.
+                # Derivations of an image that waits for its turn are not rooted.
                 packages = await self._evaluate(wanted.source, wanted.request)
                 await self._nix.realise(packages, root)
             closure = await self._nix.closure([path for p in packages for path in p.paths])
@@ -214,7 +214,7 @@ class Builder:
         await self._caches.images.keep(wanted.key, made)
         self._tables.record(made, packages, closure)
         log.info(
-            "image made",
+            "image built",
             paths=len(closure.paths),
             closure_bytes=closure.size,
             layers=len(packed),
@@ -230,7 +230,7 @@ class Builder:
         return packages
 
     def _plan(self, key: str, closure: Closure) -> StoredPlan:
-        """The plan of the image's first time, so that its digest stays; else a new one."""
+        """The plan recorded for this image, so that its digest stays, or else a new one."""
         if planned := self._caches.plans.find(key, closure):
             return planned
         tables, versions = self._tables.current()

@@ -1,8 +1,8 @@
-"""What clients are told: an image, or why there is none.
+"""Front of the builder: deduplicates requests, applies the time limit, caches failures.
 
-A client asks twice, with HEAD and with GET; a cluster asks a hundred times at once. Each question
-is answered once, within a time, and a refusal is repeated for a while instead of being worked out
-anew.
+A client sends HEAD and GET for each image, and a cluster sends a hundred requests at once. Each
+image is requested from the builder once, within the time limit. Failures are repeated for a while
+instead of being computed again.
 """
 
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class ImageBuilder(Protocol):
-    """``nixery.builder.Builder`` is the real one, and says what it raises."""
+    """The image operations that the front needs, implemented by ``nixery.builder.Builder``."""
 
     async def image(self, request: ImageRequest, tag: str, deadline: float) -> Image: ...
 
@@ -40,9 +40,9 @@ class BuilderFront:
         request_timeout: float,
         max_dots: int = image_name.MAX_DOTS,
     ) -> None:
-        """``request_timeout``: seconds from a client's question to the last stored blob.
+        """``request_timeout``: seconds from a client's request to the last stored blob.
 
-        ``max_dots``: in one package's name.
+        ``max_dots``: the limit in a package name.
         """
         self._max_dots = max_dots
         self._images = images
@@ -53,22 +53,23 @@ class BuilderFront:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["BuilderFront"]:
-        """Work that is under way when the block is left is cancelled."""
+        """Leaving the block cancels all requests."""
         async with self._flights:
-            # Loads anyio's backend and starts a thread: the first pull need not wait for that.
+            # Loads anyio's backend and starts a thread now, so that the first pull does not wait
+            # for it.
             await anyio.to_thread.run_sync(bool)
             yield self
 
     async def cancel(self) -> None:
-        """Ends all work; whoever waits gets ShuttingDown."""
+        """Cancels all builds; callers get ShuttingDown."""
         await self._images.cancel()
         await self._flights.cancel()
 
     async def image(self, name: str, tag: str) -> Image:
-        """Raises the errors of nixery.errors, each with what the client is to be told."""
+        """Raises the errors of nixery.errors."""
         request, tag = image_name.parse(name, self._max_dots), image_name.parse_tag(tag)
         if failure := self._failures.recall((request, tag)):
-            raise failure.with_traceback(None)  # else it would grow with everyone who is told
+            raise failure.with_traceback(None)  # otherwise it grows with every raise
         return await self._flights.run((request, tag), lambda _: self._answer(name, request, tag))
 
     async def _answer(self, name: str, request: ImageRequest, tag: str) -> Image:
@@ -79,11 +80,11 @@ class BuilderFront:
         except TimeoutError:
             failure: NixeryError = TimedOut(
                 f"{name} was not ready after {self._request_timeout:g} seconds; "
-                "what was built so far is kept, so pulling again continues from there",
+                "finished builds are kept, so another pull continues from there",
                 cause="request_timeout",
             )
         except TooBusy:
-            # The next attempt may succeed. A crowd of them must not fill the log.
+            # The next attempt may succeed, so this is not cached. The throttle keeps the log small.
             self._refusals.note("refused")
             raise
         except NixeryError as error:

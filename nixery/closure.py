@@ -1,14 +1,14 @@
-"""What Nix says of a request: the packages it stands for, and everything they refer to.
+"""Values parsed from Nix's output: requested packages, and the closure of their store paths.
 
-Package sets are code that others wrote, so their texts become values of these types by being
-parsed: ``parse_store_path`` and its siblings. Nothing else of them reaches a command line.
+Package sets are foreign code, so ``parse_store_path`` and its siblings check every text from them.
+Unparsed text never reaches a command line.
 """
 
 import re
 from dataclasses import dataclass
 
 StorePath = str
-"""Absolute and logical, ``/nix/store/<hash>-<name>``, also where the store lies elsewhere."""
+"""Absolute and logical, ``/nix/store/<hash>-<name>``, even if the store is elsewhere."""
 
 # https://nix.dev/manual/nix/2.26/store/store-path
 _NAME = r"[0-9A-Za-z+\-._?=]{1,211}"
@@ -28,17 +28,17 @@ def parse_derivation(text: object) -> StorePath | None:
 
 
 def parse_output_name(text: object) -> str | None:
-    """None for what is not the name of an output, or could be read as an option or a list."""
+    """None for anything but an output name, or if it could be read as an option or a list."""
     is_name = isinstance(text, str) and _OUTPUT.fullmatch(text)
     return str(text) if is_name else None
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One requested name after evaluation; nothing is built yet."""
+    """One requested name after evaluation; not built yet."""
 
     name: str
-    """As the client asked for it."""
+    """As the client requested it."""
     drv_path: StorePath
     outputs: tuple[tuple[str, StorePath], ...]
     """The outputs that go into the image, by name: meta.outputsToInstall without man pages."""
@@ -50,7 +50,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class PathInfo:
-    """One store path with its own size in bytes (of its NAR) and what it refers to."""
+    """One store path with its own size in bytes (of its NAR) and its references."""
 
     path: StorePath
     size: int
@@ -60,7 +60,7 @@ class PathInfo:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """Everything an image needs from the store; sorted by path, complete under references."""
+    """All store paths that an image needs; sorted by path, complete under references."""
 
     paths: tuple[PathInfo, ...]
 

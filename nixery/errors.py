@@ -1,6 +1,6 @@
-"""What can go wrong, and what the client is told.
+"""Errors, and the HTTP status and registry code of each.
 
-    NixeryError                     500 UNKNOWN            our own fault
+    NixeryError                     500 UNKNOWN            internal error
     ├── ConfigurationError          (no response: the program exits with 2)
     ├── NameInvalid                 400 NAME_INVALID
     ├── DigestInvalid               400 DIGEST_INVALID
@@ -23,9 +23,9 @@
     ├── StoreDamaged                500 UNKNOWN
     └── StorageFull                 507 UNKNOWN
 
-A message is one line for the person who typed ``docker pull``: docker, podman, skopeo and crane
-print the message of a 4xx and hide that of a 5xx. This is why a failed build is a 404, unless
-the operator asked for ``NIXERY_ERROR_STATUS=strict``.
+A message is one line for the person who typed ``docker pull``. docker, podman, skopeo and crane
+print the message of a 4xx and hide that of a 5xx. So a failed build is a 404, unless the operator
+set ``NIXERY_ERROR_STATUS=strict``.
 
 Codes: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#error-codes
 """
@@ -37,18 +37,18 @@ ErrorStatus = Literal["friendly", "strict"]
 
 
 class NixeryError(Exception):
-    """Something of our own went wrong; read by the operator, with a request id to find it."""
+    """An internal error. The operator finds it in the log by its request id."""
 
     status: ClassVar[int] = 500
     strict_status: ClassVar[int | None] = None
     code: ClassVar[str] = "UNKNOWN"
     retry_after: ClassVar[int | None] = None
-    """Seconds after which asking again makes sense; becomes the Retry-After header."""
+    """Value of the Retry-After header, in seconds."""
     remembered: ClassVar[float | None] = None
-    """For how many seconds the same request gets the same answer without another attempt."""
+    """Seconds for which the same request gets the same error without another attempt."""
 
     def __init__(self, message: str, *, cause: str | None = None, log: Sequence[str] = ()) -> None:
-        """``message``: one line. ``cause``: a word for machines. ``log``: further lines."""
+        """``message``: one line. ``cause``: a word for programs. ``log``: further lines."""
         super().__init__(message)
         self.message = message
         self.cause = cause
@@ -70,11 +70,11 @@ class NixeryError(Exception):
 
 
 class ConfigurationError(NixeryError):
-    """The settings contradict each other or name what is not there; read by the operator."""
+    """The settings are contradictory, or name something that does not exist. For the operator."""
 
 
 class NameInvalid(NixeryError):
-    """The image name or tag breaks the grammar; nothing was looked up."""
+    """The image name or tag is invalid; nothing was looked up."""
 
     status = 400
     code = "NAME_INVALID"
@@ -86,31 +86,31 @@ class DigestInvalid(NixeryError):
 
 
 class ManifestUnknown(NixeryError):
-    """There is no such image."""
+    """The image does not exist."""
 
     status = 404
     code = "MANIFEST_UNKNOWN"
 
 
 class TagUnknown(ManifestUnknown):
-    """The tag is no revision of the package source that a client may name."""
+    """The tag is not a revision of the package source, or clients may not use it."""
 
 
 class PackageNotFound(ManifestUnknown):
-    """The package set has no such attribute; the message suggests similar ones."""
+    """The package set has no such attribute. The message suggests similar ones."""
 
     remembered = 60.0
 
 
 class PreparationFailed(ManifestUnknown):
-    """Nix could not make the packages; the log holds its last lines."""
+    """Nix could not prepare the packages. The log holds the last lines of its output."""
 
     strict_status = 502
     remembered = 60.0
 
 
 class EvaluationFailed(PreparationFailed):
-    """The package set's own code failed; read by whoever maintains the set."""
+    """The code of the package set failed. For its maintainer."""
 
 
 class BuildFailed(PreparationFailed):
@@ -118,18 +118,18 @@ class BuildFailed(PreparationFailed):
 
 
 class PackingFailed(PreparationFailed):
-    """A package holds what no image can; read by whoever maintains it."""
+    """A package contains what an image cannot hold. For its maintainer."""
 
 
 class TimedOut(PreparationFailed):
-    """NIX_TIMEOUT or NIXERY_REQUEST_TIMEOUT passed; asking again may succeed."""
+    """NIX_TIMEOUT or NIXERY_REQUEST_TIMEOUT passed; another attempt may succeed."""
 
     strict_status = 504
     remembered = 30.0
 
 
 class Denied(NixeryError):
-    """The package exists, and its set refuses it: unfree, broken, insecure, wrong system."""
+    """The package set refuses the package: unfree, broken, insecure, or unsupported system."""
 
     status = 403
     code = "DENIED"
@@ -137,7 +137,7 @@ class Denied(NixeryError):
 
 
 class FormatUnavailable(NixeryError):
-    """The image has no manifest in a format that the client reads."""
+    """The image has no manifest in a format that the client accepts."""
 
     status = 406
     code = "UNSUPPORTED"
@@ -149,7 +149,7 @@ class BlobUnknown(NixeryError):
 
 
 class TooBusy(NixeryError):
-    """Too many images are being built; the client should come back."""
+    """Too many images are being built; the client should retry."""
 
     status = 429
     code = "TOOMANYREQUESTS"
@@ -157,7 +157,7 @@ class TooBusy(NixeryError):
 
 
 class ShuttingDown(NixeryError):
-    """The server ends, and with it the build that the client waits for; another one will answer."""
+    """The server is shutting down and cancelled the build. Another server answers the retry."""
 
     status = 503
     code = "UNAVAILABLE"
@@ -173,9 +173,9 @@ class SourceUnavailable(NixeryError):
 
 
 class DerivationCollected(NixeryError):
-    """Nix's garbage collector took a derivation before it was built; evaluating writes it again.
+    """Nix's garbage collector removed a derivation before it was built.
 
-    Clients see it where that happened twice in a row.
+    Evaluating again restores it, so clients see this only if it happened twice in a row.
     """
 
     status = 503
@@ -184,16 +184,16 @@ class DerivationCollected(NixeryError):
 
 
 class StoreDamaged(NixeryError):
-    """The Nix store lacks what Nix called valid, or a file changed while it was packed.
+    """The Nix store lacks a path that Nix calls valid, or a file changed while it was packed.
 
-    Read by the operator, who can run ``nix-store --verify --check-contents``.
+    For the operator, who can run ``nix-store --verify --check-contents``.
     """
 
 
 class StorageUnavailable(NixeryError):
-    """The bucket does not answer, also after retries, or the disk is broken or read-only.
+    """The bucket does not answer after retries, or the disk is broken or read-only.
 
-    What is cached locally is still served.
+    Locally cached images are still served.
     """
 
     status = 503
@@ -202,6 +202,6 @@ class StorageUnavailable(NixeryError):
 
 
 class StorageFull(NixeryError):
-    """The disk or bucket takes no more; pulls of what is stored go on."""
+    """The disk or bucket is full. Stored images are still served."""
 
     status = 507

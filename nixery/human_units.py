@@ -1,4 +1,4 @@
-"""Sizes and ages as people write them: ``50G``, ``30d``."""
+"""Sizes and ages in text: ``50G``, ``30d``."""
 
 import re
 from typing import Final
@@ -23,7 +23,7 @@ def parse_size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no size: expected a number and K, M, G or T, such as 50G")
+        raise ValueError(f"{text!r} is not a size: expected a number and K, M, G or T, such as 50G")
     number, letter, unit = match.groups()
     base = 1000 if unit and unit.lower() == "b" else 1024
     return int(float(number) * base ** (_POWERS.index(letter.upper()) + 1 if letter else 0))
@@ -32,19 +32,21 @@ def parse_size(text: str) -> int:
 def parse_age(text: str) -> float:
     """Seconds.
 
-    >>> parse_age("30d"), parse_age("1.5h")
-    (2592000.0, 5400.0)
+        >>> parse_age("30d"), parse_age("1.5h")
+        (2592000.0, 5400.0)
 
-    Raises ValueError, also for a number without its unit.
+    Raises ValueError, also for a number without a unit.
     """
     match = _AGE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no age: expected a number and s, m, h, d or w, such as 30d")
+        raise ValueError(
+            f"{text!r} is not an age: expected a number and s, m, h, d or w, such as 30d"
+        )
     return float(match[1]) * _SECONDS[match[2]]
 
 
 def size_text(size: float) -> str:
-    """For people to read.
+    """A size in text.
 
     >>> size_text(0), size_text(1023), size_text(1536), size_text(53687091200)
     ('0 B', '1023 B', '1.5 KiB', '50.0 GiB')

@@ -1,17 +1,18 @@
 """Image names: which packages, for which architecture.
 
-Input is the repository name of a pull, ``shell/git/htop``. Every component is a top-level
-attribute of the package set, dots descend into it. Two leading components are meta-packages:
+The input is the repository name of a pull, ``shell/git/htop``. Each component is a top-level
+attribute of the package set; dots select attributes inside it. Two leading components are
+meta-packages:
 
     shell   bashInteractive, coreutils, moreutils, nano
-    arm64   the image is made for aarch64-linux
+    arm64   the image is built for aarch64-linux
 
-Packages are sorted, so that ``git/htop`` and ``htop/git`` are one image:
+Packages are sorted, so ``git/htop`` and ``htop/git`` are the same image:
 
     >>> parse("arm64/shell/git").packages
     ('bashInteractive', 'cacert', 'coreutils', 'git', 'iana-etc', 'moreutils', 'nano')
 
-The grammar of names and tags is that of the distribution specification:
+The distribution specification defines the grammar of names and tags:
 https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pulling-manifests
 """
 
@@ -24,12 +25,12 @@ from nixery.errors import NameInvalid
 MAX_NAME = 255  # with the host it must fit the 255 characters that clients allow
 MAX_PACKAGES = 32
 MAX_DOTS = 4
-"""In one package's name. Each leads further into the package set, and sets that hold sets made for
-other systems cost more memory with every one: pkgsCross.aarch64-multiplatform.hello has two."""
+"""Dots in a package name. Each selects a nested set, and a set of packages for another system costs
+memory: pkgsCross.aarch64-multiplatform.hello has two dots."""
 
 SHELL_PACKAGES = ("bashInteractive", "coreutils", "moreutils", "nano")
 ALWAYS = ("cacert", "iana-etc")
-"""In every image, as in the Go server: TLS and getservbyname work without asking for them."""
+"""In every image, as in the Go server: TLS and getservbyname work without requesting them."""
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
@@ -37,7 +38,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 class Architecture(Enum):
-    """The two that images are made for; ``oci`` names it in the image, ``system`` for Nix."""
+    """The supported architectures; ``oci`` is the name in the image, ``system`` that of Nix."""
 
     AMD64 = ("amd64", "x86_64-linux")
     ARM64 = ("arm64", "aarch64-linux")
@@ -49,10 +50,10 @@ class Architecture(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """What an image name asks for. Equal names of one image give equal requests."""
+    """A parsed image name. Different spellings of one image give equal requests."""
 
     packages: tuple[str, ...]
-    """Attribute names as the client spelled them, sorted, each once."""
+    """Attribute names as the client spelled them, sorted, without duplicates."""
     architecture: Architecture
 
     @property
@@ -61,14 +62,16 @@ class ImageRequest:
 
 
 def parse(name: str, max_dots: int | None = None) -> ImageRequest:
-    """``max_dots``: in one package's name. Raises NameInvalid, for the person who typed it."""
+    """``max_dots``: in a package name. Raises NameInvalid, for the person who typed the name."""
     if len(name) > MAX_NAME:
         raise NameInvalid(f"image name of {len(name)} characters: at most {MAX_NAME} are allowed")
     if not _NAME.fullmatch(name):
         raise NameInvalid(f"{name!r} is not an image name: expected packages like shell/git/htop")
     components = name.split("/")
     if len(components) > MAX_PACKAGES:
-        raise NameInvalid(f"{len(components)} packages asked for: at most {MAX_PACKAGES} fit")
+        raise NameInvalid(
+            f"{len(components)} packages requested: at most {MAX_PACKAGES} are allowed"
+        )
     for component in components:
         if max_dots is not None and component.count(".") > max_dots:
             raise NameInvalid(
@@ -87,7 +90,7 @@ def parse(name: str, max_dots: int | None = None) -> ImageRequest:
 
 
 def parse_tag(text: str) -> str:
-    """Raises NameInvalid where no tag can look like this."""
+    """Raises NameInvalid if this is not a valid tag."""
     if not _TAG.fullmatch(text):
         raise NameInvalid(f"{text[:140]!r} is not a tag: expected letters, digits, '_', '.', '-'")
     return text

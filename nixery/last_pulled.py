@@ -1,6 +1,6 @@
-"""When a manifest was last pulled, to the day: ``pulled/<digest>``, for gc's order.
+"""Day of the last pull of each manifest: ``pulled/<digest>``, which decides the order of gc.
 
-The object's time, by the store's clock, is what counts; its content is for people who look.
+The time of the object, by the storage's clock, counts. Its content is for people.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,10 @@ from nixery.storage import Storage
 log = structlog.get_logger()
 
 MAX_MARKED = 50_000
-"""Digests marked today, about 200 bytes each; what is forgotten is marked twice."""
+"""Digests marked today, about 200 bytes each; a forgotten one is marked twice."""
 
 Submit = Callable[[Callable[[Digest, int], None], Digest, int], object]
-"""Has a function called with its arguments, at some time; executors have it."""
+"""Calls a function with arguments at some time, like an executor's ``submit``."""
 
 
 def mark_key(digest: Digest) -> str:
@@ -29,24 +29,24 @@ def mark_key(digest: Digest) -> str:
 
 
 class PullMarks:
-    """Notes pulls in the background: a pull neither waits for its mark nor fails with it.
+    """Marks pulls in the background: a pull neither waits for its mark nor fails with it.
 
-    Used by the event loop's thread; the days are those of UTC, in which gc counts as well.
+    For the event loop's thread only. Days are in UTC, like those of gc.
     """
 
     def __init__(self, storage: Storage, clock: Callable[[], float], submit: Submit) -> None:
-        """``clock``: seconds since 1970, of this machine."""
+        """``clock``: this machine's, seconds since 1970."""
         self._storage = storage
         self._clock = clock
         self._submit = submit
         self._marked: Recent[Digest, int] = Recent(MAX_MARKED)
 
     def note(self, digest: Digest) -> None:
-        """A manifest was served. It is marked once a day."""
+        """Marks a served manifest, once a day."""
         day = int(self._clock() // DAY)
         if self._marked.get(digest) != day:
             self._marked.put(digest, day)
-            with suppress(RuntimeError):  # the executor of a server that ends takes nothing more
+            with suppress(RuntimeError):  # the executor is shut down
                 self._submit(self._write, digest, day)
 
     def _write(self, digest: Digest, day: int) -> None:

@@ -1,14 +1,14 @@
-"""Who builds what, among all replicas that share a storage: ``leases/<key>``.
+"""Leases: which replica builds an image, among all that share a storage; ``leases/<key>``.
 
-    free ── write, only where nothing is ──► held ── heartbeat every 10 s ──► held
-      ▲                                       │
-      └── overwritten as released ◄───────────┘        no heartbeat for 30 s: taken over
+    free ── write, only if nothing exists ──► held ── heartbeat every 10 s ──► held
+      ▲                                        │
+      └── overwritten as released ◄────────────┘       no heartbeat for 30 s: taken over
 
-Times are the store's own, so replicas need not agree on theirs. A lease saves work and decides
-nothing: whoever loses one goes on, and what is built twice has the same bytes.
+Times are those of the storage, so the replicas' clocks may differ. A lease only saves work: a
+replica that loses one continues, and an image built twice has the same bytes.
 
-Released leases are overwritten and not deleted, because a store may let somebody see an object
-for a moment after its deletion; gc removes old ones.
+Released leases are overwritten, not deleted, because some stores show an object for a moment after
+its deletion. gc removes old ones.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ log = structlog.get_logger()
 LEASE_SECONDS = 30.0
 """Seconds after the last heartbeat until another replica may take over."""
 HEARTBEAT = 10.0
-"""Seconds; two may be lost."""
+"""Seconds; two heartbeats may be lost."""
 LOOK = 1.0
-"""Seconds between looks at somebody else's lease."""
+"""Seconds between checks of another replica's lease."""
 
 Sleep = Callable[[float], Awaitable[None]]
 T = TypeVar("T")
@@ -45,11 +45,11 @@ T = TypeVar("T")
 class Lease:
     key: str
     seen: Stat | None
-    """What this replica wrote last; None where it holds nothing, or lost it."""
+    """What this replica wrote last; None if it holds nothing, or lost the lease."""
 
 
 class Leases:
-    """One for each process: its ``holder`` name tells the replicas apart."""
+    """One for each process, which its ``holder`` name identifies."""
 
     def __init__(self, storage: Storage, sleep: Sleep = asyncio.sleep) -> None:
         self._storage = storage
@@ -58,9 +58,9 @@ class Leases:
         self._beats = itertools.count()
 
     async def take(self, key: str) -> Lease | None:
-        """The lease, or None while another replica holds it; one work at a time takes a key.
+        """The lease, or None while another replica holds it. One task at a time takes a key.
 
-        Where the storage cannot decide who was first, everybody gets one.
+        If the storage has no conditional writes, every replica gets it.
         """
         if not self._storage.conditional:
             return Lease(key, None)
@@ -68,7 +68,7 @@ class Leases:
         try:
             return await _to_its_end(taking)
         except asyncio.CancelledError:
-            # It may have failed as well, or be cancelled once more before it ends.
+            # It may have failed too, or be cancelled again before it ends.
             with suppress(NixeryError, OSError, asyncio.InvalidStateError):
                 if lease := taking.result():
                     with anyio.CancelScope(shield=True):
@@ -88,7 +88,7 @@ class Leases:
                 await self._renew(lease, released=True)
 
     async def pause(self) -> None:
-        """Before looking again whether another replica is done."""
+        """Waits before the next check whether another replica is done."""
         await self._sleep(LOOK)
 
     async def _beat(self, lease: Lease) -> None:
@@ -123,23 +123,24 @@ class Leases:
             return False
         match records.read(found.data, records.members):
             case {"released": False, "holder": str(holder)}:
-                # Its own is one that it could not release: for example the disk was full.
+                # Its own lease is one that it could not release, for example because the disk was
+                # full.
                 return holder != self._holder
         return False
 
-    def _write(self, key: str, condition: Stat | Condition, released: bool) -> Stat | None:  # noqa: FBT001 - given to a thread
+    def _write(self, key: str, condition: Stat | Condition, released: bool) -> Stat | None:  # noqa: FBT001 - passed to a thread
         state = {
             "holder": self._holder,
             "released": released,
-            # S3 compares contents only: without this, a heartbeat would go unnoticed by whoever
-            # takes over what was not renewed in time.
+            # S3 compares only contents: without a counter, a takeover would not notice a late
+            # heartbeat.
             "beat": next(self._beats),
         }
         return self._storage.write(f"leases/{key}", canonical_json(state), condition)
 
 
 async def _to_its_end(writing: asyncio.Task[T]) -> T:
-    """Whoever is cancelled meanwhile waits nevertheless: what was written must be known."""
+    """Waits even if cancelled: the result of the write must be known."""
     try:
         return await asyncio.shield(writing)
     except asyncio.CancelledError:

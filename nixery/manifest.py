@@ -1,7 +1,7 @@
 """Image config and manifest: a pure function of the packed layers and the request.
 
-Both depend on the image's content only: where packages came from, and when, stands in response
-headers, so that two sources that give the same store paths give the same digest.
+Both depend only on the image's content. The package source and its revision are in response
+headers, so that two sources with the same store paths give the same digest.
 
 Sources: https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md and
 https://distribution.github.io/distribution/spec/manifest-v2-2/
@@ -21,7 +21,7 @@ from nixery.oci import (
 )
 from nixery.records import digest, elements, member, natural, parse, text
 
-# The start of Unix time: a date of our own would change the digest of an unchanged image.
+# The epoch: the current date would change the digest of an unchanged image.
 CREATED = "1970-01-01T00:00:00Z"
 
 ENVIRONMENT = ("PATH=/bin:/usr/bin:/sbin", "SSL_CERT_FILE=/etc/ssl/certs/ca-bundle.crt")
@@ -29,7 +29,7 @@ ENVIRONMENT = ("PATH=/bin:/usr/bin:/sbin", "SSL_CERT_FILE=/etc/ssl/certs/ca-bund
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is served, byte for byte."""
+    """A manifest's bytes, exactly as served."""
 
     media_type: str
     data: bytes
@@ -53,7 +53,10 @@ def config(layers: Sequence[PackedLayer], request: ImageRequest) -> bytes:
 
 
 def blobs_of(manifest: Manifest) -> tuple[Descriptor, ...]:
-    """What it names: the config, then the layers. Raises ValueError where it is not a manifest."""
+    """The blobs it names.
+
+    The config, then the layers. Raises ValueError if it is not a manifest.
+    """
     content = parse(manifest.data)
     entries = (member(content, "config"), *elements(member(content, "layers")))
     return tuple(
@@ -67,7 +70,7 @@ def blobs_of(manifest: Manifest) -> tuple[Descriptor, ...]:
 
 
 def in_all_formats(layers: Sequence[PackedLayer], config_data: bytes) -> dict[Format, Manifest]:
-    """In each format that can hold these layers; OCI can hold all."""
+    """In each format that supports these layers; OCI supports all."""
     needed = {layer.compression for layer in layers}
     return {
         form: build(layers, config_data, form)
@@ -77,7 +80,7 @@ def in_all_formats(layers: Sequence[PackedLayer], config_data: bytes) -> dict[Fo
 
 
 def build(layers: Sequence[PackedLayer], config_data: bytes, form: Format) -> Manifest:
-    """Raises KeyError where the format has no media type for a layer."""
+    """Raises KeyError if the format has no media type for a layer."""
     types = form.value
     config_descriptor = Descriptor(types.config, digest_of(config_data), len(config_data))
     data = canonical_json(

@@ -1,4 +1,4 @@
-"""The words of the registry protocol: digests, media types, descriptors.
+"""OCI vocabulary: digests, media types, descriptors, manifest formats.
 
 Sources: https://github.com/opencontainers/image-spec/blob/v1.1.0/descriptor.md and
 https://github.com/opencontainers/image-spec/blob/v1.1.0/canonicalization.md
@@ -20,14 +20,13 @@ Digest = NewType("Digest", str)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 WHITEOUT = b".wh."
-"""In a layer, a name that begins so says that another file is gone, perhaps one of a lower layer.
+"""Prefix of whiteouts: such a name in a layer hides a file of a lower layer.
 
-Source: https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md#whiteouts
-"""
+Source: https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md#whiteouts"""
 
 
 def parse_digest(text: str) -> Digest:
-    """Raises DigestInvalid for anything but a sha256 digest, the only kind this registry makes."""
+    """Raises DigestInvalid for anything but a sha256 digest, the only kind in this registry."""
     if not _DIGEST.fullmatch(text):
         raise DigestInvalid(f"{text[:100]!r} is not a digest: expected sha256: and 64 hex digits")
     return Digest(text)
@@ -38,19 +37,19 @@ def digest_of(data: bytes) -> Digest:
 
 
 def hexdigits(digest: Digest) -> str:
-    """The 64 digits, which name the blob in the storage."""
+    """The 64 hex digits, which name the blob in the storage."""
     return digest.removeprefix("sha256:")
 
 
 def canonical_json(value: object) -> bytes:
-    """The one encoding of a value: sorted keys, no white space, UTF-8."""
+    """The canonical encoding of a value: sorted keys, no white space, UTF-8."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What a manifest says of a blob it refers to."""
+    """A manifest's description of a blob."""
 
     media_type: str
     digest: Digest
@@ -71,16 +70,16 @@ COMPRESSION_LEVELS: Mapping[LayerCompression, range] = {
 
 @dataclass(frozen=True, slots=True)
 class PackedLayer:
-    """A layer as it is stored; it is the same blob in both manifest formats."""
+    """A stored layer. Both manifest formats use the same blob."""
 
     digest: Digest
-    """Of the compressed blob, which is what a client fetches."""
+    """Digest of the compressed blob, which clients download."""
     diff_id: Digest
-    """Of the tar inside, which is what the config lists."""
+    """Digest of the tar inside, which the config lists."""
     size: int
     """Bytes of the compressed blob."""
     compression: LayerCompression
-    """What the blob is; its media type follows, whatever the server is set to make now."""
+    """How this blob is compressed, whatever the server is configured to use now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +90,10 @@ class MediaTypes:
 
 
 class Format(Enum):
-    """The two manifest formats; a client says in Accept which one it reads.
+    """The two manifest formats; the client's Accept header selects one.
 
-    Docker's has no layers of zstd: its specification knows none, and who reads nothing but this
-    format is older than the ``…tar.zstd`` that some programs write.
+    Docker's has no zstd layers: its specification does not define them, and clients that accept
+    only this format are older than the ``…tar.zstd`` that some programs write.
     """
 
     OCI = MediaTypes(

@@ -1,4 +1,4 @@
-"""Each room's part, made as the settings say; and the builder, which needs them all."""
+"""Assembly of the server: creates each part as the settings say, and the builder from them."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ from nixery.verified_blobs import VerifiedBlobs
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a program of this package works with."""
+    """The parts of a server."""
 
     storage: Storage
     verifier: VerifiedBlobs
@@ -53,8 +53,8 @@ class Parts:
 
 
 def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage) -> Parts:
-    """Raises ConfigurationError where the package source or a directory cannot be used."""
-    provide_directory("NIXERY_STATE_DIR", settings.state_dir, writable=False)  # it can be lost
+    """Raises ConfigurationError if the package source or a directory cannot be used."""
+    provide_directory("NIXERY_STATE_DIR", settings.state_dir, writable=False)  # only a cache
     source = open_source(settings, environ)
     nix = open_nix(settings, environ)
     workers = Workers(settings.pack_workers)
@@ -87,7 +87,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
             layering=settings.layering,
             layer_budget=settings.layer_budget,
             queue=settings.queue,
-            # Else the queue would end with "not ready in time", which is remembered.
+            # A longer wait would end with "not ready in time", an error that is cached.
             patience=min(QUEUE_TIMEOUT, settings.request_timeout / 2),
         ),
         evaluation_ttl=settings.resolve_ttl if settings.allowed_uris else None,
@@ -115,7 +115,7 @@ def make_builder(  # noqa: PLR0913 - one for each part
     evaluation_ttl: float | None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Builder:
-    """``state_dir``: of the local manifest cache. ``evaluation_ttl``: seconds, None without end."""
+    """``state_dir``: of the local manifest cache. ``evaluation_ttl``: seconds, None for ever."""
     manifests = ManifestCache(storage, state_dir / "manifests")
     return Builder(
         source=source,
@@ -138,7 +138,7 @@ def make_builder(  # noqa: PLR0913 - one for each part
 
 
 def make_tools(settings: Settings, environ: Mapping[str, str]) -> Tools:
-    """For images without a server. Raises ConfigurationError as ``make_parts`` does."""
+    """Tools to build images without a server. Raises ConfigurationError like ``make_parts``."""
     workers = Workers(settings.pack_workers)
     packer = make_packer(settings, workers)
     return Tools(
@@ -155,20 +155,20 @@ def make_tools(settings: Settings, environ: Mapping[str, str]) -> Tools:
 
 
 def open_roots(settings: Settings) -> Roots:
-    """Raises ConfigurationError where there is no place for them."""
+    """Raises ConfigurationError if the directory cannot be used."""
     provide_directory("NIXERY_ROOTS_DIR", settings.roots_dir, writable=True)
     return Roots(settings.roots_dir)
 
 
 def make_packer(settings: Settings, workers: Workers) -> Packer:
     compression = compression_of(settings.compression, settings.compression_level)
-    # One worker is one core: then whoever reads a layer compresses it as well.
+    # With a single core, the thread that reads a layer compresses it too.
     helpers = workers if settings.pack_workers > 1 else None
     return Packer(store_root(settings.nix_remote), compression, helpers, settings.state_dir)
 
 
 def recipe(settings: Settings, packer: Packer) -> Recipe:
-    """Two servers with equal recipes make equal images."""
+    """Servers with equal recipes build identical images."""
     return Recipe(
         evaluation={
             "config": settings.config_for_nixpkgs,

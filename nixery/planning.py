@@ -1,4 +1,4 @@
-"""The tables as one part of a server: what plans are made with, and the work behind that."""
+"""Planning tables of a server: the current tables, and the tasks that update them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -17,8 +17,8 @@ from nixery.tables.published import Published
 from nixery.tables.request_record import RequestRecord
 
 POPULARITY_WAIT = 5.0
-"""Seconds that the first images of a new server wait for its popularity: else they keep a plan
-that was made without."""
+"""Seconds that the first images of a new server wait for the popularity table: an image planned
+without it would keep that plan."""
 
 
 class PlanningTables:
@@ -31,7 +31,7 @@ class PlanningTables:
         popularity_url: str = "",
         submit: SubmitWrite | None = None,
     ) -> None:
-        """``submit``: where records are written; by default in a thread of its own."""
+        """``submit``: runs the writing of records; by default in a thread of its own."""
         self._published = Published(storage)
         self._current = CurrentTables(self._published, READS[strategy])
         self._waits = "popularity" in READS[strategy]
@@ -48,7 +48,7 @@ class PlanningTables:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["PlanningTables"]:
-        """Watches and learns until the block is left; what is under way then is cancelled."""
+        """Watches and learns until the block is left, then cancels that."""
         tasks = []
         if self._watch:
             tasks.append(asyncio.create_task(self._watch.watch()))
@@ -60,20 +60,20 @@ class PlanningTables:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            # What still waits is lost: a server that ends does not wait for a bucket that hangs.
+            # Pending records are dropped: the shutdown must not wait for a bucket that hangs.
             self._recording.shutdown(wait=False, cancel_futures=True)
 
     def current(self) -> tuple[Tables, Mapping[str, str]]:
-        """What to plan with now, and the versions by kind.
+        """The current tables, and their versions by kind.
 
-        Blocks, and raises what the storage raises.
+        Blocks, and raises the errors of the storage.
         """
         if self._waits and self._watch and not self._published.current("popularity").version:
             self._watch.looked.wait(POPULARITY_WAIT)
         return self._current.look()
 
     def record(self, made: CachedImage, packages: Iterable[Package], closure: Closure) -> None:
-        """An image was made: something to learn from. Does not block, and fails nothing."""
+        """Records a built image, to learn from. Does not block, and never fails."""
         if self._learner:
             paths = tuple(path for package in packages for path in package.paths)
             manifests = [manifest.digest for manifest in made.manifests.values()]

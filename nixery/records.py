@@ -1,19 +1,19 @@
 """Strict reading of stored JSON records: a value of the expected form, or a miss.
 
-A bucket may be shared with other programs and a disk may rot, so any bytes may be where a record
-is expected. Python's parser accepts more than JSON (``NaN``), more than a program can handle
-(``1e999``, an integer of 4,000 digits, half of a surrogate pair) and the same member twice; it
-fails with several kinds of exceptions. Here all of that is Malformed.
+A bucket may be shared with other programs and a disk may rot, so a record may contain any bytes.
+Python's parser accepts more than JSON (``NaN``), more than a program can handle (``1e999``, an
+integer of 4,000 digits, half of a surrogate pair) and duplicate members, and fails with several
+kinds of exceptions. Here all of that is Malformed.
 
     bytes ── parse ──► JSON value ── a reader's own function of accessors ──► frozen value
                └────────────────────────┴──── Malformed ──► None, by ``read``
 
-Accessors give the value in the type that they are named after, or raise Malformed.
+Accessors return the value as the type that they are named after, or raise Malformed.
 
->>> read(b'{"size": 7}', lambda record: natural(member(record, "size")))
-7
->>> read(b'{"size": true}', lambda record: natural(member(record, "size"))) is None
-True
+    >>> read(b'{"size": 7}', lambda record: natural(member(record, "size")))
+    7
+    >>> read(b'{"size": true}', lambda record: natural(member(record, "size"))) is None
+    True
 """
 
 import json
@@ -28,9 +28,9 @@ from nixery.oci import Digest, parse_digest
 T = TypeVar("T")
 
 MAX_RECORD = 8 << 20
-"""Bytes of a record; an image of 32 packages has some 700 KB. Tables have a limit of their own."""
+"""Bytes of a record; that of an image of 32 packages has 700 KB. Tables have another limit."""
 INTEGERS = range(-(1 << 63), 1 << 63)
-"""Those that other programs hold, too. Nix, Go and SQLite have 64 bits for a size."""
+"""Integers that other programs support too. Nix, Go and SQLite have 64 bits for a size."""
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -40,15 +40,15 @@ class Malformed(ValueError):
 
 
 def read(data: bytes | str, make: Callable[[object], T], *, largest: int = MAX_RECORD) -> T | None:
-    """What ``make`` gives for the parsed value; None where either raises ValueError."""
+    """The result of ``make`` for the parsed value; None if either raises ValueError."""
     try:
         return make(parse(data, largest=largest))
     except (ValueError, RecursionError):
         return None
 
 
-def parse(data: bytes | str, *, largest: int = MAX_RECORD) -> Any:  # noqa: ANN401 - JSON, not yet looked at
-    """One JSON value in UTF-8 of at most ``largest`` bytes, without anything the module names.
+def parse(data: bytes | str, *, largest: int = MAX_RECORD) -> Any:  # noqa: ANN401 - JSON, not yet checked
+    """One JSON value, in UTF-8 and at most ``largest`` bytes, without the faults named above.
 
     Raises Malformed.
     """
@@ -86,7 +86,7 @@ def text(value: object) -> str:
 
 def natural(value: object) -> int:
     """An integer from 0 to 2^63 - 1: a size, a count, an index."""
-    # Python's booleans are integers; JSON's are not.
+    # Booleans are integers in Python, but not in JSON.
     if type(value) is int and value >= 0:
         return value
     return _malformed(value, "a natural number")
@@ -114,7 +114,7 @@ def _malformed(value: object, expected: str) -> NoReturn:
 
 
 def _integer(digits: str) -> int:
-    # Python's own limit is 4,300 digits, and its work grows with the square of their number.
+    # Python's own limit is 4,300 digits, and parsing takes quadratic time.
     value = int(digits) if len(digits) <= len("-9223372036854775808") else INTEGERS.stop
     if value not in INTEGERS:
         raise Malformed(f"an integer of {len(digits)} characters")
@@ -135,7 +135,7 @@ def _constant(name: str) -> NoReturn:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        # Which one counts depends on the program that reads it.
+        # Programs differ in which one they use.
         raise Malformed("an object has the same member twice")
     return found
 

@@ -1,4 +1,4 @@
-"""The server: its parts, the application in front of them, and how it starts and ends."""
+"""The server process: assembles the parts, starts the application, and shuts it down."""
 
 import asyncio
 import gc
@@ -31,30 +31,30 @@ from nixery.wire.server import serve as serve_http
 log = structlog.get_logger()
 
 RETRY = 5.0
-"""Seconds between looks at what is not ready; an answer is valid for as long."""
+"""Seconds between readiness checks at the start."""
 COLLECT_AFTER = (10_000, 20, 20)
-"""Thresholds of Python's garbage collector. By default it looks through all objects again and again
-while thousands of connections come, and nobody is answered meanwhile: it took half of the time."""
+"""Thresholds of Python's garbage collector. With the defaults, it scans all objects again and again
+while thousands of connections arrive; that took half of the time."""
 
 
 def serve(settings: Settings, environ: Mapping[str, str], times: Times = TIMES) -> None:
-    """Serve until a signal ends it, and the process with it where threads hang.
+    """Serves until SIGTERM or SIGINT. Ends the process even if threads hang.
 
     Raises ConfigurationError before it listens.
     """
-    # A person at a terminal reads text; everything that collects logs reads JSON.
+    # Text for a terminal, JSON for everything else.
     configure_logging(sys.stderr, json=not sys.stderr.isatty(), level=settings.log_level)
-    # What a client may have to wait for must not start with a surprise in its first pull.
+    # Fail at the start instead of at the first pull.
     if shutil.which(BUILDER_COMMAND, path=environ.get("PATH", os.defpath)) is None:
         raise ConfigurationError(
-            f"{BUILDER_COMMAND} is not on PATH; it is installed beside the nixery command"
+            f"{BUILDER_COMMAND} is not on PATH: it is installed beside the nixery command"
         )
     parts = make_parts(settings, environ, open_storage(settings))
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
     manager, drain = ServiceManager(environ), Drain()
     probes = make_probes(parts, drain)
-    starting: set[asyncio.Task[None]] = set()  # asyncio itself forgets tasks
+    starting: set[asyncio.Task[None]] = set()  # asyncio keeps only weak references
 
     def start(_: str) -> None:
         starting.add(asyncio.create_task(_announce(probes, manager)))
@@ -70,7 +70,7 @@ def serve(settings: Settings, environ: Mapping[str, str], times: Times = TIMES) 
 
 
 def make_probes(parts: Parts, drain: Drain) -> Probes:
-    """What ``/readyz`` looks at."""
+    """The checks of ``/readyz``."""
     checks = {
         "storage": lambda: anyio.to_thread.run_sync(parts.storage.ping),
         "nix": parts.nix.check,
@@ -80,7 +80,7 @@ def make_probes(parts: Parts, drain: Drain) -> Probes:
 
 
 async def _announce(probes: Probes, manager: ServiceManager) -> None:
-    """Ready is who can do the work. Requests are answered meanwhile: what is stored can be had."""
+    """Reports readiness once all checks pass. Stored images are served before that."""
     while True:
         results = await probes.results()
         wrong = {name: reason for name, reason in results.items() if reason != "ok"}
@@ -95,13 +95,13 @@ async def _announce(probes: Probes, manager: ServiceManager) -> None:
 def make_app(
     settings: Settings, parts: Parts, probes: Probes, drain: Drain, manager: ServiceManager
 ) -> Starlette:
-    """The application; what it holds is opened and closed with its lifespan."""
+    """The application. Its lifespan opens and closes the parts."""
     marking = ThreadPoolExecutor(1, thread_name_prefix="marks")
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            # What still waits is lost: a server that ends does not wait for a bucket that hangs.
+            # Pending marks are dropped: the shutdown must not wait for a bucket that hangs.
             stack.callback(marking.shutdown, wait=False, cancel_futures=True)
             stack.enter_context(parts.workers)
             await stack.enter_async_context(parts.verifier)

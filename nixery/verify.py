@@ -1,8 +1,7 @@
-"""Reads every blob and compares it with its name.
+"""Verification of the storage: compares every blob with its digest.
 
-A blob that rots on a disk is noticed when a process serves it for the first time, and from then on
-only here. What is not what its name says is put into quarantine: its image is made again when it
-is next asked for, with the same digest.
+A damaged blob on disk is otherwise noticed only when a process serves it for the first time.
+Damaged blobs are moved to quarantine; a later request builds the image again, with the same digest.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ from nixery.storage import Stat, Storage, layer_key
 log = structlog.get_logger()
 
 Progress = Callable[[int], None]
-"""Is told how many bytes were read since the last call."""
+"""Called with the number of bytes that were read since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +29,11 @@ class Findings:
     size: int
     """Bytes of all blobs."""
     damaged: tuple[Digest, ...]
-    """In quarantine now."""
+    """Moved to quarantine."""
     missing: tuple[Digest, ...]
-    """A manifest promises them. Whoever asks for it by tag has them made again."""
+    """Referenced by manifests. A pull by tag builds them again."""
     unreferenced: tuple[Digest, ...]
-    """No manifest names them; gc removes them when they are a day old."""
+    """Not referenced; gc removes them after a day."""
 
     @property
     def is_well(self) -> bool:
@@ -45,9 +44,9 @@ def verify(
     storage: Storage,
     progress: Callable[[int], Progress] | None = None,
 ) -> Findings:
-    """Blocks for as long as reading everything takes. Servers may run meanwhile.
+    """Blocks until everything is read. Servers may run at the same time.
 
-    ``progress`` is called once, with the number of bytes that there are to read.
+    ``progress`` is called once, with the total number of bytes.
     """
     survey = surveys.take(storage)
     size = sum(stat.size for stat in survey.blobs.values())
@@ -55,7 +54,7 @@ def verify(
     damaged = []
     for digest, stat in sorted(survey.blobs.items()):
         if not _is_sound(storage, digest, stat, advance):
-            log.error("blob is not what its name says", digest=digest, size=stat.size)
+            log.error("blob does not match its digest", digest=digest, size=stat.size)
             storage.quarantine(digest)
             damaged.append(digest)
     named = survey.foreign.union(*(image.refs for image in survey.images))
@@ -69,7 +68,7 @@ def verify(
 
 
 def _is_sound(storage: Storage, digest: Digest, stat: Stat, advance: Progress) -> bool:
-    """Also true of what was replaced or deleted while it was read: it is not this blob any more."""
+    """Also True for a blob that was replaced or deleted meanwhile, and is no longer this one."""
     sha256 = hashlib.sha256()
     try:
         for piece in storage.pieces(stat):
@@ -81,20 +80,20 @@ def _is_sound(storage: Storage, digest: Digest, stat: Stat, advance: Progress) -
         log.warning("blob cannot be read", digest=digest, error=str(error))
     except NixeryError:
         if _is_unchanged(storage, stat):
-            raise  # nothing is known of a blob that the bucket does not give
+            raise  # a blob that the bucket does not return may be intact
     return not _is_unchanged(storage, stat)
 
 
 def _is_unchanged(storage: Storage, stat: Stat) -> bool:
-    """By its time: a list and a look at one object may tell versions apart in different words."""
+    """By its time: a list and a look at one object may describe a version differently."""
     found = storage.stat(stat.key)
     return found is not None and int(found.modified) == int(stat.modified)
 
 
 def _missing(storage: Storage, survey: Survey) -> set[Digest]:
-    """Blobs that manifests name, except for those of an image that was just deleted.
+    """Blobs that manifests reference, except for images that were deleted meanwhile.
 
-    What the survey did not find is looked at once more, with the manifests that name it.
+    Looks once more for blobs that the survey lacks, and for the manifests that reference them.
     """
     missing: set[Digest] = set()
     for image in survey.images:
@@ -114,13 +113,13 @@ def _nobody(_: int) -> None: ...
 
 
 def text(findings: Findings) -> str:
-    """For people: what is wrong, blob by blob, then the sums."""
-    lines = [f"damaged, in quarantine now: {digest}" for digest in findings.damaged]
+    """Text for people: each fault, then the sums."""
+    lines = [f"damaged, moved to quarantine: {digest}" for digest in findings.damaged]
     lines += [f"missing: {digest}" for digest in findings.missing]
     lines.append(
         f"{findings.blobs} blobs with {size_text(findings.size)} read: "
         f"{len(findings.damaged)} damaged, {len(findings.missing)} missing, "
-        f"{len(findings.unreferenced)} that no image needs"
+        f"{len(findings.unreferenced)} not needed by any image"
     )
     return "\n".join(lines)
 

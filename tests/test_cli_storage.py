@@ -93,9 +93,9 @@ def test_a_dry_run_writes_nothing(nixery, directory):
     [
         pytest.param([], "give either", id="neither"),
         pytest.param(["--keep-bytes", "1G", "--older-than", "1d"], "give either", id="both"),
-        pytest.param(["--keep-bytes", "lots"], "'lots' is no size", id="no size"),
-        pytest.param(["--keep-bytes", "-1"], "is no size", id="negative"),
-        pytest.param(["--older-than", "30"], "'30' is no age", id="no unit"),
+        pytest.param(["--keep-bytes", "lots"], "'lots' is not a size", id="no size"),
+        pytest.param(["--keep-bytes", "-1"], "is not a size", id="negative"),
+        pytest.param(["--older-than", "30"], "'30' is not an age", id="no unit"),
     ],
 )
 def test_wrong_use(nixery, directory, arguments, said):
@@ -108,7 +108,7 @@ def test_wrong_use(nixery, directory, arguments, said):
 def test_a_directory_that_is_not_there_is_no_empty_storage(nixery, tmp_path, command):
     """It would be well, and below every limit."""
     result = nixery(*command, code=2, STORAGE_PATH=str(tmp_path / "mistyped"))
-    assert "there is no such directory" in result.stderr
+    assert "this directory does not exist" in result.stderr
     assert not (tmp_path / "mistyped").exists()
 
 

@@ -47,7 +47,7 @@ def test_no_source_is_refused_with_one_line_that_names_the_three():
 
 
 def test_two_sources_are_refused_by_their_names():
-    with pytest.raises(ConfigurationError, match=r"set: NIXERY_CHANNEL and NIXERY_PKGS_PATH"):
+    with pytest.raises(ConfigurationError, match=r"set now: NIXERY_CHANNEL and NIXERY_PKGS_PATH"):
         load(MINIMAL | {"NIXERY_CHANNEL": "nixos-unstable"})
 
 
@@ -98,7 +98,7 @@ def test_a_mistake_is_named_in_one_line(name, value, said):
         pytest.param({"NIXERY_STORAGE_BACKEND": "s3"}, "S3_BUCKET is not set", id="s3"),
         pytest.param(
             {"NIXERY_STORAGE_BACKEND": "s3", "S3_BUCKET": "images", "S3_ACCESS_KEY": "key"},
-            "both or neither",
+            "set both S3_ACCESS_KEY and S3_SECRET_KEY, or neither",
             id="half of the keys",
         ),
         pytest.param({"S3_LINK_EXPIRATION": "604801"}, "S3_LINK_EXPIRATION", id="over a week"),
@@ -203,7 +203,7 @@ def test_sizes_have_suffixes(given, size):
 
 @pytest.mark.parametrize("given", ["50X", "-1", "many"])
 def test_what_is_no_size_is_refused(given):
-    with pytest.raises(ConfigurationError, match=r"NIXERY_STORAGE_MAX_BYTES=.*is no size"):
+    with pytest.raises(ConfigurationError, match=r"NIXERY_STORAGE_MAX_BYTES=.*is not a size"):
         load(MINIMAL | {"NIXERY_STORAGE_MAX_BYTES": given})
 
 

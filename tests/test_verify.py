@@ -148,6 +148,6 @@ def test_what_people_read(storage):
     storage.objects[layer_key(LIBC)] = b"lobc"
     del storage.objects[layer_key(digest_of(b"git"))]
     text = verifying.text(verify(storage))
-    assert f"damaged, in quarantine now: {LIBC}" in text
+    assert f"damaged, moved to quarantine: {LIBC}" in text
     assert f"missing: {digest_of(b'git')}" in text
-    assert text.splitlines()[-1].endswith("1 damaged, 1 missing, 0 that no image needs")
+    assert text.splitlines()[-1].endswith("1 damaged, 1 missing, 0 not needed by any image")

@@ -1,16 +1,16 @@
-"""The archive room: store paths become layers, byte for byte the same everywhere.
+"""Packing: store paths become layers, with equal bytes on every machine.
 
-    paths ── tree.Walk ──► entries ── tar.header ──► Tape ── fixed blocks ────► Pipeline
-                              │                       ▲                            │
-                            twins: equal files        │          hashed (diff ID), compressed by
-                            become hard links         │          Workers, written in order
-                                                      │                            │
-    packages ── environment.merge ──► tree of links ──┘                            ▼
-                                                                                Staging
+    paths ── tree.Walk ──► entries ── tar.header ──► BlockWriter ── full blocks ──► Pipeline
+                              │                       ▲                               │
+                         hard_links: equal            │          hashed (diff ID), compressed by
+                         files become links           │          Workers, written in order
+                                                      │                               │
+    packages ── environment.merge ──► tree of links ──┘                               ▼
+                                                                                   Staging
 
-Nothing of the machine reaches the bytes: not its users, clocks, file systems or threads. Memory
-does not grow with the number of files: what is too much for it waits on disk (spool). No link is
-followed out of the image's store paths.
+The bytes do not depend on users, clocks, file systems or threads of the machine. Memory does not
+grow with the number of files: larger lists are on disk (spool). Links out of the image's store
+paths are not followed.
 """
 
 from nixery.archive.compress import (

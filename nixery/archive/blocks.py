@@ -1,4 +1,4 @@
-"""A tar stream, cut into blocks of equal size as it is written."""
+"""Writer of a tar stream that cuts it into blocks of equal size."""
 
 from typing import Protocol
 
@@ -7,14 +7,14 @@ from nixery.archive.contents import fill
 
 
 class BlockSink(Protocol):
-    """Where full blocks go."""
+    """The receiver of full blocks."""
 
     def exchange(self, block: memoryview, used: int) -> memoryview:
-        """Take the first ``used`` bytes of the block; give another block to write to."""
+        """Takes the first ``used`` bytes of the block; returns another block to fill."""
 
 
 class BlockWriter:
-    """Headers and contents, coalesced; files are read straight into the block."""
+    """Collects headers and contents in a block; files are read directly into it."""
 
     def __init__(self, blocks: BlockSink, block: memoryview) -> None:
         self._blocks = blocks
@@ -23,7 +23,7 @@ class BlockWriter:
 
     def write(self, data: bytes | memoryview) -> None:
         end = self._used + len(data)
-        if end < len(self._block):  # nearly always
+        if end < len(self._block):  # nearly always true
             self._block[self._used : end] = data
             self._used = end
             return
@@ -35,12 +35,12 @@ class BlockWriter:
             rest = rest[len(piece) :]
 
     def content(self, data: bytes | memoryview) -> None:
-        """A file's content that is at hand."""
+        """A file's content from memory."""
         self.write(data)
         self.write(tar.padding(len(data)))
 
     def copy(self, descriptor: int, path: bytes, size: int) -> None:
-        """A file's content, ``size`` bytes. Raises StoreDamaged where the file has another size."""
+        """A file's content, ``size`` bytes. Raises StoreDamaged if the file has another size."""
         left = size
         while left:
             piece = min(left, len(self._block) - self._used)
@@ -51,7 +51,7 @@ class BlockWriter:
         self.write(tar.padding(size))
 
     def end(self) -> None:
-        """Close the archive and hand over what is left."""
+        """Ends the archive and hands over the last block."""
         self.write(tar.END)
         if self._used:
             self._block = self._blocks.exchange(self._block, self._used)

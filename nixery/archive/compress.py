@@ -1,9 +1,9 @@
-"""How a tar stream becomes a blob: members, each the compressed form of one block.
+"""Compression of a tar stream, in independent members.
 
-Members of gzip may follow each other in one file, as may frames of zstd, so blocks are compressed
-independently, by several threads, and joined in order. The result depends on the blocks, the kind
-and the level, and on the library's version where ``key`` names it: not on the number of workers,
-on timing or on the CPU.
+A gzip file may contain several members, and a zstd file several frames. So blocks are compressed
+independently, by several threads, and joined in order. The result depends on the blocks, the kind,
+the level, and the library's version if ``key`` contains it, but not on the number of workers,
+timing or the CPU.
 """
 
 import threading
@@ -20,35 +20,35 @@ MIB = 1 << 20
 
 # Both by measurement, see docs/performance.md.
 GZIP_LEVEL = 4
-"""libdeflate's: a little larger than gzip -6 (2 %), in a quarter of its time."""
+"""libdeflate's level: 2 % larger than gzip -6, in a quarter of the time."""
 ZSTD_LEVEL = 3
-"""zstd's own default: level 4 gains 0.6 % of size for 6 % of time, 5 gains 2 % for 56 %."""
+"""zstd's default: level 4 gains 0.6 % of size for 6 % of time, 5 gains 2 % for 56 %."""
 
 
 class Compression(Protocol):
-    """A kind with its parameters, as a value: frozen, comparable."""
+    """A kind of compression with its parameters; frozen and comparable."""
 
     @property
     def kind(self) -> LayerCompression:
-        """What the layer's media type says."""
+        """The kind, which decides the layer's media type."""
 
     @property
     def block(self) -> int:
-        """Bytes of tar stream in each member. It decides where members end, and so the digest."""
+        """Bytes of the tar stream per member. The ends of members affect the digest."""
 
     @property
     def key(self) -> str:
-        """Names all that decides the bytes, wherever results are remembered."""
+        """Identifies everything that affects the bytes, for caches."""
 
     def compress(self, block: memoryview) -> Buffer:
-        """One member. Called by several threads at once; releases the interpreter's lock."""
+        """One member. Called by several threads at once; releases the GIL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gzip:
-    """libdeflate, whose header has no time, no name, and 255 for the system (RFC 1952).
+    """libdeflate. Its header has no time, no name, and the system 255 (RFC 1952).
 
-    Larger blocks gain 0.3 % of size at most, and cost memory for every worker.
+    Larger blocks gain at most 0.3 % of size, and cost memory for every worker.
     """
 
     level: int = GZIP_LEVEL
@@ -70,7 +70,7 @@ class Gzip:
 
 
 class _Own(threading.local):
-    """Each thread's compressors, by level: one serves a single thread, and is dear to make."""
+    """Compressors by level: one per thread; expensive to create."""
 
     def __init__(self) -> None:
         self.compressors: dict[int, zstandard.ZstdCompressor] = {}
@@ -81,14 +81,13 @@ _own = _Own()
 
 @dataclass(frozen=True, slots=True)
 class Zstd:
-    """zstd, each block a frame of its own that says how long its content is.
+    """zstd. Each block is a frame that contains its size.
 
-    No frame looks back further than its block, so unpacking needs 4 MiB, whatever the level. There
-    are no checksums: a client compares the digests of the blob and of its content anyway.
+    A frame refers only to its own block, so unpacking needs 4 MiB at any level. There are no
+    checksums, because clients verify the digests of blob and content anyway.
 
-    Releases of zstd differ in the bytes they give (1.5.6 and 1.5.7 do, at all levels), so the
-    release is a part of the key: servers with different ones never take each other's layers for
-    their own.
+    Releases of zstd give different bytes (1.5.6 and 1.5.7 do, at all levels), so the release is
+    part of the key: servers with different releases do not mix their layers.
     """
 
     level: int = ZSTD_LEVEL
@@ -117,7 +116,7 @@ class Zstd:
 
 @dataclass(frozen=True, slots=True)
 class Uncompressed:
-    """The tar itself, for whoever compresses elsewhere: a file system, or on the way."""
+    """No compression, for users who compress elsewhere: in a file system or on the network."""
 
     @property
     def kind(self) -> LayerCompression:

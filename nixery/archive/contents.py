@@ -1,7 +1,7 @@
-"""What entries of a store path hold: bytes of files, targets of symlinks.
+"""Contents of a store path's entries: bytes of files, targets of symlinks.
 
-A name is looked at in its directory, which is open, and what has been replaced since the walk saw
-it is an error: nothing that takes an entry's place is followed out of the store path.
+A name is opened relative to its open directory, and is an error if it was replaced since the walk:
+a replacement cannot lead out of the store path.
 """
 
 import os
@@ -9,17 +9,17 @@ from errno import EINVAL, ELOOP, ENOENT, ENOTDIR, ENXIO
 
 from nixery.errors import StoreDamaged
 
-# A pipe must not keep packing waiting for a writer.
+# O_NONBLOCK: opening a pipe must not wait for a writer.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def target_of(path: bytes, directory: int | None = None) -> bytes:
-    """Where a symlink leads. ``directory``: a descriptor of what it is in."""
+    """The target of a symlink. ``directory``: a descriptor of its directory."""
     name = path if directory is None else path.rpartition(b"/")[2]
     try:
         return os.readlink(name, dir_fd=directory)
     except OSError as error:
-        if error.errno == EINVAL:  # no symlink
+        if error.errno == EINVAL:  # not a symlink
             raise replaced(path) from error
         raise
 
@@ -33,11 +33,10 @@ def replaced(path: bytes) -> StoreDamaged:
 
 
 def fill(descriptor: int, view: memoryview, path: bytes, *, last: bool) -> None:
-    """Read exactly as much as the view holds; ``last``: the file must end there.
+    """Reads exactly as much as the view holds; ``last``: the file must end there.
 
-    Raises StoreDamaged where the file is shorter, or longer, than it was said to be, or is a
-    directory or a pipe: headers are written before the content, so a file that changes would make
-    a corrupt archive.
+    Raises StoreDamaged if the file is shorter or longer than its header says, or is a directory or
+    a pipe: headers are written first, so a file that changes would corrupt the archive.
     """
     beyond = bytearray(1)
     try:
@@ -55,16 +54,16 @@ def fill(descriptor: int, view: memoryview, path: bytes, *, last: bool) -> None:
 
 
 def open_file(path: bytes, directory: int | None = None) -> int:
-    """A descriptor to read from; raises StoreDamaged where the file is gone or replaced.
+    """A descriptor for reading. Raises StoreDamaged if the file is missing or replaced.
 
-    ``directory``: a descriptor of what it is in, whatever has taken the place of that by now.
+    ``directory``: a descriptor of its directory, whatever has replaced that meanwhile.
     """
     name = path if directory is None else path.rpartition(b"/")[2]
     try:
         return os.open(name, _FILE, dir_fd=directory)
     except OSError as error:
-        # The latter three: a symlink or a socket has taken its place, or a file that of a
-        # directory above it.
+        # The latter three: it was replaced by a symlink or a socket, or a directory above it by a
+        # file.
         if error.errno in (ENOENT, ELOOP, ENXIO, ENOTDIR):
-            raise StoreDamaged(f"{os.fsdecode(path)} is not in the store any more") from error
+            raise StoreDamaged(f"{os.fsdecode(path)} is no longer in the store") from error
         raise

@@ -1,7 +1,8 @@
-"""The image's root: links into the requested packages, and what programs expect of a system.
+"""Environment layer: the image's root, with links into the requested packages.
 
-Input: the output paths of the packages, in order, and a way to look into them. Output: the tree,
-as a mapping from name to node. Directories at the root are real. Below them,
+The input is the output paths of the packages, in order, and a function that lists their
+directories. The output is the tree, as a mapping from name to node. Directories at the root are
+real. Below them,
 
     a/share/man/man1/x.1               share/               real: everything at the root is
     a/share/doc/x            merge     share/doc            one has it: a link to a/share/doc
@@ -10,11 +11,11 @@ as a mapping from name to node. Directories at the root are real. Below them,
                                        share/man/man1/x.1   a link to a/share/man/man1/x.1
                                        share/man/man1/y.1   a link to b/share/man/man1/y.1
 
-Where two packages provide the same name the first wins, unless both have a directory there, or a
-link to one. Links to directories can make a small package endless, and a directory can be larger
-than memory; what is merged has bounds.
+If two packages provide a name, the first wins, unless both have a directory or a link to one. Links
+to directories can make a small package endless, and a directory can exceed memory, so merging has
+limits.
 
-Nothing here reads a file: ``look`` does (see listing), and the same answers give the same tree.
+Nothing here reads files: the given function does (see listing), and equal answers give equal trees.
 """
 
 import os
@@ -27,11 +28,11 @@ from nixery.errors import PackingFailed
 from nixery.oci import WHITEOUT
 
 MOST = 200_000
-"""Entries of the tree; directories that would make more are not merged."""
+"""Entries of the tree; directories that would exceed this are not merged."""
 MOST_NEAR_ROOT = 200_000
-"""Entries at the root and in its directories, which are real also where one package has them."""
+"""Entries at the root and in its directories, which are real even if only one package has them."""
 MOST_BYTES = 64 << 20
-"""Bytes of their names and of where they lead: 320 for each."""
+"""Bytes of their names and targets: 320 for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,12 @@ class Child:
 
     name: bytes
     directory: bytes | None
-    """The logical path of the directory that it is or leads to; None for everything else."""
+    """The logical path of the directory that it is or links to; None if it is not a directory."""
 
 
 ListChildren = Callable[[bytes], Iterable[Child]]
-"""The children of a directory by its logical path, ``/nix/store/…``; none where it is no
-directory. They need not all be in memory at once."""
+"""Lists a directory by its logical path, ``/nix/store/…``; empty if it is not a directory. An
+iterable, because the children need not fit in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,11 @@ class TextNode:
 
 Node = DirectoryNode | LinkNode | TextNode
 Tree = dict[bytes, Node]
-"""By name, without slashes at its ends; parents before children, names sorted by their bytes."""
+"""By name, without slashes at its ends; parents before children, sorted by bytes."""
 
 _NEVER_TAKEN = frozenset({b"nix-support", b"nix", b"tmp", b"proc", b"sys", b"dev"})
-"""At the root: Nix's notes to itself, the store, and what belongs to the container's runtime."""
+"""Names that are skipped at the root: Nix's metadata, the store, and what the container runtime
+mounts."""
 
 _DIRECTORIES: Tree = {
     b"etc": DirectoryNode(0o755),
@@ -77,10 +79,10 @@ _DIRECTORIES: Tree = {
     b"var": DirectoryNode(0o755),
     b"var/empty": DirectoryNode(0o555),
 }
-"""In every image. /var/empty is a home that nobody can write to."""
+"""In every image. /var/empty is a home directory that is not writable."""
 
 _ALWAYS_REAL = frozenset({*_DIRECTORIES, b"usr", b"usr/bin"})
-"""Where something of ours may have to lie beside what packages provide."""
+"""Directories that must be real, because standard entries may be added to those of packages."""
 
 _FILES: Tree = {
     b"etc/passwd": TextNode(
@@ -92,46 +94,46 @@ _FILES: Tree = {
         b"protocols: files\nservices: files\n"
     ),
 }
-"""In every image whose packages bring none of their own."""
+"""Added to images whose packages do not provide them."""
 
 
 def merge(outputs: Sequence[bytes], look: ListChildren) -> Tree:
-    """The tree for these store paths, of which the first wins.
+    """The tree for these store paths; the first one wins.
 
-    Raises PackingFailed where the root, or a directory of it that must be real, would be too much.
+    Raises PackingFailed if the root, or a directory of it that must be real, exceeds a limit.
     """
     found = _merged(tuple(dict.fromkeys(outputs)), look) | _DIRECTORIES
     tree = _FILES | found
     env = tree.get(b"bin/env")
     if isinstance(env, LinkNode):
-        # Scripts that begin with #!/usr/bin/env are why.
+        # Needed by scripts that start with #!/usr/bin/env.
         usr = DirectoryNode(0o755)
         tree = {b"usr": usr, b"usr/bin": usr, b"usr/bin/env": env, **tree}
-    # As if split at the slashes: no name has a zero, and what it is compared with is greater.
+    # Sorts as if split at slashes: names contain no zero byte, and all other bytes are greater.
     return dict(sorted(tree.items(), key=lambda item: item[0].replace(b"/", b"\0")))
 
 
 _Directories = tuple[bytes, ...]
-"""What provides a name, without repetition, first one first."""
+"""The providers of a name, without duplicates, the first one first."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """Directories that are to be merged at a path of the tree."""
+    """Directories to merge at a path of the tree."""
 
     path: bytes
     directories: _Directories
     instead: LinkNode | None = None
-    """What takes their place if they are too much; None where the directory must be real."""
+    """The link to use if they exceed a limit; None if the directory must be real."""
     above: "_Pending | None" = None
-    """What is being merged one directory further up."""
+    """The merge of the parent directory."""
 
     @property
     def is_near_root(self) -> bool:
         return b"/" not in self.path or self.path in _ALWAYS_REAL
 
     def on_the_way(self) -> Iterator[_Directories]:
-        """Those being merged already on the way to it, and its own."""
+        """The directories that are being merged on the way to it, including its own."""
         pending: _Pending | None = self
         while pending:
             yield pending.directories
@@ -140,27 +142,27 @@ class _Pending:
 
 @dataclass(slots=True)
 class _Offer:
-    """What directories have under a name."""
+    """The directories' entries of one name."""
 
     link: bytes
-    """To what the first of them has."""
+    """A link to the first one's entry."""
     is_directory: bool
-    """What the first one has."""
+    """The first one's entry."""
     inner: _Directories
     """Those that are directories."""
 
 
 def _merged(outputs: _Directories, look: ListChildren) -> Tree:
-    """What the packages hold.
+    """Merges the packages.
 
-    Links may lead back up, which has no end, and to and fro between directories, which has one
-    beyond all bounds. So no directories are merged within themselves, nor where the tree has
-    enough entries: the first of them is linked to instead.
+    Links may point upwards, which would never end, or between directories, which would exceed all
+    limits. So a directory is not merged inside itself, nor after the tree is full: then the first
+    one is linked to.
     """
     tree: Tree = {}
     size = 0
-    # One level after another, in order, so that the same are left in every store; no recursion,
-    # because directories may be nested as deeply as a path can say.
+    # Breadth-first and in order, so that the limit hits the same directories in every store. No
+    # recursion, because directories may be nested as deep as a path allows.
     pending: deque[_Pending] = deque([_Pending(b"", outputs)])
     while pending:
         merged = pending.popleft()
@@ -176,7 +178,7 @@ def _merged(outputs: _Directories, look: ListChildren) -> Tree:
         on_the_way = set(merged.on_the_way())
         for name, offer in sorted(offers.items()):
             if name.startswith(WHITEOUT) or (not prefix and name in _NEVER_TAKEN):
-                continue  # a package could empty the image with the former
+                continue  # a package could hide the whole image with the former
             path = prefix + name
             link = LinkNode(offer.link)
             several = (len(offer.inner) > 1 or not prefix) and offer.inner not in on_the_way
@@ -194,9 +196,9 @@ def _merged(outputs: _Directories, look: ListChildren) -> Tree:
 def _offers(
     merged: _Pending, look: ListChildren, most: int, most_bytes: int
 ) -> tuple[dict[bytes, _Offer], int] | None:
-    """By name, what the directories have there; and the bytes of it.
+    """The directories' entries by name, and the bytes of the names.
 
-    None where that is too much, and something can take its place; else raises PackingFailed.
+    None if they exceed a limit and can be replaced by a link; otherwise raises PackingFailed.
     """
     offers: dict[bytes, _Offer] = {}
     size = 0
@@ -217,7 +219,7 @@ def _offers(
                 if merged.instead:
                     return None
                 raise PackingFailed(
-                    f"{os.fsdecode(directory)} has too much for an image's root, which holds "
-                    f"{MOST_NEAR_ROOT} names at most"
+                    f"{os.fsdecode(directory)} has too many entries for an image's root: "
+                    f"at most {MOST_NEAR_ROOT} names are allowed"
                 )
     return offers, size

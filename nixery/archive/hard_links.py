@@ -1,12 +1,12 @@
-"""Files with equal content in one store path become hard links to the first of them.
+"""Hard-link deduplication within a store path: equal files become links to the first of them.
 
-The Nix store may hard-link identical files across all its paths (``nix-store --optimise``), or
-not. Which files share an inode says something about the machine, and must not reach the digest;
-so the content decides. A file can only have a twin where another has the same size and the same
-executable bit: the contents of all others are read once, by whoever writes them.
+The Nix store may hard-link equal files across all paths (``nix-store --optimise``), or not. Which
+files share an inode depends on the machine and must not affect the digest, so the content decides.
+A file can have a duplicate only if another one has the same size and executable bit; all other
+files are read only once, when they are written.
 
-Memory has a bound. Of two tables a part is enough, because what they leave out is only read once
-more than needed; the third, which decides what is a link, continues on disk (see spool).
+Memory is bounded. Two tables may be incomplete, because a missing entry only costs another read.
+The third, which decides about links, continues on disk (see spool).
 """
 
 import os
@@ -20,11 +20,12 @@ from nixery.archive.tree import Entry, File
 from nixery.concurrency.threads import stop_if_cancelled
 
 MAX_LINKS = 30_000
-"""Links to one file; ext4 takes 65,000, ext3 took 32,000, and layers are unpacked on any."""
+"""Links to one file. ext4 allows 65,000 and ext3 allowed 32,000; layers may be unpacked on
+either."""
 MAX_SIZES = 10_000
-"""Sizes that are told apart; files of any other may have a twin."""
+"""Sizes that are counted; a file of another size is treated as a possible duplicate."""
 MAX_INODES = 10_000
-"""Inodes whose digest is remembered."""
+"""Inodes whose digest is cached."""
 
 
 class HardLinks:
@@ -37,9 +38,9 @@ class HardLinks:
         scratch: Path | None = None,
         opened: Callable[[File], int] = lambda file: open_file(file.path),
     ) -> None:
-        """``buffer`` holds the content of a file that fits in, see ``first``.
+        """``buffer`` is for the content of a file that fits in, see ``first``.
 
-        ``scratch``: the directory for what is kept on disk. ``opened`` gives a descriptor.
+        ``scratch``: the directory for data on disk. ``opened`` returns a descriptor.
         """
         self._repeated = repeated = dict[tuple[int, bool], bool]()
         for entry in entries:
@@ -58,9 +59,9 @@ class HardLinks:
         return file.size > 0 and self._repeated.get((file.size, file.executable), True)
 
     def first(self, file: File, name: bytes) -> tuple[bytes | None, memoryview | None]:
-        """The name of the entry to link to, or None; and the content if it was read on the way.
+        """The entry to link to, or None; and the content if it was read.
 
-        ``name`` is the file's own, for later files to link to where it is the first.
+        ``name``: the file's own, to which later files link if it is the first.
         """
         digest, content = self._by_inode.get(file.inode), None
         if digest is None:
@@ -75,7 +76,7 @@ class HardLinks:
         self._firsts.close()
 
     def _read(self, file: File) -> tuple[bytes, memoryview | None]:
-        """The digest, and the content where the buffer holds all of it."""
+        """The digest, and the content if the buffer holds all of it."""
         digest = sha256()
         left = file.size
         descriptor = self._opened(file)

@@ -1,4 +1,4 @@
-"""Store paths become a layer: read once, written once."""
+"""Packing of a layer: store paths are read once, and the blob is written once."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -23,10 +23,10 @@ from nixery.storage import Storage
 log = structlog.get_logger()
 
 BUFFER = 1 << 20
-"""Bytes. A file that may have a twin is read in such pieces; one that fits in is read only once."""
+"""Bytes per read of a possible duplicate; one that fits in is read only once."""
 
 
-def pack(  # noqa: PLR0913, PLR0917 - what a Packer is made of
+def pack(  # noqa: PLR0913, PLR0917 - the fields of a Packer
     paths: Sequence[StorePath],
     store_root: Path,
     storage: Storage,
@@ -34,15 +34,15 @@ def pack(  # noqa: PLR0913, PLR0917 - what a Packer is made of
     workers: Workers | None = None,
     scratch: Path | None = None,
 ) -> PackedLayer:
-    """The layer with exactly these store paths, stored.
+    """Stores the layer with exactly these store paths.
 
-    ``store_root`` is where the store's files physically lie: ``/``, or the directory of a chroot
-    store. Links keep their targets, ``/nix/store/…``. Order and repetition of ``paths`` do not
-    matter. ``scratch``: where lists wait that are too long for memory; by default the system's
-    directory for temporary files. Blocks; call it in a worker thread, several at once if you like.
+    ``store_root``: location of the store's files, ``/`` or the directory of a chroot store. Links
+    keep their targets, ``/nix/store/…``. The order and duplicates of ``paths`` do not matter.
+    ``scratch``: directory for lists that do not fit in memory; by default the system's temporary
+    directory. Blocks; several calls may run at once in worker threads.
 
-    Raises StoreDamaged where a path is missing or changes, PackingFailed where no image can hold
-    it, StorageFull where there is no room.
+    Raises StoreDamaged if a path is missing or changes, PackingFailed if an image cannot hold it,
+    StorageFull if there is no space.
     """
     root = os.fsencode(store_root).rstrip(b"/")
 
@@ -60,7 +60,7 @@ def pack(  # noqa: PLR0913, PLR0917 - what a Packer is made of
     return _store(write, storage, compression, workers)
 
 
-def pack_environment(  # noqa: PLR0913, PLR0917 - what a Packer is made of
+def pack_environment(  # noqa: PLR0913, PLR0917 - the fields of a Packer
     packages: Sequence[Sequence[StorePath]],
     closure: Iterable[StorePath],
     store_root: Path,
@@ -68,11 +68,11 @@ def pack_environment(  # noqa: PLR0913, PLR0917 - what a Packer is made of
     compression: Compression,
     workers: Workers | None = None,
 ) -> PackedLayer:
-    """The layer that makes a root of these packages, stored; see environment.
+    """Stores the layer that links these packages into the root; see environment.
 
-    ``packages`` are the output paths of each, and the first one wins. ``closure``: the image's
-    store paths. A link to any other leads nowhere, whether this machine has that one or not. The
-    rest is as in ``pack``.
+    ``packages``: the output paths of each; the first package wins. ``closure``: the image's store
+    paths. Links to others are dangling, even if this machine has their targets. The rest is as in
+    ``pack``.
     """
     root = os.fsencode(store_root).rstrip(b"/")
     outputs = [os.fsencode(path) for package in packages for path in package]
@@ -91,7 +91,7 @@ def _store(
     compression: Compression,
     workers: Workers | None,
 ) -> PackedLayer:
-    """The layer that ``write`` puts on the tape."""
+    """The layer that ``write`` writes."""
     with (
         storage.stage() as staging,
         closing(Pipeline(staging, compression, workers)) as pipeline,
@@ -107,18 +107,18 @@ def _store(
 def _twins(
     walk: tree.Walk, root: bytes, path: bytes, buffer: memoryview, scratch: Path | None
 ) -> HardLinks:
-    """Those of a store path, which is walked for it once more than ``walk`` does."""
+    """The hard links of a store path, found by an additional walk."""
     with closing(tree.Walk(root, path, scratch)) as entries:
         return HardLinks(entries, buffer, scratch, walk.open)
 
 
 def _write_store_path(tape: BlockWriter, skip: int, walk: tree.Walk, twins: HardLinks) -> None:
-    """``skip``: bytes at the beginning of each path that are not in the archive.
+    """``skip``: bytes at the start of each path that are not part of the archive.
 
-    Modes are those that Nix gives: write permission for nobody, executable for all or none.
+    Modes are those of Nix: not writable, and executable for all or nobody.
 
-    Names that clients would take for whiteouts are left out: they would vanish when the layer is
-    unpacked, and take others with them.
+    Skips names that clients would treat as whiteouts: they would disappear when the layer is
+    unpacked, and hide other files.
     """
     left_out, first_left_out = 0, b""
     for entry in walk:
@@ -135,7 +135,7 @@ def _write_store_path(tape: BlockWriter, skip: int, walk: tree.Walk, twins: Hard
                 first_left_out = first_left_out or name
     if left_out:
         first = "/" + os.fsdecode(first_left_out)
-        log.warning("names that mean whiteouts are left out", first=first, all=left_out)
+        log.warning("names that mean whiteouts are skipped", first=first, all=left_out)
 
 
 def _write_file(

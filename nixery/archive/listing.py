@@ -1,8 +1,8 @@
-"""Looks into the directories of store paths; the eyes of environment.merge.
+"""Listing of directories in store paths, for environment.merge.
 
-Links are followed by hand, and only to store paths of the image. A link to any other leads
-nowhere, as in the image, whether this machine has that store path or not; so does one that leaves
-the store: it must not lead into this machine's own files.
+Links are resolved here, and only to store paths of the image. A link to another store path is
+dangling, as it is in the image, even if this machine has that path. So is a link out of the store:
+it must not lead to files of this machine.
 """
 
 import os
@@ -17,13 +17,13 @@ from nixery.concurrency.threads import stop_if_cancelled
 from nixery.errors import StoreDamaged
 
 _STORE = [b"nix", b"store"]
-_MAX_LINKS = 40  # the kernel's own limit on one path
+_MAX_LINKS = 40  # the kernel's limit for one path
 _ANCHOR = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def looking_below(root: bytes, closure: Iterable[bytes]) -> ListChildren:
-    """``root``: where the store's files physically lie, without a slash at its end.
+    """``root``: location of the store's files, without a slash at its end.
 
     ``closure``: the image's store paths, as in ``/nix/store/…``.
     """
@@ -32,8 +32,8 @@ def looking_below(root: bytes, closure: Iterable[bytes]) -> ListChildren:
     def look(path: bytes) -> Iterator[Child]:
         stop_if_cancelled()
         with _opened(root, names) as store:
-            # Only an output may be a link: what was found in a directory is followed already. To
-            # do it again for each directory of a path takes the third power of its depth.
+            # Only an output may be a link: paths found in a directory are resolved already.
+            # Resolving them again would take cubic time in their depth.
             directory = path if path.count(b"/") > 3 else store.resolve([], path)
             if directory is not None:
                 yield from store.children(directory)
@@ -44,7 +44,7 @@ def looking_below(root: bytes, closure: Iterable[bytes]) -> ListChildren:
 
 
 def resolve(root: bytes, closure: Iterable[bytes], path: bytes) -> bytes | None:
-    """The directory in the store that a logical path leads to, without links; None for others."""
+    """The directory in the store that a logical path leads to, without links; None if outside."""
     names = frozenset(path.rpartition(b"/")[2] for path in closure)
     with _opened(root, names) as store:
         return store.resolve([], path)
@@ -60,9 +60,9 @@ def _opened(root: bytes, names: frozenset[bytes]) -> Iterator["_Store"]:
 
 
 class _Store:
-    """The store, as far as it belongs to the image.
+    """The image's part of the store.
 
-    Everything is looked at from its directory on: how long the path to that is does not matter.
+    Every name is opened relative to its directory, so paths may have any length.
     """
 
     def __init__(self, descriptor: int, names: frozenset[bytes]) -> None:
@@ -73,9 +73,9 @@ class _Store:
         return self._status(_parts(path)[2:]) is not None
 
     def resolve(self, done: list[bytes], path: bytes) -> bytes | None:
-        """Where a path leads from a place on.
+        """Resolves a path, starting in a directory.
 
-        ``done`` are the names on the way to it from ``/`` on, none of them a link.
+        ``done``: the names on the way to it from ``/``, none of them a link.
         """
         stop_if_cancelled()
         rest = path.split(b"/")[::-1]
@@ -111,7 +111,7 @@ class _Store:
             descriptor = self._open(parts[2:])
         except OSError as error:
             if error.errno in (ENOENT, ENOTDIR, ELOOP):
-                raise StoreDamaged(f"{os.fsdecode(directory)} is no directory any more") from error
+                raise StoreDamaged(f"{os.fsdecode(directory)} is no longer a directory") from error
             raise
         try:
             with os.scandir(descriptor) as entries:
@@ -127,7 +127,7 @@ class _Store:
             os.close(descriptor)
 
     def _open(self, parts: Sequence[bytes]) -> int:
-        """Name by name: a link that has taken the place of a directory is not followed."""
+        """Opens name by name, without following a link that replaced a directory."""
         descriptor = os.dup(self._descriptor)
         for part in parts:
             try:
@@ -155,7 +155,7 @@ class _Store:
             return None
 
     def _target(self, parts: Sequence[bytes]) -> bytes | None:
-        """Where a link leads; empty for what is not a link, None where there is nothing."""
+        """The target of a link; empty if it is not a link, None if it does not exist."""
         try:
             return os.readlink(b"/".join(parts[2:]), dir_fd=self._descriptor)
         except OSError as error:
@@ -166,11 +166,11 @@ class _Store:
 
 
 def _check_absent(error: OSError) -> None:
-    """Raises what does not say that nothing is there.
+    """Raises errors that do not mean "does not exist".
 
-    To take a failing disk for that would be remembered for ever.
+    Treating a failing disk like a missing file would be cached for ever.
     """
-    # The last: a name that is too long for any file.
+    # The last: the name is too long for any file.
     if error.errno not in (ENOENT, ENOTDIR, ENAMETOOLONG):
         raise error
 

@@ -1,4 +1,4 @@
-"""What the builder holds: how layers are packed, decided once."""
+"""Packer: packing with fixed options, for the builder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,14 @@ from nixery.oci import PackedLayer
 from nixery.storage import Storage
 
 LAYER_FORMAT = 1
-"""Goes up whenever the same store paths would give other bytes than before."""
+"""Incremented whenever the same store paths would give other bytes than before."""
 ENVIRONMENT_FORMAT = 2
-"""The same for environment layers: 1 followed links to store paths that are not in the image."""
+"""The same for environment layers: 1 followed links to store paths outside of the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class StorePaths:
-    """A layer of these store paths; order and repetition do not matter."""
+    """A layer of these store paths; order and duplicates do not matter."""
 
     paths: tuple[StorePath, ...]
 
@@ -28,7 +28,7 @@ class Environment:
     """The layer that links the requested packages into the image's root."""
 
     packages: tuple[tuple[StorePath, ...], ...]
-    """The output paths of each package; of two that provide the same name, the first wins."""
+    """The output paths of each package; if two provide the same name, the first wins."""
     closure: frozenset[StorePath]
     """All store paths of the image."""
 
@@ -38,21 +38,21 @@ LayerContent = StorePaths | Environment
 
 @dataclass(frozen=True, slots=True)
 class Packer:
-    """Used by several threads at once."""
+    """Thread-safe."""
 
     store_root: Path
-    """Where the store's files physically lie: ``/``, or the directory of a chroot store."""
+    """Location of the store's files: ``/``, or the directory of a chroot store."""
     compression: Compression
     workers: Workers | None = None
-    """Compress for every layer being packed; without, the calling thread does it alone."""
+    """Compress the blocks of all layers; if None, the calling thread does."""
     scratch: Path | None = None
-    """Where lists wait that are too long for memory; None: the system's place for such."""
+    """Directory for lists that do not fit in memory; None: the system's temporary directory."""
 
     def pack(self, content: LayerContent, storage: Storage) -> PackedLayer:
-        """The stored layer. Blocks.
+        """Stores the layer. Blocks.
 
-        Raises StoreDamaged where a path is missing or changes, PackingFailed where no image can
-        hold it, StorageFull where there is no room.
+        Raises StoreDamaged if a path is missing or changes, PackingFailed if an image cannot hold
+        it, StorageFull if there is no space.
         """
         root, compression, workers = self.store_root, self.compression, self.workers
         match content:

@@ -1,4 +1,4 @@
-"""Blocks of a tar stream on their way into the storage: hashed, compressed, written in order."""
+"""Pipeline of a layer's blocks: hashed, compressed, and written in order."""
 
 from collections import deque
 from concurrent.futures import Future, wait
@@ -15,12 +15,12 @@ from nixery.storage import Buffer, Staging
 @dataclass(frozen=True, slots=True)
 class _Pending:
     block: memoryview
-    """The whole block, to be used again once ``member`` is written."""
+    """The whole block, which can be reused once ``member`` is written."""
     member: Future[Buffer]
 
 
 class Pipeline:
-    """One layer's; used by one thread. Without workers, that thread compresses as well."""
+    """For one layer and one thread. Without workers, that thread compresses as well."""
 
     def __init__(self, staging: Staging, compression: Compression, workers: Workers | None) -> None:
         self._staging = staging
@@ -33,14 +33,14 @@ class Pipeline:
 
     @property
     def block(self) -> memoryview:
-        """The one to fill now."""
+        """The block to fill now."""
         return self._lent
 
     def exchange(self, block: memoryview, used: int) -> memoryview:
-        """Take a block of the stream; give one to fill.
+        """Takes a block of the stream; returns one to fill.
 
-        Raises what writing raises; and what cancels the packing: a layer may be as large as it
-        likes, and whoever waits for it has a deadline.
+        Raises errors of writing, and the cancellation of the packing: a layer may have any size,
+        and its caller has a deadline.
         """
         stop_if_cancelled()
         content = block[:used]
@@ -56,16 +56,16 @@ class Pipeline:
         return self._lent
 
     def finish(self) -> Digest:
-        """Write what is still pending; the digest of the whole stream, which is the diff ID."""
+        """Writes what is pending; returns the digest of the whole stream, which is the diff ID."""
         while self._workers and self._pending:
             self._write_oldest(self._workers)
         return Digest(f"sha256:{self._hash.hexdigest()}")
 
     def close(self) -> None:
-        """Give back what was borrowed, after success and after failure."""
+        """Returns borrowed blocks, after success and after failure."""
         wait([pending.member for pending in self._pending if not pending.member.cancel()])
         if self._workers:
-            # After a failure the block lent last may be among the pending ones.
+            # After a failure, the last block may be among the pending ones.
             held = [*(pending.block for pending in self._pending), self._lent]
             for block in {id(block): block for block in held}.values():
                 self._release(block, self._workers)

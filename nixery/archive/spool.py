@@ -1,11 +1,11 @@
-"""What packing keeps on disk because memory must not grow with the number of files.
+"""Spool: data of packing on disk, so that memory does not grow with the number of files.
 
-    Names    the names of large directories, given back in order
-    Firsts   which file is the first with its content, where many differ
+    Names    the names of large directories, returned in order
+    Firsts   the first file with each content, if there are many
 
-Each is an SQLite database in a file that has lost its name: it is gone when it is closed, and when
-the process ends in any other way. Nobody reads it after that, so nothing is journalled or synced.
-Raises StorageFull where the disk is full, StorageUnavailable where it cannot be used.
+Each is an SQLite database in an unlinked file, which disappears when it is closed or the process
+ends. So it needs no journal and no sync. Raises StorageFull if the disk is full, StorageUnavailable
+if it cannot be used.
 """
 
 import os
@@ -23,9 +23,9 @@ from nixery.storage.durable import failures_are_told
 CACHE = 1 << 20
 """Bytes of a database in memory."""
 PAGE = 250
-"""Names read at a time. Each directory on the way to a deep one may hold so many."""
+"""Names read at once, for each directory on the way to the current one."""
 MAX_FIRSTS = 10_000
-"""Contents in memory; with more, all go to disk."""
+"""Contents in memory; if there are more, all are moved to disk."""
 
 Value = bytes | int
 
@@ -41,16 +41,16 @@ class Names:
         self._directories = 0
 
     def add(self, parts: Iterable[Sequence[bytes]]) -> int:
-        """The number of the directory whose names come in these parts, sorted or not."""
+        """Number of the new directory, whose names come in these parts, sorted or not."""
         self._directories += 1
         for part in parts:
-            # A name may come twice where the directory changes in the meantime.
+            # A name may come twice if the directory changes meanwhile.
             rows = ((self._directories, name) for name in sorted(part))
             self._table.fill("INSERT OR IGNORE INTO kept VALUES (?, ?)", rows)
         return self._directories
 
     def of(self, directory: int) -> Iterator[bytes]:
-        """Its names, sorted by their bytes."""
+        """The names, sorted by bytes."""
         page, last = [b""], b""
         while page:
             stop_if_cancelled()
@@ -67,17 +67,17 @@ class Names:
 
 
 class Firsts:
-    """The first name that was given for each key; in memory until there are many."""
+    """The first name given for each key; in memory until there are many."""
 
     def __init__(self, scratch: Path | None, most: int) -> None:
-        """``most``: after so many further names for one key, the next is a first one again."""
+        """``most``: after this number of further names for a key, the next one is first again."""
         self._most = most
         self._held: dict[bytes, tuple[bytes, int]] = {}
         self._table: _Table | None = None
         self._scratch = scratch
 
     def claim(self, key: bytes, name: bytes) -> bytes | None:
-        """The first name for the key; None where it is this one."""
+        """The first name for the key; None if it is this one."""
         if self._table is not None:
             return self._claim_on_disk(self._table, key, name)
         if key not in self._held:
@@ -114,21 +114,21 @@ class Firsts:
 
 
 class _Table:
-    """The table ``kept`` of a database that is made when it is first used."""
+    """The table ``kept`` of a database that is created when it is first used."""
 
     def __init__(self, scratch: Path | None, columns: str) -> None:
-        """``scratch``: the directory for it, made where it is missing; None: the system's."""
+        """``scratch``: its directory, created if it is missing; None: the system's."""
         self._scratch = scratch
         self._columns = columns
         self._connection: sqlite3.Connection | None = None
 
     def fill(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
-        """Once for each row."""
+        """Executes a statement once per row."""
         with _failures_are_told():
             self._opened().executemany(statement, rows)
 
     def ask(self, statement: str, *values: Value) -> list[Any]:
-        """The rows that it gives."""
+        """The resulting rows."""
         with _failures_are_told():
             return self._opened().execute(statement, values).fetchall()
 
@@ -139,7 +139,7 @@ class _Table:
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = _open(self._scratch)
-            # Never committed: a transaction of its own for each row would write each row.
+            # Never committed: a transaction for each row would write each row.
             for statement in (*_SETTINGS, f"CREATE TABLE kept {self._columns}", "BEGIN"):
                 self._connection.execute(statement)
         return self._connection
@@ -155,7 +155,7 @@ _SETTINGS = (
 
 
 def _open(scratch: Path | None) -> sqlite3.Connection:
-    """Of a file whose name is gone."""
+    """A connection to an unlinked file."""
     with failures_are_told():
         if scratch is not None:
             scratch.mkdir(parents=True, exist_ok=True)
@@ -170,12 +170,12 @@ def _open(scratch: Path | None) -> sqlite3.Connection:
 
 @contextmanager
 def _failures_are_told() -> Iterator[None]:
-    """As in ``nixery.storage.durable``, of a database's file."""
+    """Like ``nixery.storage.durable``, for errors of a database."""
     try:
         yield
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
             raise StorageFull(
-                "the registry's disk is full; images that are stored can still be pulled"
+                "the registry's disk is full; stored images can still be pulled"
             ) from error
         raise StorageUnavailable(f"the registry's disk cannot be used: {error}") from error

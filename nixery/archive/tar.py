@@ -1,15 +1,15 @@
-"""Tar headers, every byte fixed: owner 0:0 without names, modification time 1.
-
-Input is what an entry is; output is its header of 512 bytes, preceded by a pax extended header
-where ustar's fields do not hold the name, the link target or the size:
+"""Tar headers with fixed metadata: owner 0:0 without names, modification time 1.
 
     >>> len(header(b"nix/store/", 0o755, Type.DIRECTORY))
     512
     >>> len(header(b"nix/store/" + 300 * b"x", 0o444, Type.FILE, 5))
     2048
 
-Names are raw bytes. Those that are not UTF-8 are written as they are, in either place: Go's
-archive/tar, GNU tar and Python's tarfile give back the same bytes.
+A header has 512 bytes, preceded by a pax extended header if ustar's fields are too small for the
+name, the link target or the size.
+
+Names are bytes. Those that are not UTF-8 are written unchanged, in either header: Go's archive/tar,
+GNU tar and Python's tarfile return the same bytes.
 
 Format: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_06
 """
@@ -37,17 +37,17 @@ _ID = b"0000000"
 _MTIME = b"00000000001"
 _MAGIC = b"ustar\x0000"
 _CONSTANT_SUM = 4 * sum(_ID) + sum(_MTIME) + sum(_MAGIC) + 8 * ord(" ")
-"""The checksum's own field counts as spaces."""
+"""For the checksum, its own field counts as spaces."""
 _MAX_NAME = 100
 _MAX_PREFIX = 155
 _MAX_SIZE = 0o77777777777  # 8 GiB - 1
 
 
 def header(name: bytes, mode: int, kind: Type, size: int = 0, link: bytes = b"") -> bytes:
-    """What stands before an entry's content.
+    """The header before an entry's content.
 
-    ``name`` is relative, and ends in a slash for a directory. ``size`` counts the content's
-    bytes. ``link`` is a symlink's target, or the name of the entry that a hard link repeats.
+    ``name`` is relative, and ends in a slash for a directory. ``size``: bytes of the content.
+    ``link``: a symlink's target, or the name of the entry that a hard link refers to.
     """
     pax = b""
     prefix, short = b"", name
@@ -75,7 +75,7 @@ def padding(size: int) -> bytes:
 
 
 def _split(name: bytes) -> tuple[bytes, bytes]:
-    """Prefix and name that ustar joins with a slash; both empty where no slash is suitable."""
+    """Prefix and name that ustar joins with a slash; both empty if there is no suitable slash."""
     slash = name.find(b"/", len(name) - _MAX_NAME - 1)
     if not 0 < slash <= _MAX_PREFIX or slash == len(name) - 1:
         return b"", b""
@@ -83,10 +83,10 @@ def _split(name: bytes) -> tuple[bytes, bytes]:
 
 
 def _pax_record(key: bytes, value: bytes) -> bytes:
-    """``<length> <key>=<value>`` and a line feed; the length counts its own digits as well."""
+    """``<length> <key>=<value>`` and a line feed; the length includes its own digits."""
     rest = len(key) + len(value) + 3
     length = rest + len(str(rest))
-    length = rest + len(str(length))  # the digits may have carried into one more
+    length = rest + len(str(length))  # the length may have got one more digit
     return b"%d %s=%s\n" % (length, key, value)
 
 
@@ -94,7 +94,7 @@ def _ustar(  # noqa: PLR0913 - the fields that differ between headers
     name: bytes, mode: int, kind: Type, size: int, *, prefix: bytes = b"", link: bytes = b""
 ) -> bytes:
     octal_mode, octal_size, flag = b"%07o" % mode, b"%011o" % size, kind.value
-    # The sum of all 512 bytes; those that are always the same are not added up again.
+    # The sum of all 512 bytes; the sum of the constant fields is computed once.
     checksum = (
         _CONSTANT_SUM
         + sum(name)

@@ -1,10 +1,10 @@
-"""The walk over a store path: its entries, in an order that no file system can change.
+"""Walk over a store path: its entries, in an order that does not depend on the file system.
 
-The walk holds one directory open at a time and looks at names only within it: nothing that is put
-in the place of a directory in the meantime can lead it out of the store path. Going back up, it
-checks that ``..`` is the directory that it came from.
+The walk keeps one directory open and opens names relative to it, so a replaced directory cannot
+lead it out of the store path. Before it goes back up, it checks that ``..`` is the directory that
+it came from.
 
-Memory has a bound: names of large directories wait on disk, see spool.
+Memory is bounded: names of large directories are on disk, see spool.
 """
 
 import os
@@ -23,15 +23,15 @@ from nixery.errors import PackingFailed, StoreDamaged
 from nixery.oci import WHITEOUT
 
 MAX_PATH = 4_095
-"""Bytes of a path that a system takes: PATH_MAX without the zero at its end."""
+"""Maximum bytes of a path: PATH_MAX without the zero at its end."""
 MAX_NAMES = 10_000
-"""Names in memory, of all directories that the walk is in; those of further ones wait on disk."""
+"""Names in memory, of all open directories; those of further directories are on disk."""
 
-# The store itself may be closed to readers, and what is above a directory has been read already.
+# O_PATH for these: the store itself may be unreadable, and a directory above was read already.
 _PARENT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-# Tuples rather than dataclasses: a large path makes a hundred thousand of them.
+# Tuples rather than dataclasses: a large path has a hundred thousand of them.
 
 
 class Directory(NamedTuple):
@@ -48,11 +48,11 @@ class File(NamedTuple):
     size: int
     executable: bool
     inode: tuple[int, int]
-    """The device and its number there: a store path may have something else mounted in it."""
+    """Device and inode number: another file system may be mounted in a store path."""
 
 
 class Whiteout(NamedTuple):
-    """Has no place in a layer, nor has what lies below it: see ``nixery.oci.WHITEOUT``."""
+    """Cannot be part of a layer, nor can anything below it: see ``nixery.oci.WHITEOUT``."""
 
     path: bytes
 
@@ -62,27 +62,27 @@ Entry = Directory | Symlink | File | Whiteout
 
 @dataclass(slots=True)
 class _Level:
-    """A directory that the walk is in."""
+    """A directory on the way to the current entry."""
 
     path: bytes
     """With a slash at its end."""
     inode: tuple[int, int]
     names: Iterator[bytes]
-    """Those still to come, sorted."""
+    """The remaining names, sorted."""
     held: int = 0
     """Names in memory."""
 
 
 class Walk:
-    """``root + path`` and everything below it, parents first, names sorted by their bytes.
+    """``root + path`` and everything below it, parents first, names sorted by bytes.
 
-    Can be iterated once. Raises StoreDamaged where something is missing, becomes something else
-    on the way, or is of a kind that Nix never stores; PackingFailed where a path, without
-    ``root``, is longer than MAX_PATH.
+    Can be iterated once. Raises StoreDamaged if something is missing, changes its type meanwhile,
+    or is of a type that Nix never stores; PackingFailed if a path, without ``root``, is longer than
+    MAX_PATH.
     """
 
     def __init__(self, root: bytes, path: bytes, scratch: Path | None = None) -> None:
-        """``scratch``: where the names of large directories wait, see spool."""
+        """``scratch``: directory for the names of large directories, see spool."""
         self._root = root
         self._path = path
         self._longest = len(root) + MAX_PATH
@@ -109,9 +109,9 @@ class Walk:
                 self._leave()
 
     def open(self, file: File) -> int:
-        """A descriptor to read from, of the file that was given last.
+        """A descriptor of the last returned file, for reading.
 
-        Raises StoreDamaged where the file is gone or replaced.
+        Raises StoreDamaged if the file is missing or replaced.
         """
         return open_file(file.path, self._directory)
 
@@ -125,7 +125,7 @@ class Walk:
         if len(path) > self._longest:
             raise PackingFailed(
                 f"{os.fsdecode(self._path)} cannot be part of an image: "
-                f"it holds a path of more than {MAX_PATH} bytes"
+                f"it contains a path of more than {MAX_PATH} bytes"
             )
         try:
             status = os.stat(name, dir_fd=self._directory, follow_symlinks=False)
@@ -133,7 +133,7 @@ class Walk:
             raise missing(path) from error
         mode = status.st_mode
         if stat.S_ISREG(mode):
-            # The owner's bit alone decides, as in a NAR.
+            # Only the owner's bit counts, as in a NAR.
             inode = status.st_dev, status.st_ino
             return File(path, status.st_size, bool(mode & stat.S_IXUSR), inode)
         if stat.S_ISLNK(mode):
@@ -148,7 +148,7 @@ class Walk:
         except FileNotFoundError as error:
             raise missing(path) from error
         except OSError as error:
-            if error.errno in (ENOTDIR, ELOOP):  # it was one
+            if error.errno in (ENOTDIR, ELOOP):  # it was a directory
                 raise replaced(path) from error
             raise
         room = MAX_NAMES - self._held
@@ -156,7 +156,7 @@ class Walk:
         with os.scandir(self._directory) as found:
             parts = _parts(os.fsencode(child.name) for child in found)
             names = next(parts)
-            if len(names) < room:  # and so all of them
+            if len(names) < room:  # which holds for all others too
                 names.sort()
                 level = _Level(path, self._inode(), iter(names), len(names))
             else:
@@ -183,7 +183,7 @@ class Walk:
 
 
 def _parts(names: Iterator[bytes]) -> Iterator[list[bytes]]:
-    """At least one; all but the last have MAX_NAMES."""
+    """At least one part; all but the last have MAX_NAMES."""
     while True:
         stop_if_cancelled()
         part = list(islice(names, MAX_NAMES))

@@ -1,11 +1,11 @@
-"""Threads that compress blocks, shared by all layers that are being packed.
+"""Worker threads that compress blocks, shared by all layers that are being packed.
 
     reading thread (one per layer)                     workers (shared)
     fill a block, hash it ── submit ─────────────────► compress it
-    write what is done, in order ◄─────────────────────┘
+    write results in order ◄───────────────────────────┘
 
-Memory is bounded by the number of workers and of layers, not by sizes: a layer owns one block,
-and borrows more while there are any; else it waits for its own oldest. So every layer advances.
+Memory is bounded by the number of workers and layers: a layer owns one block and borrows more while
+there are any; otherwise it waits for its own oldest one. So every layer makes progress.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from nixery.storage import Buffer
 
 
 class Workers:
-    """``count`` threads; at least one. Close it when nothing is being packed any more."""
+    """``count`` threads, at least one. Close it when nothing is being packed any more."""
 
     def __init__(self, count: int) -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="compress")
-        # None stands for a block that was never needed yet.
+        # None stands for a block that is not allocated yet.
         self._blocks: SimpleQueue[memoryview | None] = SimpleQueue()
-        # Two for each: while it compresses one, the next is filled and waits.
+        # Two for each: while one is compressed, the next is filled.
         for _ in range(2 * count):
             self._blocks.put(None)
 
@@ -32,7 +32,7 @@ class Workers:
         return self._pool.submit(compress, block)
 
     def borrow(self, size: int) -> memoryview | None:
-        """A block of so many bytes, if there is one now."""
+        """A block of this size, if one is free."""
         try:
             block = self._blocks.get_nowait()
         except Empty:

@@ -1,16 +1,16 @@
-"""What is not done twice.
+"""Caches: manifests, layers, plans, evaluations, failures.
 
-    keys.py         what every result depends on, as one hash                            (pure)
-    manifests.py    manifests made before: memory, state directory, storage
-    plans.py        how they were planned, so that making them again gives the same digest
-    layers.py       store paths packed before
-    evaluations.py  names evaluated before
-    failures.py     requests that failed a moment ago
-    presence.py     whether all that a manifest promises is there
-    images.py       the two together: an image that can be pulled
-    recent.py       a dictionary of bounded size
+    keys.py         one hash of everything that a result depends on                      (pure)
+    manifests.py    manifests of built images: memory, state directory, storage
+    plans.py        their plans, so that building an image again gives the same digest
+    layers.py       packed layers, by store paths
+    evaluations.py  evaluated names
+    failures.py     recent failures
+    presence.py     whether all blobs of a manifest exist
+    images.py       manifests and presence together: images that can be pulled
+    recent.py       a dictionary of bounded size (LRU)
 
-Everything that is read back is distrusted: what does not parse, or names what is gone, is a miss.
+Entries are not trusted: what does not parse, or names something missing, is a miss.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Caches:
-    """Those that the builder asks."""
+    """The caches of the builder."""
 
     images: KnownImages
     evaluations: Evaluations

@@ -1,7 +1,7 @@
-"""What names stood for: (identity of the package set, system, name) → outputs.
+"""Cache of evaluations: (identity of the package set, system, name) → outputs.
 
-A name's outputs never change while the files of its set do not, so this needs no Nix at all. Sets
-that may download while they are evaluated are asked again after a while.
+A name's outputs do not change while the files of the package set do not, so a hit needs no Nix. For
+sets that may download during evaluation, entries expire.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ class Evaluations:
     """In memory only: evaluating again after a restart takes a tenth of a second."""
 
     def __init__(self, clock: Callable[[], float], valid_for: float | None) -> None:
-        """``clock``: seconds, monotonic. ``valid_for``: seconds, or None for as long as it fits."""
+        """``clock``: monotonic, in seconds. ``valid_for``: seconds, or None for ever."""
         self._clock = clock
         self._valid_for = valid_for
         self._packages: Recent[_Key, tuple[Package, float]] = Recent(MAX_EVALUATIONS)
@@ -34,7 +34,7 @@ class Evaluations:
     def recall(
         self, identity: str, architecture: Architecture, names: Iterable[str]
     ) -> tuple[Package, ...] | None:
-        """The packages in the order of the names, where all are known."""
+        """The packages in the order of the names, if all are cached."""
         now, packages = self._clock(), []
         for name in names:
             entry = self._packages.get(_Key(identity, architecture.system, name))

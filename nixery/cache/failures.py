@@ -1,4 +1,4 @@
-"""Requests that failed a moment ago."""
+"""Cache of recent failures."""
 
 import heapq
 from collections.abc import Callable, Hashable
@@ -7,23 +7,25 @@ from itertools import count
 from nixery.errors import NixeryError
 
 MAX_FAILURES = 2_000
-"""Failures; each may hold some kilobytes of a build's log."""
+"""Failures; each may hold some kilobytes of a build log."""
 
 
 class Failures:
-    """Answers a request that failed a moment ago without another attempt.
+    """Repeats the failure of a recent request instead of another attempt.
 
-    Docker asks with HEAD and then with GET, and people ask again at once: a failure costs one
-    run of Nix for all of them. How long one is remembered is the error's own (``remembered``).
-    Where there are too many, those are forgotten whose time ends first.
+    Docker sends HEAD and then GET, and people retry at once: a failure costs one run of Nix for all
+    of them. Each error has its own lifetime (``remembered``). If there are too many, those that
+    expire first are dropped.
     """
 
     def __init__(self, clock: Callable[[], float], most: int = MAX_FAILURES) -> None:
-        """``clock``: seconds, monotonic."""
+        """``clock``: monotonic, in seconds."""
         self._clock = clock
         self._most = most
         self._failures: dict[Hashable, tuple[int, NixeryError]] = {}
-        self._ends: list[tuple[float, int, Hashable]] = []  # a heap; numbers keep keys apart
+        self._ends: list[
+            tuple[float, int, Hashable]
+        ] = []  # a heap; the numbers make entries comparable
         self._numbers = count()
 
     def recall(self, key: Hashable) -> NixeryError | None:
@@ -45,5 +47,5 @@ class Failures:
     def _forget_first(self) -> None:
         _, number, key = heapq.heappop(self._ends)
         entry = self._failures.get(key)
-        if entry is not None and entry[0] == number:  # else it has failed again since
+        if entry is not None and entry[0] == number:  # otherwise it failed again meanwhile
             del self._failures[key]

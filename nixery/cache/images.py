@@ -1,4 +1,4 @@
-"""Images made before, served only as long as all of them is there."""
+"""Cache of images: a manifest, served only while all of its blobs exist."""
 
 import anyio.to_thread
 import structlog
@@ -16,9 +16,9 @@ Found = tuple[CachedImage, Tier]
 
 
 LOOKUPS = 8
-"""Threads that look for images of which this server knows nothing yet; pulls have all others."""
+"""Threads that look for images this server does not know; pulls have the others."""
 MAX_WAITING_LOOKUPS = 1_000
-"""Requests that wait for one of them. An image may be there, so they are more than wait for Nix."""
+"""Requests that wait for such a thread. More than may wait for Nix: the image may exist."""
 
 
 class KnownImages:
@@ -32,10 +32,10 @@ class KnownImages:
         self._lookups = Queue(LOOKUPS, self._line, doing="looked for")
 
     async def find(self, key: str, *, is_admitted: bool = False) -> Found | None:
-        """The image with the place it was found in, if every blob of it can be pulled.
+        """The image and where it was found, if every blob of it can be pulled.
 
-        Those that this server has had before are found however many others are looked for. Raises
-        TooBusy for the others where too many are, unless they are admitted already.
+        Images that this server knows do not wait for others. Raises TooBusy for unknown ones if too
+        many are being looked for, unless the request is admitted already.
         """
         while True:
             if self._manifests.is_near(key):
@@ -49,18 +49,18 @@ class KnownImages:
                 return found
             for blob in unverified:
                 await self._verifier.verify(blob.digest)
-            # Damaged ones are in quarantine now: they are missing when this looks again.
+            # Damaged blobs are in quarantine now, so the next look misses them.
 
     async def keep(self, key: str, image: CachedImage) -> None:
-        """Only for an image whose blobs are all durable."""
+        """Stores the image. All of its blobs must be durable."""
         await anyio.to_thread.run_sync(self._manifests.keep, key, image)
 
     async def keep_also(self, key: str, image: CachedImage) -> None:
-        """Under another key. Where that fails, the next who asks by it looks further, no more."""
+        """Stores the image under another key. If that fails, a later lookup only takes longer."""
         try:
             await self.keep(key, image)
         except (StorageFull, StorageUnavailable) as error:
-            log.warning("image is not kept under its source", error=error.message)
+            log.warning("image is not stored under its source", error=error.message)
 
     def _find(self, key: str) -> tuple[Found | None, tuple[Descriptor, ...]]:
         """The image if it can be served, and those of its blobs that must be verified first."""
@@ -71,7 +71,7 @@ class KnownImages:
         look = self._presence.look(found[0].blobs)
         if look.missing:
             digests = [blob.digest for blob in look.missing]
-            log.warning("image lost blobs and is made again", blobs=digests)
+            log.warning("image lost blobs and is built again", blobs=digests)
             self._manifests.forget(key)
             return None, ()
         return found, look.unverified

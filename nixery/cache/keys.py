@@ -1,4 +1,4 @@
-"""The keys of what is kept: sha256 of canonical JSON that names everything a result depends on.
+"""Cache keys: the sha256 of canonical JSON that names everything a result depends on.
 
     >>> by_content("x", {"paths": ["a", "b"]}) == by_content("x", {"paths": ["ab"]})
     False
@@ -21,23 +21,27 @@ KEY_FORMAT = 1
 
 
 def by_content(kind: str, content: Mapping[str, object]) -> str:
-    """64 hex digits; ``content`` holds JSON values. ``kind`` keeps keys of two purposes apart."""
+    """64 hex digits.
+
+    ``content`` holds JSON values; ``kind`` separates keys of different purposes.
+    """
     return hashlib.sha256(canonical_json([KEY_FORMAT, kind, content])).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What decides an image's bytes beside its name and its package set; JSON values."""
+    """What decides an image's bytes besides its name and package set; JSON values."""
 
     evaluation: Mapping[str, object]
-    """How names are evaluated."""
+    """Options of evaluation."""
     self_contained: bool
-    """Whether evaluation reads nothing but the package set: only then does a revision pin it."""
+    """Whether evaluation reads only the package set: otherwise its revision does not pin the
+    result."""
     image: Mapping[str, object]
-    """How store paths become layers."""
+    """Options of layering and packing."""
 
     def source_key(self, source: ResolvedSource, request: ImageRequest) -> str | None:
-        """The image's key before evaluation; None for what is not pinned."""
+        """The image's key before evaluation; None if the source is not pinned."""
         if source.revision is None or not self.self_contained:
             return None
         return by_content(
@@ -53,12 +57,15 @@ class Recipe:
         )
 
     def outputs_key(self, packages: Sequence[Package], request: ImageRequest) -> str:
-        """The image's key after evaluation: exact, whatever the packages were called."""
+        """The image's key after evaluation.
+
+        Exact, whatever names the packages were requested by.
+        """
         return by_content(
             "outputs",
             {
                 "system": request.architecture.system,
-                # In the request's order: of two packages that have one file, the first wins.
+                # In the request's order: if two packages contain the same file, the first wins.
                 "packages": [list(package.paths) for package in packages],
                 "shell": request.has_shell,
                 "image": self.image,

@@ -1,7 +1,7 @@
-"""Which blob packing these store paths gave: ``builds/<key>``.
+"""Cache of packed layers: ``builds/<key>``, by store paths.
 
-An entry that does not parse, or whose blob is gone or has another size, is a miss and never an
-error: the layer is packed again.
+An entry that does not parse, or whose blob is missing or has another size, is a miss: the layer is
+packed again.
 """
 
 from nixery import records
@@ -15,16 +15,16 @@ MAX_LAYERS = 20_000
 
 
 class LayerCache:
-    """Memory, then storage. Blocks, like the storage it asks; used by several threads."""
+    """Memory, then storage. Blocks; used by several threads."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._memory: Recent[str, PackedLayer] = Recent(MAX_LAYERS)
 
     def find(self, key: str) -> PackedLayer | None:
-        """The layer, if its blob is still there.
+        """The layer, if its blob still exists.
 
-        It counts as used from now on: nobody who saw it unused deletes it.
+        Touches the blob, so that gc does not delete it.
         """
         layer = self._memory.get(key) or self._stored(key)
         if layer is None:
@@ -37,7 +37,7 @@ class LayerCache:
         return layer
 
     def keep(self, key: str, layer: PackedLayer) -> None:
-        """Only for a layer whose blob is durable."""
+        """Stores the entry. The layer's blob must be durable."""
         entry = {
             "digest": layer.digest,
             "diffID": layer.diff_id,
@@ -53,12 +53,12 @@ class LayerCache:
 
 
 def parse(data: bytes) -> PackedLayer | None:
-    """An entry's content; None for anything else, such as what the Go server keeps there."""
+    """The content of an entry; None for anything else, such as the Go server's entries."""
     return records.read(data, _layer)
 
 
 def _layer(record: object) -> PackedLayer:
-    # The first entries do not name their compression: there was gzip only.
+    # The first entries do not name their compression: there was only gzip.
     match members(record).get("compression", "gzip"):
         case "gzip" | "zstd" | "none" as compression:
             return PackedLayer(

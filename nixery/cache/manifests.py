@@ -1,10 +1,10 @@
-"""Manifests that were made before: ``manifests/<key>``, in three places.
+"""Cache of manifests: ``manifests/<key>``, in three tiers.
 
-    memory            the hot path: nothing is read
-    state directory   after a restart; only a copy, which can be lost
-    storage           what other replicas made
+    memory            the fast path: reads nothing
+    state directory   survives a restart; only a copy
+    storage           shared by all replicas
 
-What is found further down is kept further up. An entry that does not parse is a miss.
+A hit is copied to the tiers above. An entry that does not parse is a miss.
 """
 
 import os
@@ -31,25 +31,25 @@ log = structlog.get_logger()
 Tier = Literal["local", "storage"]
 
 MAX_IMAGES = 1000
-"""Entries in memory; with two manifests of 95 layers each takes about 60 KB."""
+"""Entries in memory; each takes about 60 KB with two manifests of 95 layers."""
 MAX_STATE_FILES = 20_000
-"""Files in the state directory; a tenth more until they are trimmed."""
+"""Files in the state directory. Trimmed when there are a tenth more."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedImage:
-    """An image that was acknowledged: its manifests, and what they refer to."""
+    """A built image: its manifests, and the blobs that they refer to."""
 
     manifests: Mapping[Format, Manifest]
-    """OCI always; the other where it can hold the layers."""
+    """Always OCI; Docker's format if it supports the layers."""
     outputs_key: str
-    """Where its plan is kept."""
+    """The key of its plan."""
     blobs: tuple[Descriptor, ...]
-    """Everything that must be there for a pull: config, layers, and the manifests themselves."""
+    """Everything that a pull needs: config, layers, and the manifests themselves."""
 
 
 def image_of(manifests: Mapping[Format, Manifest], outputs_key: str) -> CachedImage:
-    """Raises ValueError where one of them is not a manifest."""
+    """Raises ValueError if one of them is not a manifest."""
     blobs: dict[str, Descriptor] = {}
     for made in manifests.values():
         blobs |= {blob.digest: blob for blob in blobs_of(made)}
@@ -61,7 +61,7 @@ class ManifestCache:
     """Blocks, except for ``recall`` and ``is_near``."""
 
     def __init__(self, storage: Storage, directory: Path, kept: int = MAX_STATE_FILES) -> None:
-        """``directory``: in the state directory; made here, and trimmed to ``kept`` files."""
+        """``directory``: in the state directory; created here, and trimmed to ``kept`` files."""
         self._storage = storage
         self._directory = directory
         self._kept = kept
@@ -72,7 +72,7 @@ class ManifestCache:
         self._near = _trim(directory, kept)
 
     def is_near(self, key: str) -> bool:
-        """Whether it is in memory or in the state directory, as far as known; does not block."""
+        """Whether it is known to be in memory or in the state directory; does not block."""
         return key in self._near or self._memory.get(key) is not None
 
     def recall(self, key: str) -> CachedImage | None:
@@ -84,7 +84,7 @@ class ManifestCache:
         with suppress(OSError):
             if found := decode(_read(self._directory / key)):
                 self._memory.put(key, found)
-                self._near.add(key)  # another process may have kept it
+                self._near.add(key)  # another process may have written it
                 return found, "local"
         stored = self._storage.read(f"manifests/{key}")
         found = decode(stored.data) if stored else None
@@ -94,12 +94,12 @@ class ManifestCache:
         return found, "storage"
 
     def keep(self, key: str, image: CachedImage) -> None:
-        """Only for an image whose blobs are all durable."""
+        """Stores the image. All of its blobs must be durable."""
         self._storage.write(f"manifests/{key}", encode(image))
         self._keep_local(key, image)
 
     def forget(self, key: str) -> None:
-        """Drops the copies of this process: the entry turned out to be of no use."""
+        """Drops the local copies, because the entry is unusable."""
         self._memory.drop(key)
         self._near.discard(key)
         with suppress(OSError):
@@ -107,17 +107,17 @@ class ManifestCache:
 
     def _keep_local(self, key: str, image: CachedImage) -> None:
         self._memory.put(key, image)
-        # Whole, but not durable: a torn copy would be a miss, and a lost one costs a read.
+        # Complete, but not durable: a torn copy is a miss, and a lost one costs one read.
         staged = self._directory / f".{uuid.uuid4().hex}"
         try:
             staged.write_bytes(encode(image))
             staged.rename(self._directory / key)
             self._near.add(key)
         except OSError as error:
-            log.warning("manifest is not kept locally", error=str(error))
+            log.warning("manifest is not stored locally", error=str(error))
             with suppress(OSError):
                 staged.unlink()
-        # Counting is one step, so only one of several threads comes to each tenth.
+        # Atomic, so only one of several threads reaches each tenth.
         if next(self._added) % max(1, self._kept // 10) == 0:
             with suppress(OSError):
                 self._near = _trim(self._directory, self._kept)
@@ -146,7 +146,7 @@ def _image(record: object) -> CachedImage:
     texts = members(member(record, "manifests"))
     made = {form: text(texts[form.name]).encode() for form in Format if form.name in texts}
     if Format.OCI not in made:
-        raise records.Malformed("there is no OCI manifest")
+        raise records.Malformed("the OCI manifest is missing")
     manifests = {
         form: Manifest(form.value.manifest, content, digest_of(content))
         for form, content in made.items()
@@ -155,14 +155,17 @@ def _image(record: object) -> CachedImage:
 
 
 def _sweep(directory: Path) -> None:
-    """Removes what a killed process was writing; only while nobody writes."""
+    """Removes temporary files of killed processes. Nothing may be written meanwhile."""
     for staged in directory.glob(".*"):
         with suppress(OSError):
             staged.unlink()
 
 
 def _trim(directory: Path, kept: int) -> set[str]:
-    """Keeps the newest, and gives their names. Others may write and remove meanwhile."""
+    """Keeps the newest files and returns their names.
+
+    Other processes may write at the same time.
+    """
     written: list[tuple[int, str]] = []
     with os.scandir(directory) as entries:
         for entry in entries:

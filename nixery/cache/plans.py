@@ -1,8 +1,8 @@
-"""How an acknowledged manifest was planned: ``plans/<outputs key>``.
+"""Cache of plans: ``plans/<outputs key>``, how an acknowledged manifest was planned.
 
-Whoever has to make the image again, because a blob was lost, replays the plan, so that the digest
-stays, whatever tables of popularity and units have been published since. The first plan that is
-written counts: replicas that plan the same image at once agree on it.
+An image that lost a blob is built again from its plan, so its digest stays the same, whatever
+tables were published since. The first plan written wins, so replicas that plan the same image at
+the same time agree.
 """
 
 from collections.abc import Mapping
@@ -18,37 +18,37 @@ from nixery.storage import Condition, Stat, Storage, renew
 @dataclass(frozen=True, slots=True)
 class StoredPlan:
     layers: tuple[tuple[StorePath, ...], ...]
-    """Store paths of each layer, in the manifest's order; the environment layer is not listed."""
+    """Store paths of each layer, in the manifest's order, without the environment layer."""
     tables: Mapping[str, str]
-    """Versions of the tables that decided it, by kind; gc keeps those."""
+    """Versions of the tables that it was planned with, by kind; gc keeps them."""
 
 
 class Plans:
-    """Blocks, like the storage it asks."""
+    """Blocks."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
     def find(self, key: str, closure: Closure) -> StoredPlan | None:
-        """The plan, if it holds exactly the closure's paths; anything else is a miss.
+        """The plan, if it covers exactly the closure's paths; otherwise a miss.
 
-        It counts as used from now on: nobody who saw it unused deletes it.
+        Touches the plan, so that gc does not delete it.
         """
         found = self._read(key, closure)
         return found[0] if found and renew(self._storage, found[1]) else None
 
     def look(self, key: str, closure: Closure) -> StoredPlan | None:
-        """The same for a reader that leaves no trace, and may so be shown what gc removes."""
+        """Like ``find`` without touching the plan, which gc may then delete."""
         found = self._read(key, closure)
         return found[0] if found else None
 
     def agree(self, key: str, plan: StoredPlan, closure: Closure) -> StoredPlan:
-        """Keeps the plan, unless another replica was faster: then that one's."""
+        """Stores the plan, unless another replica was faster: then returns that one's."""
         if self._storage.write(f"plans/{key}", encode(plan), Condition.ABSENT):
             return plan
         if found := self.find(key, closure):
             return found
-        self._storage.write(f"plans/{key}", encode(plan))  # what is there cannot be read
+        self._storage.write(f"plans/{key}", encode(plan))  # the existing entry is unreadable
         return plan
 
     def _read(self, key: str, closure: Closure) -> tuple[StoredPlan, Stat] | None:

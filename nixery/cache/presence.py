@@ -1,8 +1,8 @@
-"""Whether all blobs of an image are where a client will look for them.
+"""Check that all blobs of an image exist.
 
-A manifest promises its blobs, so it is served only when each is there with its size. What the
-store says of a blob (inode and times, or a generation) is remembered: as long as it says the same,
-the blob is the same. When it says something else, the blob must be verified again.
+A manifest is served only if each of its blobs exists with the right size. The storage's version of
+a blob (inode and times, or a generation) is remembered: while it is the same, so is the content. If
+it changes, the blob must be verified again.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,21 +19,21 @@ MAX_BLOBS = 200_000
 class _State(Enum):
     THERE = "can be pulled"
     GONE = "is not there, or has another size"
-    CHANGED = "written again, or tampered with: only its content says which"
+    CHANGED = "written again, or changed: only its content can tell"
 
 
 @dataclass(frozen=True, slots=True)
 class BlobFaults:
-    """What is wrong with some blobs; what is in neither can be pulled."""
+    """Missing and unverified blobs. All others can be pulled."""
 
     missing: tuple[Descriptor, ...]
-    """Gone, or of another size."""
+    """Missing, or of another size."""
     unverified: tuple[Descriptor, ...]
-    """Must be verified first: they were written again since they were seen."""
+    """Written again since the last look, so they must be verified first."""
 
 
 class Presence:
-    """Blocks; used by several threads. ``clock``: seconds, monotonic."""
+    """Blocks; used by several threads. ``clock``: monotonic, in seconds."""
 
     def __init__(self, storage: Storage, clock: Callable[[], float]) -> None:
         self._storage = storage
@@ -49,13 +49,13 @@ class Presence:
         )
 
     def forget(self, digest: Digest) -> None:
-        """Somebody did not find it."""
+        """Forgets a blob that a client could not get."""
         self._seen.drop(digest)
 
     def _state(self, blob: Descriptor) -> _State:
         seen = self._seen.get(blob.digest)
         trusted = self._storage.trusted_seconds
-        # Asking a bucket for a hundred blobs at every pull would cost more than the pull.
+        # Asking a bucket for a hundred blobs on every pull would cost more than the pull.
         if seen and trusted and self._clock() - seen[1] < trusted:
             return _State.THERE
         found = self._storage.stat(layer_key(blob.digest))

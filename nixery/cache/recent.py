@@ -1,4 +1,4 @@
-"""A dictionary that forgets what was not used for longest."""
+"""A dictionary of bounded size that drops the least recently used entry."""
 
 import threading
 from collections import OrderedDict
@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """Holds ``size`` entries; may be used by several threads."""
+    """Holds ``size`` entries. Thread-safe."""
 
     def __init__(self, size: int) -> None:
         self._size = size

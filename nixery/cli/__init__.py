@@ -1,8 +1,9 @@
-"""The command line. Exit codes: 0, 1 failed, 2 wrong use or configuration.
+"""The command line. Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.
 
-options.py   what commands have in common: options, the storage, failures as one line
-storage.py   gc, verify, tables
-images.py    plan, build
+options.py    options and helpers that commands share
+storage.py    gc, verify, tables
+images.py     plan, build
+popcount.py   popcount
 """
 
 import os
@@ -33,8 +34,9 @@ for command in (popcount, plan, build, gc, verify, tables):
 @main.command()
 @with_config
 def serve(file: Path | None) -> None:
-    """Serve images until a signal ends it."""
-    # Imported here, and so in all commands: `nixery --help` need not wait for a web server to load.
+    """Serve images until SIGTERM or SIGINT."""
+    # Commands import what they need when they run, so that `nixery --help` does not load a web
+    # server.
     from nixery import service  # noqa: PLC0415
 
     with told():

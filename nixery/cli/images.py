@@ -1,4 +1,4 @@
-"""Commands that make images without a server: plan, build."""
+"""Commands that plan and build images without a server: plan, build."""
 
 import json
 import os
@@ -21,7 +21,7 @@ with_tables = click.option(
     "--tables",
     "version",
     metavar="VERSION",
-    help="Plan with this table of the storage instead of what counts there.",
+    help="Plan with this table of the storage instead of the current one.",
 )
 
 
@@ -33,8 +33,8 @@ with_tables = click.option(
 def plan(file: Path | None, image: str, version: str | None, as_json: bool) -> None:  # noqa: FBT001
     """Print the layers that a server with these settings would make, and why.
 
-    Builds what the store lacks. With a storage set, the image's recorded plan counts, else the
-    tables that are published there; nothing is written to it.
+    Builds what the Nix store lacks. If a storage is set, uses the recorded plan of the image, or
+    else the current tables of the storage. Writes nothing to the storage.
     """
     from nixery.standalone import report  # noqa: PLC0415
     from nixery.standalone.build import plan_only  # noqa: PLC0415
@@ -53,15 +53,15 @@ def plan(file: Path | None, image: str, version: str | None, as_json: bool) -> N
     "--output",
     required=True,
     type=click.Path(path_type=Path),
-    help="The directory of an OCI layout, or the file of a docker archive.",
+    help="Directory for an OCI layout, or file for a docker archive.",
 )
 @click.option("--format", "form", type=click.Choice(["oci", "docker"]), default="oci")
 @with_tables
 def build(file: Path | None, image: str, output: Path, form: str, version: str | None) -> None:
-    """Write an image without a server: as an OCI layout, or as a file for docker load.
+    """Build an image without a server: as an OCI layout, or as a file for docker load.
 
-    The layout's blobs and manifest are those that a server with these settings serves. The archive
-    holds the same tars uncompressed, and the same config.
+    The blobs and manifest of the layout are those that a server with these settings serves. The
+    archive contains the same layers uncompressed, and the same config.
     """
     from nixery.standalone.build import build_archive, build_layout  # noqa: PLC0415
     from nixery.standalone.prepare import Order  # noqa: PLC0415
@@ -74,7 +74,7 @@ def build(file: Path | None, image: str, output: Path, form: str, version: str |
 
 @contextmanager
 def _tools(file: Path | None) -> "Iterator[tuple[Tools, Storage | None]]":
-    """What makes images, and the server's storage where one is set."""
+    """The tools that build images, and the server's storage if one is set."""
     from nixery import parts  # noqa: PLC0415
 
     given = settings.load(os.environ, file, needs_storage=False)

@@ -1,4 +1,4 @@
-"""What the commands have in common."""
+"""Options and helpers that the commands share."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ Parsed = Callable[[click.Context, click.Parameter, str | None], float | None]
 
 
 def parsed(parse: Callable[[str], float]) -> Parsed:
-    """An option's callback; the ValueError of ``parse`` becomes a usage error."""
+    """Callback of an option: turns the ValueError of ``parse`` into a usage error."""
 
     def convert(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
         try:
@@ -35,30 +35,30 @@ with_config = click.option(
     "--config",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A TOML file with settings under the same names; the environment wins.",
+    help="Read settings from this TOML file; environment variables take precedence.",
 )
-with_json = click.option("--json", "as_json", is_flag=True, help="One line of JSON for programs.")
+with_json = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 
 
 def open_storage(file: Path | None, *, read_only: bool = False) -> "Storage":
-    """That of a server, for commands that look after what is there."""
+    """The storage of a server, for maintenance commands."""
     given = settings.load(os.environ, file, needs_source=False)
     log_to_stderr(given)
     return storage_of(given, read_only=read_only)
 
 
 def storage_of(given: settings.Settings, *, read_only: bool) -> "Storage":
-    """The storage that is set, which must exist."""
+    """The configured storage. Raises ConfigurationError if its directory does not exist."""
     from nixery import backends  # noqa: PLC0415
 
     path = given.storage_path
     if given.storage_backend == "filesystem" and path and not path.is_dir():
-        raise ConfigurationError(f"STORAGE_PATH={path}: there is no such directory")
+        raise ConfigurationError(f"STORAGE_PATH={path}: this directory does not exist")
     return backends.connect_storage(given) if read_only else backends.open_storage(given)
 
 
 def log_to_stderr(given: settings.Settings) -> None:
-    """Stdout is for what was asked for."""
+    """Logs to stderr, so that stdout holds the command's output only."""
     from nixery.logs.setup import configure_logging  # noqa: PLC0415
 
     configure_logging(sys.stderr, json=not sys.stderr.isatty(), level=given.log_level)
@@ -66,7 +66,7 @@ def log_to_stderr(given: settings.Settings) -> None:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Failures become one line and an exit code."""
+    """Prints failures as one line and exits with 1, or 2 for configuration errors."""
     try:
         yield
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""``nixery popcount store PATH…`` and ``nixery popcount channel URL``."""
+"""The popcount commands: ``nixery popcount store PATH…``, ``nixery popcount channel URL``."""
 
 import logging
 import os
@@ -23,21 +23,21 @@ with_output = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("popcount"),
     show_default=True,
-    help="A directory for popularity.json, units.json and start.json.",
+    help="Directory for popularity.json, units.json and start.json.",
 )
 with_start = click.option(
     "--start",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What people pull most: names of store paths, without hash, with or without version, one "
-    "a line; # begins a comment. Without it, some at random.",
+    help="File with the packages that users pull most: names of store paths without hash, with or "
+    "without version, one per line; # starts a comment. Default: random packages.",
 )
 
 
 @click.group()
 def popcount() -> None:
-    """Count a package set: how popular its store paths are, and which come together.
+    """Analyse a package set: count references, and find packages that occur together.
 
-    nixery tables publish takes the files that this writes, and NIX_POPULARITY_URL may name the
+    Publish the resulting files with nixery tables publish. NIX_POPULARITY_URL accepts
     popularity.json.
     """
 
@@ -47,11 +47,11 @@ def popcount() -> None:
 @with_start
 @with_output
 def store(paths: tuple[str, ...], start: Path | None, output: Path) -> None:
-    """Count store paths of this machine and everything they refer to.
+    """Analyse store paths of this machine and everything they refer to.
 
-    A PATH may be a link into the store, such as nix-build's result.
+    PATH may be a link into the store, such as the result of nix-build.
     """
-    import anyio  # noqa: PLC0415 - the other way needs none of these
+    import anyio  # noqa: PLC0415 - the other command needs none of these
 
     from nixery.logs.setup import configure_logging  # noqa: PLC0415
     from nixery.nix.client import Evaluation, Nix  # noqa: PLC0415
@@ -59,7 +59,7 @@ def store(paths: tuple[str, ...], start: Path | None, output: Path) -> None:
 
     configure_logging(sys.stderr, json=not sys.stderr.isatty())
     names = _names(start)
-    # The person at the terminal counts a store of their own; nothing is evaluated.
+    # These are the user's own store paths, and nothing is evaluated.
     nix = Nix(environment=os.environ, evaluation=Evaluation(confined=False))
     try:
         graph = anyio.run(nix.closure, [in_store(path) for path in paths])
@@ -70,22 +70,23 @@ def store(paths: tuple[str, ...], start: Path | None, output: Path) -> None:
 
 @popcount.command()
 @click.argument("url")
-@click.option("--cache", "cache_url", help="The binary cache, if not the one the channel names.")
+@click.option("--cache", "cache_url", help="URL of the binary cache, if it is not the channel's.")
 @click.option("--connections", type=click.IntRange(1, 256), default=32, show_default=True)
 @with_start
 @with_output
 def channel(
     url: str, cache_url: str | None, connections: int, start: Path | None, output: Path
 ) -> None:
-    """Count a channel, such as https://channels.nixos.org/nixos-unstable.
+    """Analyse a channel, such as https://channels.nixos.org/nixos-unstable.
 
-    Answers of the binary cache are kept in OUTPUT/narinfo.jsonl; run again, it asks for what is
-    missing only.
+    Answers of the binary cache are kept in OUTPUT/narinfo.jsonl, so a second run requests only what
+    is missing.
     """
     from nixery.popcount.channel import Cache, cache_of, closure_of, graph, listed  # noqa: PLC0415
     from nixery.popcount.journal import Journal  # noqa: PLC0415
 
-    # What it asks again it need not tell: what it gives up is an error that says so.
+    # urllib3 logs every retry. A failure after the last retry is an error with a message of its
+    # own.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     names = _names(start)
     try:
@@ -105,14 +106,14 @@ def channel(
         _fail(f"cannot write to {output}: {error}")
     lacking = sum(info is None for info in kept.known.values())
     if lacking:
-        click.echo(f"{lacking} store paths are not in {place} and were left out", err=True)
+        click.echo(f"{lacking} store paths are not in {place} and were skipped", err=True)
     if not found.paths:
-        _fail(f"{place} has nothing that {url} lists; name the right cache with --cache")
+        _fail(f"{place} has no store path that {url} lists: name the right cache with --cache")
     _write(found, names, output)
 
 
 def _show(left: Iterable[int], expected: int) -> None:
-    """A progress bar on a terminal; its length grows with what is found on the way."""
+    """A progress bar on a terminal; its length grows as paths are discovered."""
     with click.progressbar(length=expected, label="store paths", file=sys.stderr) as bar:
         for waiting in left:
             bar.length = max(expected, bar.pos + waiting)
@@ -128,12 +129,12 @@ def _names(start: Path | None) -> list[str]:
 
 
 def _tell_unlisted(url: str, paths: Iterable[StorePath], names: Iterable[str]) -> None:
-    """Before 100,000 questions are asked. It may be a mistake, or what others refer to."""
+    """Warns before 100,000 requests are made: a name may be wrong, or that of a dependency."""
     unlisted = [name for name, path in count.find(paths, names).items() if path is None]
     if unlisted:
         click.echo(
-            f"{url} does not list {' '.join(unlisted)}; without anything that refers to it, "
-            "this will end with an error",
+            f"{url} does not list {' '.join(unlisted)}; unless a listed path refers to it, "
+            "this command will fail at the end",
             err=True,
         )
 
@@ -166,7 +167,7 @@ def _write(graph: Closure, names: list[str], output: Path) -> None:
 
 
 def _write_all(output: Path, found: Mapping[str, bytes]) -> None:
-    """Tables of one count belong together: none is in its place before all are written."""
+    """Tables of one run belong together, so all are written before any is renamed into place."""
     for kind, data in found.items():
         (output / f"{kind}.json.part").write_bytes(data)
     for kind, data in found.items():

@@ -1,4 +1,4 @@
-"""Commands that look after the storage: gc, verify, tables."""
+"""Commands that maintain the storage: gc, verify, tables."""
 
 import json
 import os
@@ -19,15 +19,15 @@ from nixery.human_units import parse_age, parse_size
     "--keep-bytes",
     callback=parsed(parse_size),
     metavar="SIZE",
-    help="Remove what was pulled least recently until this much is left, such as 50G.",
+    help="Remove the least recently pulled images until this size is left, such as 50G.",
 )
 @click.option(
     "--older-than",
     callback=parsed(parse_age),
     metavar="AGE",
-    help="Remove what was not pulled for so long, such as 30d.",
+    help="Remove images not pulled within this time, such as 30d.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would go, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be removed, and change nothing.")
 @with_json
 def gc(
     file: Path | None,
@@ -36,10 +36,10 @@ def gc(
     dry_run: bool,  # noqa: FBT001 - click gives them by name
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Make room in the storage; servers may run meanwhile.
+    """Remove images from the storage; servers may run at the same time.
 
-    Images go with all that no other image needs. What was stored within the last 24 hours, or
-    pulled today (UTC), stays, and so does everything that a Go server made.
+    Removes images and everything that no other image needs. Keeps what was stored within the last
+    24 hours or pulled today (UTC), and everything that a Go server stored.
     """
     from nixery.gc import KeepBytes, OlderThan, Policy, collect, report  # noqa: PLC0415
 
@@ -55,7 +55,7 @@ def gc(
         storage = open_storage(file, read_only=dry_run)
         if not storage.conditional and not dry_run:
             click.echo(
-                "nixery: this storage keeps no conditions, so nothing may be built while gc runs",
+                "nixery: this storage has no conditional writes: stop all builds while gc runs",
                 err=True,
             )
         outcome = collect(storage, policy, dry_run=dry_run)
@@ -66,10 +66,10 @@ def gc(
 @with_config
 @with_json
 def verify(file: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click gives it by name
-    """Read every blob and compare it with its name; servers may run meanwhile.
+    """Compare every blob with its digest; servers may run at the same time.
 
-    What is damaged goes into quarantine, and is made again when its image is next asked for. The
-    exit code is 1 when anything was damaged or missing.
+    Moves damaged blobs to quarantine; they are built again when their image is requested. Exits
+    with 1 if anything was damaged or missing.
     """
     from nixery import verify as verifying  # noqa: PLC0415
 
@@ -88,7 +88,7 @@ def verify(file: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click gi
 
 @click.group(invoke_without_command=True)
 @with_config
-@click.option("--all", "every", is_flag=True, help="Also those that lie there and do not count.")
+@click.option("--all", "every", is_flag=True, help="Also show stored tables that are not current.")
 @with_json
 @click.pass_context
 def tables(
@@ -97,7 +97,7 @@ def tables(
     every: bool,  # noqa: FBT001 - click gives them by name
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Show the tables that new images are planned with, on all servers of this storage."""
+    """Show the tables that all servers of this storage plan new images with."""
     from nixery.tables import stored  # noqa: PLC0415
 
     if context.invoked_subcommand is None:
@@ -110,7 +110,7 @@ def tables(
 @with_config
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
 def publish(file: Path | None, paths: tuple[Path, ...]) -> None:
-    """Publish tables that nixery popcount made; images that were made keep their layers."""
+    """Publish tables written by nixery popcount. Existing images keep their layers."""
     from nixery.tables import files  # noqa: PLC0415
 
     with told():
@@ -122,7 +122,7 @@ def publish(file: Path | None, paths: tuple[Path, ...]) -> None:
 @with_config
 @click.argument("version")
 def restore(file: Path | None, version: str) -> None:
-    """Let a table count again that lies in the storage; nixery tables --all shows them."""
+    """Make a stored table the current one. nixery tables --all lists the versions."""
     from nixery.tables import stored  # noqa: PLC0415
 
     with told():
@@ -133,7 +133,7 @@ def restore(file: Path | None, version: str) -> None:
 @tables.command()
 @with_config
 def learn(file: Path | None) -> None:
-    """Learn units from what was asked for, as servers do daily; published only if it pays."""
+    """Learn units from the requested images, as servers do; publish a table that saves enough."""
     from nixery.learning.schedule import learn_once  # noqa: PLC0415
 
     with told():
@@ -142,4 +142,4 @@ def learn(file: Path | None) -> None:
     if learned.is_new:
         click.echo(f"units {learned.current}, learned from {learned.images} images")
     else:
-        click.echo(f"nothing that pays was learned from {learned.images} images")
+        click.echo(f"no table learned from {learned.images} images saves enough to be published")

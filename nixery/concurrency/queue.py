@@ -12,30 +12,30 @@ import anyio
 from nixery.errors import TooBusy
 
 QUEUE_TIMEOUT = 60.0
-"""Seconds that an image waits for its turn. Clients repeat a 429 after Retry-After."""
+"""Seconds that an image waits for its turn. Clients retry a 429 after Retry-After."""
 QUEUE = 200
-"""Images that wait, by default."""
+"""Default number of waiting images."""
 
 
 class WaitingLine:
-    """Those who wait; used in the event loop."""
+    """A limited number of waiting tasks. For the event loop's thread only."""
 
     def __init__(self, most: int) -> None:
-        """``most``: the number of waiting at which nobody else is admitted; at least 1.
+        """``most``: nobody is admitted while this many wait; at least 1.
 
-        A few more may wait: those who were admitted, had their turn, and wait for the next one.
+        A few more may wait: tasks that were admitted, had their turn, and wait for the next one.
         """
         self._most = most
         self._waiting = 0
 
     def admit(self) -> None:
-        """Raises TooBusy where too many wait. Does not wait, so a refusal costs next to nothing."""
+        """Raises TooBusy if too many wait. Does not wait itself, so a refusal is cheap."""
         if self._waiting >= self._most:
-            raise TooBusy(f"{self._waiting} images are waiting already; try again in a moment")
+            raise TooBusy(f"{self._waiting} images are already waiting; try again in a moment")
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Around each wait of somebody who was admitted."""
+        """Context of each wait of an admitted task."""
         self._waiting += 1
         try:
             yield
@@ -47,7 +47,7 @@ class Queue:
     def __init__(
         self, slots: int, line: WaitingLine, patience: float = QUEUE_TIMEOUT, doing: str = "built"
     ) -> None:
-        """``doing``: what happens to images here, for those who are told to come back."""
+        """``doing``: what is done in a turn, for error messages."""
         self._limiter = anyio.CapacityLimiter(slots)
         self._line = line
         self._patience = patience
@@ -55,8 +55,8 @@ class Queue:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Raises TooBusy when the wait is too long."""
-        me = object()  # a task may hold several turns of different queues
+        """Raises TooBusy if the wait is too long."""
+        me = object()  # a task may hold turns of several queues
         try:
             self._limiter.acquire_on_behalf_of_nowait(me)
         except anyio.WouldBlock:
@@ -80,6 +80,6 @@ class Queue:
 
 @contextmanager
 def until(deadline: float) -> Iterator[None]:
-    """Raises TimeoutError at this moment of anyio's clock."""
+    """Raises TimeoutError at this time of anyio's clock."""
     with anyio.fail_after(max(0, deadline - anyio.current_time())):
         yield

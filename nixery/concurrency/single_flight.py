@@ -1,4 +1,4 @@
-"""One piece of work per key at a time, however many ask for it."""
+"""Single-flight: one task per key, shared by all callers."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
@@ -15,37 +15,36 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class Flight(Generic[T]):
-    """What the work is given: by ``commit`` it says that it is worth finishing in any case."""
+    """Handle of the running task, passed to ``work``."""
 
     waiting: int = 0
     committed: bool = False
     task: "asyncio.Task[T] | None" = field(default=None, repr=False)
 
     def commit(self) -> None:
-        """From now on the work goes on, also when nobody waits for it any more."""
+        """Keeps the task running even if all callers leave."""
         self.committed = True
 
 
 class SingleFlight(Generic[T]):
-    """Whoever asks for a key that is being worked on waits for that work and gets its result.
+    """Callers with the key of a running task wait for it and share its result.
 
-    The work belongs to nobody who waits: a client that leaves does not end it for the others. Work
-    that nobody waits for any more is dropped, unless it has committed itself. Leaving the ``async
-    with`` block cancels what is still under way and waits for its end, so that no process of it
-    outlives the server.
+    A task belongs to no caller: one that leaves does not cancel it for the others. A task without
+    callers is cancelled, unless it called ``commit``. Leaving the ``async with`` block cancels
+    running tasks and waits for them, so that none of their processes outlives the server.
     """
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, Flight[T]] = {}
 
     def is_running(self, key: Hashable) -> bool:
-        """Whether ``run`` would wait for work that somebody else began."""
+        """Whether ``run`` would join a running task."""
         return key in self._flights
 
     async def run(self, key: Hashable, work: Callable[[Flight[T]], Coroutine[Any, Any, T]]) -> T:
-        """The result of ``work``, or its exception, shared by all who wait for the key.
+        """The result of ``work``, or its exception, shared by all callers of the key.
 
-        Raises ShuttingDown where the work was cancelled by ``cancel``.
+        Raises ShuttingDown if ``cancel`` cancelled the task.
         """
         flight = self._flights.get(key)
         if flight is None:
@@ -59,22 +58,22 @@ class SingleFlight(Generic[T]):
         except asyncio.CancelledError:
             leaving = asyncio.current_task()
             if flight.task.cancelled() and leaving and not leaving.cancelling():
-                raise ShuttingDown("the server is ending; ask again in a moment") from None
+                raise ShuttingDown("the server is shutting down; try again in a moment") from None
             raise
         finally:
             flight.waiting -= 1
             if not flight.waiting and not flight.committed and not flight.task.done():
-                # Whoever asks from now on starts anew, and does not get the cancellation.
+                # New callers start another task instead of getting the cancellation.
                 self._forget(key, flight)
                 flight.task.cancel()
-                # The last one to leave waits until the work has cleaned up behind itself.
+                # The last caller waits until the task has cleaned up.
                 with anyio.CancelScope(shield=True):
                     await asyncio.wait([flight.task])
 
     def _landed(self, key: Hashable, flight: Flight[T], task: asyncio.Task[T]) -> None:
         self._forget(key, flight)
         if not task.cancelled():
-            task.exception()  # everybody who waited may have left: this marks it as seen
+            task.exception()  # marks the exception as retrieved, even if all callers left
 
     def _forget(self, key: Hashable, flight: Flight[T]) -> None:
         if self._flights.get(key) is flight:
@@ -92,7 +91,7 @@ class SingleFlight(Generic[T]):
         await self.cancel()
 
     async def cancel(self) -> None:
-        """Ends what is under way, and waits until it has cleaned up behind itself."""
+        """Cancels all tasks, and waits until they have cleaned up."""
         tasks = [flight.task for flight in self._flights.values() if flight.task]
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Blocking work: on many items at once, and such as may never end."""
+"""Blocking work in threads: over many items, or in a thread that may never end."""
 
 import asyncio
 import threading
@@ -18,11 +18,11 @@ Result = TypeVar("Result")
 async def map_in_threads(
     function: Callable[[Item], Result], items: Sequence[Item], limiter: anyio.CapacityLimiter
 ) -> tuple[Result, ...]:
-    """``function`` of every item, in the items' order; the limiter says how many at once.
+    """``function`` of every item, in order, as many at once as the limiter allows.
 
-    The first failure is raised as it is, after the calls under way have ended. A thread cannot
-    be interrupted, so cancellation waits for those as well and starts no others; a long function
-    asks now and then, by ``stop_if_cancelled``.
+    The first exception is raised unchanged, after the running calls have ended. A thread cannot be
+    interrupted, so cancellation waits for running calls and starts no others; a long function calls
+    ``stop_if_cancelled`` regularly.
     """
     results: dict[int, Result] = {}
 
@@ -40,27 +40,26 @@ async def map_in_threads(
 
 
 def stop_if_cancelled() -> None:
-    """Raises what cancels the task that waits for this thread, if something does.
+    """Raises the cancellation of the task that waits for this thread, if there is one.
 
-    Takes one or two microseconds. Where no task waits for the thread it does nothing.
+    Takes one or two microseconds. Does nothing if no task waits.
     """
-    with suppress(RuntimeError):  # the thread is none of anyio's
+    with suppress(RuntimeError):  # not a thread of anyio
         anyio.from_thread.check_cancelled()
 
 
 async def run_abandoned(work: Callable[[], Result]) -> Result:
-    """The result of ``work``, or its exception, from a thread of its own.
+    """The result of ``work``, or its exception, from a new thread.
 
-    Whoever is cancelled leaves the thread behind. It does not keep the process from ending, as a
-    thread of a pool would.
+    Cancellation abandons the thread. Unlike a thread of a pool, it does not keep the process alive.
     """
     ended: Future[Result] = Future()
-    ended.set_running_or_notify_cancel()  # from now on nothing but its end changes it
+    ended.set_running_or_notify_cancel()  # from now on only the thread changes it
 
     def run() -> None:
         try:
             ended.set_result(work())
-        except Exception as error:  # noqa: BLE001 - it is raised below
+        except Exception as error:  # noqa: BLE001 - raised below
             ended.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()

@@ -1,15 +1,15 @@
-"""Confinement of commands by the kernel: which files they see, and which sockets they may open.
+"""Confinement of commands by the kernel: the files they can access, and the sockets they can open.
 
-    __init__.py   what a command may have, and the command line that grants it
-    launcher.py   the program at the front of that command line, and its own modules:
+    __init__.py   the permissions of a command, and the command line that applies them
+    launcher.py   the program at the start of that command line, and its modules:
     landlock.py   files and TCP ports
     seccomp.py    system calls
     kernel.py     calls of the C library
 
-Nix's restricted evaluation is a check inside a program of many features, and was passed by several
-of them. What is said here holds for the process and all that it starts, whatever they run.
-Landlock does it for files and a seccomp filter for sockets, since both work without privileges and
-inside a hardened systemd unit. bubblewrap needs user namespaces, which such a unit forbids.
+Nix's restricted evaluation is a check within a program of many features, several of which have
+bypassed it. Confinement holds for the whole process and its children, whatever they run. It uses
+Landlock for files and a seccomp filter for sockets, because both work without privileges and inside
+a hardened systemd unit. bubblewrap needs user namespaces, which such a unit forbids.
 """
 
 import subprocess
@@ -22,34 +22,34 @@ from nixery.errors import ConfigurationError
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LAUNCHER_FAILED = 125
-"""The exit status of a command that could not be confined, and so was not run."""
+"""Exit status of the launcher if confinement failed and the command was not run."""
 OOM_SCORE = 500
-"""When memory is short the kernel ends what Nix runs, and not the server (oom_score_adj)."""
-# Without site-packages and the user's environment: it starts in a third of the time. Not -I, which
-# would hide the modules beside the launcher from it.
+"""oom_score_adj of Nix: if memory is short, the kernel kills Nix before the server."""
+# Without site-packages and the user's environment, which takes a third of the time to start. Not
+# -I, which would hide the launcher's modules.
 _START = (sys.executable, "-E", "-s", "-S", str(LAUNCHER))
 
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """All that a command may have; paths with everything below them."""
+    """The permissions of a command. Paths include everything below them."""
 
     readable: tuple[Path, ...] = ()
     """May be read and executed."""
     writable: tuple[Path, ...] = ()
     sockets: tuple[str, ...] = ()
-    """Families: unix, inet, inet6, netlink."""
+    """Socket families: unix, inet, inet6, netlink."""
     tcp_ports: tuple[int, ...] = ()
-    """To which TCP connections may go; without effect before Linux 6.7."""
+    """Ports for TCP connections; no effect before Linux 6.7."""
 
 
 def command_line(
     command: Sequence[str], confinement: Confinement | None, memory: int | None = None
 ) -> list[str]:
-    """``command``, whose first word is a path, started by the launcher.
+    """The command line that runs ``command``, whose first word is a path, through the launcher.
 
-    ``memory``: bytes of address space. Whatever is confined, the command is the first to go when
-    the machine runs out of memory.
+    ``memory``: bytes of address space. In any case the kernel kills the command first if memory is
+    short.
     """
     options = [f"oom={OOM_SCORE}"]
     if memory is not None:
@@ -63,7 +63,7 @@ def command_line(
 
 
 def check() -> None:
-    """Raises ConfigurationError where this machine cannot confine; names what it cannot."""
+    """Raises ConfigurationError if this machine cannot confine, with the reasons."""
     tried = subprocess.run([*_START, "probe"], check=False, capture_output=True, text=True)
     problems = (tried.stdout + tried.stderr).split("\n")
     reasons = [f"{what}: {why}" for what, _, why in (p.partition(" ") for p in problems) if what]

@@ -1,7 +1,7 @@
 """Calls of the C library for the launcher, with errors as exceptions.
 
-The launcher starts with every Nix command, so its modules import the standard library's smallest
-parts only.
+The launcher starts with every Nix command, so its modules import only small parts of the standard
+library.
 """
 
 import ctypes
@@ -11,10 +11,10 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class UnavailableError(Exception):
-    """The kernel cannot do this; the message says why."""
+    """The kernel does not support this; the message says why."""
 
 
 def succeed(result: int, what: str) -> None:
-    """Raises OSError with the name of the call if its result says that it failed."""
+    """Raises OSError with the name of the call if ``result`` signals an error."""
     if result < 0:
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")

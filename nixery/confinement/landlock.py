@@ -1,4 +1,4 @@
-"""Confinement of files and TCP by Landlock, of the calling process and all that it starts.
+"""Confinement of files and TCP by Landlock, for the calling process and its children.
 
 Source: https://docs.kernel.org/userspace-api/landlock.html
 """
@@ -6,13 +6,13 @@ Source: https://docs.kernel.org/userspace-api/landlock.html
 import ctypes
 import os
 
-TYPE_CHECKING = False  # as in typing, which takes longer to import than all that is here
+TYPE_CHECKING = False  # importing typing takes longer than all modules here
 if TYPE_CHECKING:
     from nixery.confinement.kernel import LIBC, UnavailableError, succeed
 else:
     from kernel import LIBC, UnavailableError, succeed
 
-# Numbers of linux/landlock.h.
+# Constants of linux/landlock.h.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on all architectures
 _PATH_BENEATH, _NET_PORT = 1, 2
 _BIND_TCP, _CONNECT_TCP = 1, 2
@@ -24,7 +24,7 @@ _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _KNOWN_FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}
 _ALL_FILE_RIGHTS = (1 << 16) - 1  # from version 5 on
 COVERS_TRUNCATION = 3
-"""The first version that does. Before it, who may read a file may empty it."""
+"""The first version that covers truncation. Before it, a readable file can be emptied."""
 
 
 class _Ruleset(ctypes.Structure):
@@ -45,9 +45,9 @@ class _NetPort(ctypes.Structure):
 
 
 def confine_files(paths: list[tuple[str, str]], tcp_ports: list[int]) -> None:
-    """From now on only these paths, and where the kernel can tell, TCP to these ports only.
+    """Allows only these paths, and if the kernel supports it, TCP only to these ports.
 
-    ``paths``: of each the kind, ``read`` or ``write``, and the path.
+    ``paths``: pairs of a kind, ``read`` or ``write``, and a path.
     """
     known = version()
     rights = _KNOWN_FILE_RIGHTS.get(known, _ALL_FILE_RIGHTS)
@@ -65,12 +65,13 @@ def confine_files(paths: list[tuple[str, str]], tcp_ports: list[int]) -> None:
 
 
 def version() -> int:
-    """Of Landlock in this kernel; raises UnavailableError where it has none."""
+    """Landlock's version in this kernel. Raises UnavailableError if it has none."""
     answer: int = LIBC.syscall(_CREATE_RULESET, None, 0, 1)
     if answer < 1:
         raise UnavailableError(
-            f"the kernel has no Landlock ({os.strerror(ctypes.get_errno())}): it takes Linux 5.13 "
-            "with landlock among its security modules, and a system call filter that allows it"
+            f"the kernel has no Landlock ({os.strerror(ctypes.get_errno())}): this needs Linux "
+            "5.13 or newer with landlock among its security modules, and a system call filter "
+            "that allows it"
         )
     return answer
 
@@ -79,8 +80,8 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        return  # also what may not be looked at: nothing is lost by not allowing it
-    # A directory may be asked for as a file's name: rights of directories are an error for files.
+        return  # missing or inaccessible: nothing to allow
+    # The name may be that of a file, for which rights of directories are an error.
     is_directory = (os.fstat(descriptor).st_mode & 0o170000) == 0o040000
     rule = _PathBeneath(rights if is_directory else rights & _OF_FILES, descriptor)
     succeed(LIBC.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0), path)

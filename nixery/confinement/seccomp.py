@@ -1,4 +1,4 @@
-"""Confinement of system calls by a seccomp filter: sockets, and what reaches other processes.
+"""Confinement of system calls by a seccomp filter: sockets, and access to other processes.
 
 Source: https://docs.kernel.org/userspace-api/seccomp_filter.html
 """
@@ -6,21 +6,24 @@ Source: https://docs.kernel.org/userspace-api/seccomp_filter.html
 import ctypes
 import os
 
-TYPE_CHECKING = False  # as in typing, which takes longer to import than all that is here
+TYPE_CHECKING = False  # importing typing takes longer than all modules here
 if TYPE_CHECKING:
     from nixery.confinement.kernel import LIBC, UnavailableError, succeed
 else:
     from kernel import LIBC, UnavailableError, succeed
 
-# Numbers of linux/seccomp.h, linux/filter.h and linux/audit.h.
+# Constants of linux/seccomp.h, linux/filter.h and linux/audit.h.
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 # Offsets in struct seccomp_data: of the number, and of the lower halves of the arguments.
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, (16, 24, 32, 40)
-_X32 = 0x40000000  # x86-64 kernels may know each system call a second time from here on
-_IO_URING_SETUP = 425  # opens sockets past the filter
+_X32 = 0x40000000  # on x86-64, system calls may exist a second time from here on
+_IO_URING_SETUP = 425  # opens sockets without socket(2)
 _EPERM, _ENOSYS, _EACCES, _EOPNOTSUPP = 1, 38, 13, 95
-_CLONE3, _OPENAT2 = 435, 437  # a filter cannot see their flags; programs then use others
+_CLONE3, _OPENAT2 = (
+    435,
+    437,
+)  # a filter cannot inspect their flags; programs fall back to other calls
 # By machine: the audit architecture, and the numbers of system calls.
 _MACHINES = {
     "x86_64": (
@@ -43,14 +46,14 @@ _MACHINES = {
     ),
 }
 _NEVER = (
-    *("setsid", "setpgid"),  # what leaves the group outlives the command
+    *("setsid", "setpgid"),  # a process outside of the group would outlive the command
     *("setpriority", "ioprio_set", "sched_setparam", "sched_setscheduler", "sched_setaffinity"),
     *("sched_setattr", "add_key", "request_key", "keyctl", "perf_event_open", "bpf"),
-    "listen",  # takes a port of its own where bind(2) was not asked
+    "listen",  # binds a free port if bind(2) was not called
 )
-_UDP = 17  # behind it are MPTCP and others, which Landlock does not take for TCP
-_FAST_OPEN = 0x20000000  # MSG_FASTOPEN: a connection without connect(2), which Landlock misses
-_TRUNCATED, _HOW = 0o1000, 0o1003  # O_TRUNC, and with it the bits of the access mode
+_UDP = 17  # above it are MPTCP and others, which Landlock does not treat as TCP
+_FAST_OPEN = 0x20000000  # MSG_FASTOPEN: connects without connect(2), which Landlock does not see
+_TRUNCATED, _HOW = 0o1000, 0o1003  # O_TRUNC, and the same with the bits of the access mode
 _ALL_BITS, _NEW_USER_NAMESPACE = 0xFFFFFFFF, 0x10000000
 _FAMILIES = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16}
 
@@ -69,13 +72,14 @@ class _Program(ctypes.Structure):
 
 
 def confine_sockets(families: list[str], *, refuse_truncation: bool = False) -> None:
-    """From now on only sockets of these families can be opened, and other processes left alone.
+    """Allows only sockets of these families, and no access to other processes.
 
-    Landlock covers signals from version 6 on, but never another process's limits and priorities.
+    Landlock covers signals from version 6 on, but never the limits and priorities of other
+    processes.
     """
     machine = os.uname().machine
     if machine not in _MACHINES:
-        raise UnavailableError(f"the numbers of system calls on {machine} are not known")
+        raise UnavailableError(f"the system call numbers of {machine} are unknown")
     architecture, numbers = _MACHINES[machine]
     allowed = [_FAMILIES[name] for name in families]
     code = [
@@ -87,7 +91,9 @@ def confine_sockets(families: list[str], *, refuse_truncation: bool = False) -> 
         *_refuse(_EQUAL, _IO_URING_SETUP, _ENOSYS),
         *_refuse(_EQUAL, _CLONE3, _ENOSYS),
         *(step for name in _NEVER for step in _refuse(_EQUAL, numbers[name], _EPERM)),
-        *_refuse_where(numbers["prlimit64"], (0, _ANY_BIT, _ALL_BITS), _EPERM),  # another process
+        *_refuse_where(
+            numbers["prlimit64"], (0, _ANY_BIT, _ALL_BITS), _EPERM
+        ),  # of another process
         *_refuse_where(numbers["clone"], (0, _ANY_BIT, _NEW_USER_NAMESPACE), _EPERM),
         *_refuse_where(numbers["unshare"], (0, _ANY_BIT, _NEW_USER_NAMESPACE), _EPERM),
         *_refuse_where(numbers["socket"], (2, _AT_LEAST, _UDP + 1), _EACCES),
@@ -105,7 +111,7 @@ def confine_sockets(families: list[str], *, refuse_truncation: bool = False) -> 
 
 
 def install(code: list[tuple[int, int, int, int]]) -> None:
-    """A filter for system calls; each step is an instruction of classic BPF."""
+    """Installs a filter of system calls; each step is an instruction of classic BPF."""
     instructions = (_Instruction * len(code))(*(_Instruction(*step) for step in code))
     program = _Program(len(code), instructions)
     # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
@@ -119,7 +125,7 @@ def _refuse(comparison: int, number: int, error: int) -> tuple[tuple[int, int, i
 def _refuse_where(
     number: int, condition: tuple[int, int, int], error: int, mask: int = _ALL_BITS
 ) -> tuple[tuple[int, int, int, int], ...]:
-    """The call only where the lower half of an argument compares so with a value."""
+    """Refuses the call if the lower half of an argument compares true with a value."""
     argument, comparison, value = condition
     return (
         (_EQUAL, 0, 5, number),
@@ -140,7 +146,7 @@ def _refuse_truncation(numbers: dict[str, int]) -> tuple[tuple[int, int, int, in
         *_refuse(_EQUAL, _OPENAT2, _ENOSYS),
         *(
             step
-            for number, flags in opening  # only to read: what is opened to write is looked at
+            for number, flags in opening  # read-only opens: Landlock checks opens for writing
             for step in _refuse_where(number, (flags, _EQUAL, _TRUNCATED), _EPERM, _HOW)
         ),
     )

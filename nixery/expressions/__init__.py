@@ -1,4 +1,4 @@
-"""The Nix side: the expression that looks up packages, and the builder's script."""
+"""Nix expressions that look up packages, and the builder's shell script."""
 
 import os
 import sys
@@ -6,22 +6,22 @@ from pathlib import Path
 
 DIRECTORY = Path(__file__).parent
 _SCRIPT = ("/bin/sh", str(DIRECTORY / "prepare-image.sh"))
-_WRITTEN_BY_INSTALLERS = 4096  # bytes; they are far shorter
+_WRITTEN_BY_INSTALLERS = 4096  # bytes; they are much shorter
 
 
 def main() -> None:
-    """The console script ``nixery-prepare-image``: becomes the shell script beside this file.
+    """Console script ``nixery-prepare-image``: executes the shell script in this directory.
 
-    Imports little, because it may start with every Nix command that the server runs.
+    Imports little, because it may start with every Nix command of the server.
     """
     os.environ["NIXERY_EXPRESSIONS"] = str(DIRECTORY)
-    os.execv(_SCRIPT[0], [*_SCRIPT, *sys.argv[1:]])  # noqa: S606 - a shell it is
+    os.execv(_SCRIPT[0], [*_SCRIPT, *sys.argv[1:]])  # noqa: S606 - it is a shell
 
 
 def what_becomes_of(command: str) -> list[str]:
-    """The command, or what it becomes where it is this console script.
+    """The command, or the shell script if the command is this console script.
 
-    That saves a start of Python, and a confined command need not see Python's packages.
+    That saves a start of Python, and a confined command needs no access to Python's packages.
     NIXERY_EXPRESSIONS must be set to DIRECTORY.
     """
     with Path(command).open("rb") as file:

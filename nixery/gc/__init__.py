@@ -1,69 +1,64 @@
-"""Makes room: the images that nobody has pulled for longest go, and what nothing needs.
+"""Garbage collection: removes the least recently pulled images, and what nothing references.
 
-    survey.py     what is in a storage, and what refers to what
-    plan.py       which images go, and in which order                                   (pure)
-    removals.py   what else goes                                                        (pure)
-    collection.py takes it out of the storage, step by step
-    report.py     what was freed, as a table or as JSON
-    keeper.py     runs it in the server, hourly and when something did not fit
+    survey.py     the contents of a storage, and their references
+    plan.py       which images are evicted, in which order                              (pure)
+    removals.py   what else is removed                                                  (pure)
+    collection.py removes both from the storage, step by step
+    report.py     the result, as text or JSON
+    keeper.py     runs collections in the server, hourly and when the disk is full
 
-An image is its two manifests with what they refer to. It goes when it is its turn (least recently
-pulled first, until enough is free; or all that were not pulled for long), and with it whatever no
-other image refers to. Never touched is
+An image is its two manifests with everything they reference. Images are evicted in the order of
+their last pull until enough space is free, or if they were not pulled within a time. Everything
+that no remaining image references is removed with them. Never removed is
 
-- what was written, or touched by a build that uses it, within the last 24 hours (``GRACE``);
-- an image that was pulled today: marks have a day's precision, so a mark of today may stand for
-  a pull that is under way right now;
-- what a manifest of the Go server refers to. Its digests cannot be made again by anybody.
+- what was written, or touched by a build, within the last 24 hours (``GRACE_PERIOD``);
+- an image that was pulled today: marks have a precision of one day, so the pull may be in progress;
+- what a manifest of the Go server references, because nobody could build it again with the same
+  digests.
 
-Nothing lies at any moment
---------------------------
+No dangling references ----------------------
 
-Things go in the order in which they promise each other:
+Objects are removed in the order of their references:
 
     manifests/<key>  →  the manifests' blobs  →  layers and configs  →  builds/, plans/, the rest
 
-Whoever stops between two steps leaves what refers to nothing, or is referred to by nothing, and
-the next run finds it: a manifest's blob without an entry is an image like any other, a blob
-without a manifest is unused, and an entry of builds/ without its blob is a miss to all who read it.
+If a collection stops between two steps, it leaves objects that are not referenced, and the next one
+finds them: a manifest's blob without an entry is treated as an image, a blob without a manifest is
+unused, and an entry of builds/ without its blob is a miss for its readers.
 
-While servers build and serve
------------------------------
+Concurrent builds and pulls ---------------------------
 
-A build makes things in the opposite order: layers are published or touched, then config and
-manifests are published, then the entries are written. Every deletion is conditional on the version
-that was seen, and whatever a build uses gets another version. So, for each moment of a build that
-a collection may fall into:
+A build works in the opposite order: it publishes or touches layers, then publishes config and
+manifests, then writes the entries. Every deletion is conditional on the version that was surveyed,
+and whatever a build uses gets another version. A collection may overlap with each moment of a
+build:
 
-- A layer that is about to be reused. The build touches it before it relies on it, unless it was
-  written or touched within the last hour: only what is a day old goes, which was another version.
-  Touched first: it has another version and stays. Deleted first: the build does not find it and
-  packs it again.
-- A layer, config or manifest that was just written, and that no entry names yet. It is younger
-  than ``GRACE``; a build takes minutes.
-- An entry written after the entries were listed. Its blobs were published or touched by then: see
-  above. Entries are listed and read before blobs, so that what an entry names is never taken for
+- A layer is about to be reused. The build touches it first, unless it was written or touched within
+  the last hour, when it is too new to be removed. If the touch comes first, the version differs and
+  the layer stays. If the removal comes first, the build does not find the layer and packs it again.
+- A layer, config or manifest was just written, and no entry names it yet. It is newer than
+  ``GRACE_PERIOD``, and a build takes minutes.
+- An entry is written after the entries were listed. Its blobs were published or touched before, see
+  above. Entries are listed and read before blobs, so the blobs of an entry are never considered
   missing.
-- A table that is published, or counts again: it is written before anything names it, and so has
-  another version than the one that was seen. What ``current`` names stays, and so does for a day
-  what it named before, for plans that are being made.
-- A plan that is being replayed is touched (``Plans.find``), and stays or is not found.
-- An image that is built again while it goes: its entry or its manifest's blob got another
-  version, which stops the image's own removal (it is *spared*), its layers were touched.
-- An image that is found by its outputs, and gets one more entry under its pinned source: only
-  the new entry may be left, with what it names gone. Whoever reads it looks for its blobs first
-  (``Presence``), and makes the image anew.
+- A table is published or restored. It is written before anything names it, so its version differs.
+  The current tables stay, and the previous ones stay for a day, for plans that are being made.
+- A plan is replayed. It was touched (``Plans.find``), so it stays, or it is not found.
+- An image is built again while it is evicted. Its entry or its manifest's blob got another version,
+  which stops the eviction (the image is *spared*); its layers were touched.
+- An image is found by its outputs and gets another entry under its pinned source. Only the new
+  entry may remain, without its blobs. Readers check the blobs first (``Presence``), and the image
+  is built again.
 
-A pull from the caches writes nothing but its mark, in the background. Marks are looked at three
-times: with the survey, before an image's manifests go, and, after a moment in which marks under
-way arrive (``SETTLE``), before its layers do. A pull that begins when the manifests are gone finds
-them missing, and the image is made within that request, with its layers touched. What is left is
-a pull whose first request came in the milliseconds between the second look and the removal: it
-may get a 404 for a digest and succeeds when repeated. Memory and state directories of replicas may
-keep copies of entries for as long as they like, for the same reason: blobs are looked for first.
+A pull from the caches writes only its mark, in the background. Marks are read three times: with the
+survey, before an image's manifests are removed, and before its layers are, after a pause in which
+pending marks arrive (``SETTLE``). A pull that starts after the manifests were removed does not find
+them, and its request builds the image, which touches the layers. The remaining case is a pull whose
+first request comes in the milliseconds between the second check and the removal: it may get a 404
+for a digest, and succeeds when repeated. Replicas may keep copies of entries in memory and state
+directories, because they check the blobs first.
 
-Two collections at once disturb each other no more than that: what one has deleted, the other does
-not find.
+Two concurrent collections are safe too: one does not find what the other has removed.
 """
 
 from nixery.gc.collection import Collection, collect

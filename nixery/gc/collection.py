@@ -1,4 +1,4 @@
-"""Takes out of a storage what the plan says, and nothing that was used since it was made."""
+"""Execution of a collection: removes what was planned, except what was used meanwhile."""
 
 import time
 from collections import defaultdict
@@ -14,7 +14,7 @@ from nixery.oci import Digest
 from nixery.storage import Stat, Storage, layer_key
 
 SETTLE = 1.0
-"""Seconds in which the mark of a pull that has begun arrives."""
+"""Seconds in which the mark of a started pull arrives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """An image that went."""
+    """A removed image."""
 
     manifests: tuple[Digest, ...]
     last_used: float
@@ -37,11 +37,11 @@ class Gone:
 @dataclass(frozen=True, slots=True)
 class Collection:
     freed: Mapping[ObjectKind, Amount]
-    """Without deletion (dry run): what would be."""
+    """With dry_run: what would be removed."""
     before: Amount
     images: tuple[Gone, ...]
     spared: int
-    """Images that were used while they were to go."""
+    """Images that stay because they were used during the collection."""
     dry_run: bool = False
 
     @property
@@ -60,7 +60,7 @@ def collect(
     dry_run: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Collection:
-    """Blocks. May be stopped at any moment, and run by several at once."""
+    """Blocks. Can be interrupted at any time, and run several times at once."""
     survey = surveys.take(storage)
     planned = plan(survey, policy)
     if dry_run:
@@ -99,11 +99,11 @@ class _Run:
     survey: Survey
     freed: defaultdict[ObjectKind, Amount] = field(default_factory=lambda: defaultdict(Amount))
     alive: set[str] = field(default_factory=set)
-    """Keys of what must stay, because it was used since the survey."""
+    """Keys of objects that stay, because they were used since the survey."""
     spared: set[frozenset[Digest]] = field(default_factory=set)
 
     def evict(self, eviction: Eviction) -> None:
-        """Entries, then manifests; stops where somebody used the image meanwhile."""
+        """Removes the entries, then the manifests; stops if the image was used meanwhile."""
         going = (*eviction.entries, *eviction.manifests)
         if self._was_pulled(eviction) or not all(self.remove("manifests", s) for s in going):
             self._spare(eviction)
@@ -114,7 +114,7 @@ class _Run:
                 self._spare(eviction)
 
     def remove(self, kind: ObjectKind, stat: Stat) -> bool:
-        """False where it is another version by now, which then counts as used."""
+        """False if its version changed, which counts as a use."""
         if self.storage.delete(stat):
             self.freed[kind] += Amount(1, stat.size)
         elif self.storage.stat(stat.key) is not None:

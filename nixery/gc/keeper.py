@@ -1,8 +1,8 @@
-"""Keeps the storage below NIXERY_STORAGE_MAX_BYTES, and room on its disk, while the server runs.
+"""Keeper: limits the storage to NIXERY_STORAGE_MAX_BYTES, and frees disk space, in the server.
 
-It collects at the start, then every hour, and at once when something did not fit; one replica at
-a time, through a lease. The disk may be full long before the storage has that size: when something
-did not fit, as much goes as the disk lacks.
+It collects at the start, every hour, and at once when something did not fit. Only one replica
+collects at a time, by a lease. A disk may be full before the storage reaches its limit, so when
+something did not fit, the keeper frees what the disk lacks.
 """
 
 import asyncio
@@ -22,9 +22,10 @@ from nixery.storage import Storage
 log = structlog.get_logger()
 
 PERIOD = 3600.0
-"""Seconds between two collections: each lists the storage and reads every entry."""
+"""Seconds between collections: each lists the storage and reads every entry."""
 RETRY_SECONDS = 60.0
-"""Seconds between collections when the disk is full: what is in use does not go by asking again."""
+"""Seconds between collections while the disk is full: retrying at once would find the same objects
+in use."""
 LEASE = "gc"
 
 Collect = Callable[[Storage, Policy], Collection]
@@ -40,7 +41,7 @@ class Keeper:
         sleep: Sleep = asyncio.sleep,
         collect: Collect = collect,
     ) -> None:
-        """``limit``: bytes that may stay."""
+        """``limit``: bytes of the storage."""
         self._storage = storage
         self._leases = leases
         self._limit = limit
@@ -49,12 +50,12 @@ class Keeper:
         self._full = asyncio.Event()
 
     def noticed_full(self) -> None:
-        """Something did not fit; called in the event loop."""
+        """Requests a collection because something did not fit. For the event loop's thread."""
         self._full.set()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Keeper"]:
-        """Leaving the block waits for a collection that is under way."""
+        """Leaving the block waits for a running collection."""
         task = asyncio.create_task(self._keep())
         try:
             yield self
@@ -64,14 +65,14 @@ class Keeper:
 
     async def _keep(self) -> None:
         if not self._storage.conditional:
-            log.warning("the storage keeps no conditions: nothing is collected while it is served")
+            log.warning("the storage has no conditional writes: gc does not run in the server")
             return
         while True:
             full = self._full.is_set()
             self._full.clear()
             try:
                 await self._once(full=full)
-            except Exception:  # whatever it was, the next one may do better
+            except Exception:  # the next collection may succeed
                 log.exception("collection failed")
             await self._sleep(RETRY_SECONDS)
             await self._next()
@@ -90,7 +91,7 @@ class Keeper:
                 left=done.left.size,
             )
 
-    def _run(self, full: bool) -> Collection:  # noqa: FBT001 - given to a thread
+    def _run(self, full: bool) -> Collection:  # noqa: FBT001 - passed to a thread
         policy = KeepBytes(self._limit, self._storage.lacking() if full else 0)
         return self._collect(self._storage, policy)
 
@@ -98,12 +99,12 @@ class Keeper:
         try:
             return await self._leases.take(LEASE)
         except NixeryError as error:
-            # On a full disk no lease can be written. It only saves work, and room is needed.
+            # A lease cannot be written on a full disk. It only saves work, and space is needed.
             log.warning("collecting without a lease", error=error.message)
             return Lease(LEASE, None)
 
     async def _next(self) -> None:
-        """The next hour, or what did not fit; whichever comes first."""
+        """Waits an hour, or until something does not fit."""
         waiting = [
             asyncio.ensure_future(self._sleep(PERIOD - RETRY_SECONDS)),
             asyncio.create_task(self._full.wait()),

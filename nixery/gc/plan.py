@@ -1,13 +1,13 @@
-"""What goes, and in which order: a pure function of what is there.
+"""Eviction plan: which images are evicted, and in which order. Pure.
 
 plan(survey, KeepBytes(50 << 30)) → EvictionPlan(evictions=…, removals=…)
 
 evictions   images, least recently pulled first; each with its entries and manifests
-removals    everything else, in the order in which it may go once those are gone
+removals    everything else, in the order of removal after that
 
-A pulled in March   layers 1 2            KeepBytes: A goes, then layer 1. Layer 2 is C's as
-B pulled in April   layers 3              well and frees nothing, so if that is not enough, B
-C pulled today      layers 2 4            goes with layer 3. C stays, whatever was asked for.
+A pulled in March   layers 1 2            KeepBytes: A is evicted, then layer 1. C shares
+B pulled in April   layers 3              layer 2, so it frees nothing. If that is not enough,
+C pulled today      layers 2 4            B goes with layer 3. C stays in any case.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from nixery.storage import Stat
 
 @dataclass(frozen=True, slots=True)
 class KeepBytes:
-    """Until no more than ``size`` is left, and at least ``free`` bytes went."""
+    """Evicts until at most ``size`` remains, and at least ``free`` bytes were freed."""
 
     size: int
     free: int = 0
@@ -31,7 +31,7 @@ class KeepBytes:
 
 @dataclass(frozen=True, slots=True)
 class OlderThan:
-    """All that was not pulled for so many seconds."""
+    """Evicts everything that was not pulled within this number of seconds."""
 
     age: float
 
@@ -45,7 +45,7 @@ class Eviction:
     last_used: float
     entries: tuple[Stat, ...]
     manifests: tuple[Stat, ...]
-    """Those blobs of the image's manifests that no other image refers to."""
+    """Blobs of the image's manifests that no other image references."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +64,20 @@ def plan(survey: Survey, policy: Policy) -> EvictionPlan:
 
 
 def last_used(survey: Survey, image: StoredImage) -> float:
-    """When it was made, or pulled."""
+    """Time of the build or of the last pull."""
     marks = (survey.marks[digest] for digest in image.manifests if digest in survey.marks)
     return max((stat.modified for stat in (*_own(survey, image), *marks)), default=0.0)
 
 
 def stays_until(survey: Survey, image: StoredImage) -> float:
-    """Before that it is too new, or a pull of it may be under way."""
+    """The image is too new before this time, or may be being pulled."""
     pulled = (pulls_end(survey.marks[d]) for d in image.manifests if d in survey.marks)
     made = (stat.modified + GRACE_PERIOD for stat in _own(survey, image))
     return max((*pulled, *made), default=0.0)
 
 
 def _choose(survey: Survey, policy: Policy) -> dict[StoredImage, None]:
-    """In the order in which they go."""
+    """In the order of eviction."""
     candidates = sorted(
         (image for image in survey.images if stays_until(survey, image) <= survey.now),
         key=lambda image: (last_used(survey, image), sorted(image.manifests)),
@@ -96,7 +96,7 @@ def _choose(survey: Survey, policy: Policy) -> dict[StoredImage, None]:
 def _enough(
     survey: Survey, candidates: Collection[StoredImage], excess: int
 ) -> Iterator[StoredImage]:
-    """As many as it takes to free so many bytes; a layer that images share goes with the last."""
+    """As many as are needed to free the bytes; a shared layer is freed with its last image."""
     uses = Counter(digest for image in survey.images for digest in image.refs)
     uses.update(survey.foreign)
     for image in candidates:
@@ -122,6 +122,6 @@ def _used(survey: Survey, kept: Collection[StoredImage]) -> frozenset[Digest]:
 
 
 def _own(survey: Survey, image: StoredImage) -> tuple[Stat, ...]:
-    """What is written whenever the image is made."""
+    """The objects that every build of the image writes."""
     manifests = (survey.blobs[digest] for digest in image.manifests if digest in survey.blobs)
     return (*image.entries, *manifests)

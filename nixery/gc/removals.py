@@ -1,4 +1,4 @@
-"""What goes beside images: whatever nothing refers to, when it is old enough. Pure."""
+"""Removals apart from images: unreferenced objects that are old enough. Pure."""
 
 from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
@@ -11,12 +11,12 @@ from nixery.oci import Digest
 from nixery.storage import Stat, layer_key
 
 GRACE_PERIOD = DAY
-"""Seconds that whatever was written or touched stays. A build refers to what it touched within
-minutes; the rest is for clocks that differ, and for servers that are stopped and go on."""
+"""Seconds in which written and touched objects stay. A build references what it touched within
+minutes; the rest allows for different clocks, and for suspended servers."""
 PULL = 3_600.0
-"""Seconds that a pull may take, from its manifest to its last layer."""
+"""Seconds from a pull's manifest to its last layer."""
 EVIDENCE = 7 * DAY
-"""Seconds that a damaged blob stays in quarantine, for operators who ask what happened."""
+"""Seconds that a damaged blob stays in quarantine, for operators."""
 
 ObjectKind = Literal[
     "manifests",
@@ -36,7 +36,7 @@ class Removal:
     kind: ObjectKind
     stat: Stat
     needs_gone: str | None = None
-    """A key: only if that object is really gone. What was used meanwhile stays with its like."""
+    """Key of an object that must be removed first; if it was used meanwhile, this stays too."""
 
 
 def removals(
@@ -45,9 +45,10 @@ def removals(
     used: AbstractSet[Digest],
     manifests: AbstractSet[str],
 ) -> Iterator[Removal]:
-    """In the order in which they may go.
+    """In the order of removal.
 
-    ``used``: blobs that stay, whatever their age. ``manifests``: keys of blobs that go before.
+    ``used``: blobs that stay, whatever their age. ``manifests``: keys of blobs that are removed
+    first.
     """
     blobs = [
         Removal("layers", stat)
@@ -67,13 +68,13 @@ def removals(
 def _builds(survey: Survey, there: AbstractSet[str], gone: AbstractSet[str]) -> Iterator[Removal]:
     for build in survey.builds:
         layer = layer_key(build.layer) if build.layer else None
-        # Its own age does not count when its layer goes: from then on it is of no use.
+        # Its own age does not matter when its layer is removed: it is useless without it.
         if layer not in there and (layer in gone or is_old(survey, build.stat)):
             yield Removal("builds", build.stat, layer)
 
 
 def _plans_and_tables(survey: Survey, kept: Collection[StoredImage]) -> Iterator[Removal]:
-    """Without its plan, an image that has to be made again might get another digest."""
+    """Without its plan, an image that is built again might get another digest."""
     needed = frozenset[str]().union(*(image.plans for image in kept))
     going = {s.key: s for s in survey.plans if s.key not in needed and is_old(survey, s)}
     yield from (Removal("plans", stat) for stat in going.values())
@@ -84,7 +85,7 @@ def _plans_and_tables(survey: Survey, kept: Collection[StoredImage]) -> Iterator
         kind = stat.key.split("/")[1]
         superseded = newer.get(kind)
         newer[kind] = stat.modified
-        # For a while after it was superseded, a build may be under way that knows no newer one.
+        # A build that started before the table was superseded may still use it.
         is_past = superseded is not None and superseded <= survey.now - GRACE_PERIOD
         if is_past and stat.key not in referred:
             yield Removal("tables", stat)
@@ -99,10 +100,10 @@ def _marks(survey: Survey, there: AbstractSet[str]) -> Iterator[Removal]:
 
 def _expired(survey: Survey) -> Iterator[Removal]:
     for stat in survey.leases:
-        if stat.modified < survey.now - DAY:  # a living holder's is some seconds old
+        if stat.modified < survey.now - DAY:  # a running holder's is some seconds old
             yield Removal("leases", stat)
     for stat in survey.staging:
-        if stat.modified < survey.now - DAY:  # nothing is written for so long
+        if stat.modified < survey.now - DAY:  # no upload takes this long
             yield Removal("staging", stat)
     for stat in survey.quarantine:
         if stat.modified < survey.now - EVIDENCE:
@@ -110,7 +111,7 @@ def _expired(survey: Survey) -> Iterator[Removal]:
 
 
 def pulls_end(mark: Stat) -> float:
-    """A mark of a day stands for all pulls until its end, and the last one takes a while."""
+    """A mark stands for all pulls of its day, and the last one takes a while."""
     return (mark.modified // DAY + 1) * DAY + PULL
 
 

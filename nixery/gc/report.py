@@ -1,4 +1,4 @@
-"""What a collection freed, for people and for machines."""
+"""Report of a collection, as text or JSON."""
 
 from datetime import UTC, datetime
 from typing import get_args
@@ -12,7 +12,7 @@ OBJECT_KINDS: tuple[ObjectKind, ...] = get_args(ObjectKind)
 
 
 def text(outcome: Collection, policy: Policy) -> str:
-    """A table by kind, and one line that says it all."""
+    """A table by kind, and a summary line."""
     rows = [(kind, outcome.freed.get(kind, Amount())) for kind in OBJECT_KINDS]
     lines = [f"{'':10} {'objects':>9} {'size':>11}"]
     lines += [
@@ -27,11 +27,11 @@ def text(outcome: Collection, policy: Policy) -> str:
         f"with {len(outcome.images)} images; {size_text(left.size)} in {left.count} objects stay"
     )
     if outcome.spared:
-        lines.append(f"{outcome.spared} images stay because they were used meanwhile")
+        lines.append(f"{outcome.spared} images stay because they were used during the collection")
     if isinstance(policy, KeepBytes) and left.size > policy.size:
         lines.append(
-            f"more than {size_text(policy.size)} stay: what was stored in the last 24 hours or "
-            "pulled today, and what a Go server made"
+            f"more than {size_text(policy.size)} stay: objects stored in the last 24 hours or "
+            "pulled today, and those of a Go server"
         )
     return "\n".join(lines if total.count else lines[1:])
 

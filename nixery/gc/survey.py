@@ -1,7 +1,7 @@
-"""What is in a storage, and what refers to what, as one frozen value.
+"""Survey of a storage: its contents and their references, as one frozen value.
 
-References are read from manifests themselves, wherever they lie: in the entries of ``manifests/``,
-and as blobs that no entry names, which were served once and can be asked for by digest.
+References are read from all manifests: those in the entries of ``manifests/``, and those that are
+blobs without an entry, which were served once and can be requested by digest.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,27 +18,27 @@ from nixery.storage import Object, Stat, Storage, layer_key
 from nixery.tables.published import Published
 
 LARGEST_MANIFEST = 1 << 20
-"""Bytes. One with 125 layers, more than any client takes, has 30 KB; blobs up to this size that
-nothing names are read, to see whether they are manifests."""
+"""Bytes. A manifest with 125 layers, more than any client accepts, has 30 KB. Unreferenced blobs up
+to this size are read, to check whether they are manifests."""
 READ_THREADS = 16
-"""Objects read at once: a bucket answers in some 30 ms, and there are thousands of entries."""
+"""Concurrent reads: a bucket answers in 30 ms, and there are thousands of entries."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
     manifests: frozenset[Digest]
-    """Both formats; only one where no entry tells which belong together."""
+    """Both formats; only one if no entry names both."""
     refs: frozenset[Digest]
-    """Every blob of it, the manifests' own included."""
+    """All of its blobs, including the manifests."""
     entries: tuple[Stat, ...]
-    """In ``manifests/``: by outputs, and by each pinned source that gave them."""
+    """In ``manifests/``: by outputs, and by each pinned source."""
     plans: frozenset[str]
     """Keys of its objects in ``plans/``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A manifest of the Go server's, or of who knows whom."""
+    """A manifest of the Go server or of another program."""
 
     digest: Digest
     refs: frozenset[Digest]
@@ -46,7 +46,7 @@ class Foreign:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """An entry of ``builds/``, and the layer it names; None where it cannot be read."""
+    """An entry of ``builds/``, and the layer it names; None if it cannot be read."""
 
     stat: Stat
     layer: Digest | None
@@ -59,25 +59,26 @@ class Build:
 @dataclass(frozen=True, slots=True)
 class Survey:
     now: float
-    """By the store's clock, as all times here."""
+    """By the storage's clock, like all times here."""
     size: int
-    """Bytes of everything there is."""
+    """Bytes of all objects."""
     count: int
     images: tuple[StoredImage, ...]
     promised: frozenset[Digest]
-    """Blobs that manifests of the Go server name."""
+    """Blobs that manifests of the Go server reference."""
     foreign: frozenset[Digest]
-    """Those, the manifests themselves, and what its entries in ``builds/`` name: never deleted."""
+    """Those, the manifests themselves, and the layers of its entries in ``builds/``: never
+    removed."""
     unreadable: tuple[Stat, ...]
-    """Entries of ``manifests/`` that nobody can read."""
+    """Entries of ``manifests/`` that cannot be read."""
     blobs: Mapping[Digest, Stat]
     builds: tuple[Build, ...]
     marks: Mapping[Digest, Stat]
     plans: tuple[Stat, ...]
     tables: tuple[Stat, ...]
-    """Also ``current`` of each kind, which says which of them counts."""
+    """All tables, including ``current`` of each kind."""
     current_tables: frozenset[str]
-    """Keys of those, and of what they name."""
+    """Keys of ``current``, and of the tables that they name."""
     used_tables: Mapping[str, frozenset[str]]
     """Keys of ``tables/`` by the key of the plan that used them."""
     leases: tuple[Stat, ...]
@@ -115,7 +116,7 @@ def take(storage: Storage) -> Survey:
         count=len(everything),
         images=(*images, *loose),
         promised=promised,
-        # The Go server may still run, and hands out what its builds/ name without looking.
+        # The Go server may be running, and serves the layers of its builds/ without checks.
         foreign=promised.union(theirs, (b.layer for b in builds if b.layer and not b.is_ours)),
         unreadable=unreadable,
         blobs=by_digest,
@@ -132,7 +133,7 @@ def take(storage: Storage) -> Survey:
 
 
 def references(data: bytes) -> frozenset[Digest] | None:
-    """What a manifest or an index refers to; None where it is neither."""
+    """The references of a manifest or an index; None if it is neither."""
     return records.read(data, _references)
 
 
@@ -146,19 +147,19 @@ def _references(manifest: object) -> frozenset[Digest]:
 
 
 def is_ours(manifest: bytes) -> bool:
-    """Whether this program wrote it: Go orders an object's members by their declaration."""
+    """Whether this program wrote it: Go writes an object's members in another order."""
     return records.read(manifest, canonical_json) == manifest
 
 
 def is_our_key(key: str) -> bool:
-    """The Go server's keys are of sha1, and so have 40 digits."""
+    """The Go server's keys are sha1, which has 40 digits."""
     return is_hex_key(key.rpartition("/")[2])
 
 
 def _images(
     entries: Iterable[Object],
 ) -> tuple[tuple[StoredImage, ...], tuple[Foreign, ...], tuple[Stat, ...]]:
-    """Images by what they consist of, manifests of others, and what cannot be read."""
+    """Images by their contents, foreign manifests, and unreadable entries."""
     found: dict[frozenset[Digest], StoredImage] = {}
     foreign = []
     unreadable = []
@@ -182,7 +183,7 @@ def _images(
 def _loose_manifests(
     storage: Storage, blobs: Mapping[Digest, Stat], named: AbstractSet[Digest]
 ) -> tuple[tuple[StoredImage, ...], tuple[Foreign, ...]]:
-    """Manifests that only lie among the blobs: ours, each an image, and those of others."""
+    """Manifests without an entry: ours, each an image, and foreign ones."""
     unnamed = [
         stat
         for digest, stat in blobs.items()
@@ -192,7 +193,7 @@ def _loose_manifests(
     others = []
     for found in _read(storage, unnamed):
         refs, digest = references(found.data), digest_of(found.data)
-        # What is not what its name says serves nobody.
+        # A damaged blob cannot be served.
         if refs is None or layer_key(digest) != found.stat.key:
             continue
         if is_ours(found.data):
@@ -217,7 +218,7 @@ def _used_tables(storage: Storage, plans: Iterable[Stat]) -> dict[str, frozenset
 
 
 def _by_digest(stats: Iterable[Stat], prefix: str) -> dict[Digest, Stat]:
-    """Those whose names are digests; what else lies there is nobody's business."""
+    """Objects whose names are digests; others are left alone."""
     return {
         Digest(f"sha256:{stat.key.removeprefix(prefix)}"): stat
         for stat in stats
@@ -226,7 +227,7 @@ def _by_digest(stats: Iterable[Stat], prefix: str) -> dict[Digest, Stat]:
 
 
 def _read(storage: Storage, stats: Iterable[Stat]) -> Iterator[Object]:
-    """What is still there of them, several at once."""
+    """Those that still exist, read concurrently."""
     read: Callable[[str], Object | None] = storage.read
     with ThreadPoolExecutor(READ_THREADS) as readers:
         yield from filter(None, readers.map(read, [stat.key for stat in stats]))

@@ -1,9 +1,8 @@
-"""Room on the disks that a build needs: the storage's, and the Nix store's.
+"""Free disk space for builds: of the storage and of the Nix store.
 
-A disk that is full to the last byte breaks more than builds: Nix cannot write to its database,
-logs stop, and what else the machine does fails. So new images are refused a little earlier,
-while images that are stored can be pulled as ever. The disks are looked at before each build:
-when there is room again, builds go on without a restart.
+A completely full disk breaks more than builds: Nix cannot write to its database, and logging stops.
+So new images are refused a little earlier, while stored images are served. The disks are checked
+before each build, so builds continue as soon as there is space.
 """
 
 import os
@@ -21,11 +20,11 @@ from nixery.human_units import size_text
 log = structlog.get_logger()
 
 RESERVE_SHARE = 0.05
-"""Of the whole disk; what mke2fs keeps back for root, for the same reason."""
+"""Fraction of the disk; mke2fs reserves as much for root, for the same reason."""
 RESERVED_BYTES = 1 << 30
-"""Bytes; enough on a large disk, of which a twentieth would be many images."""
+"""Bytes; enough on a large disk, where a twentieth would be many images."""
 RESERVED_FILES = 100_000
-"""Files; the store paths of a large image have about as many."""
+"""Files; a large image has about as many in its store paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Room:
     size: int
     free_files: int = 0
     files: int = 0
-    """How many the file system can have; 0 where it sets no limit."""
+    """Total number of files that the file system can hold; 0 for no limit."""
 
     @property
     def is_low(self) -> bool:
@@ -44,7 +43,7 @@ class Room:
 
     @property
     def lacking(self) -> int:
-        """Bytes until twice the reserve is free, so that not every image meets the limit again."""
+        """Bytes to free: up to twice the reserve, so that not every image meets the limit."""
         return max(0, int(2 * self._reserve) - self.free)
 
     @property
@@ -57,10 +56,10 @@ class Room:
 
 
 def provide_directory(setting: str, directory: Path, *, writable: bool) -> None:
-    """Makes it where it is missing.
+    """Creates the directory if it is missing.
 
-    Raises ConfigurationError, which names the setting, where it cannot be made, or written to
-    though it must be.
+    Raises ConfigurationError, which names the setting, if it cannot be created, or is not writable
+    although ``writable``.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -68,7 +67,7 @@ def provide_directory(setting: str, directory: Path, *, writable: bool) -> None:
     except OSError as error:
         problem = error.strerror or str(error)
     if writable and not problem and not os.access(directory, os.W_OK | os.X_OK):
-        problem = "nothing can be made in it"
+        problem = "it is not writable"
     if problem:
         raise ConfigurationError(f"{setting}={directory} cannot be used: {problem}")
 
@@ -89,7 +88,7 @@ def _nobody() -> None: ...
 
 
 class Disk:
-    """Those that the ``paths`` are on; none where a bucket keeps everything."""
+    """The disks of these ``paths``; none if everything is in a bucket."""
 
     def __init__(
         self,
@@ -98,14 +97,14 @@ class Disk:
         on_full: Callable[[], None] = _nobody,
         look: Callable[[Path], Room] = room_at,
     ) -> None:
-        """``on_full``: called in the event loop whenever something did not fit."""
+        """``on_full``: called in the event loop when something did not fit."""
         self._paths = tuple(paths)
         self._on_full = on_full
         self._look = look
 
     @asynccontextmanager
     async def with_room(self) -> AsyncIterator[None]:
-        """Around a build. Raises StorageFull before it where a disk is almost full."""
+        """Context of a build. Raises StorageFull first if a disk is almost full."""
         try:
             await self.check()
             yield
@@ -114,7 +113,7 @@ class Disk:
             raise
 
     async def check(self) -> None:
-        """Raises StorageFull where a disk is almost full."""
+        """Raises StorageFull if a disk is almost full."""
         await anyio.to_thread.run_sync(self._check)
 
     def _check(self) -> None:
@@ -123,7 +122,7 @@ class Disk:
             if room.is_low:
                 log.warning("disk is almost full", path=str(path), **asdict(room))
                 raise StorageFull(
-                    f"the registry's disk is almost full ({room}), so nothing "
-                    "new is built; images that are stored can still be pulled",
+                    f"the registry's disk is almost full ({room}), so it builds no "
+                    "new images; stored images can still be pulled",
                     cause="low_disk",
                 )

@@ -1,6 +1,6 @@
-"""Locks on files and directories, among all processes of this machine.
+"""Locks on files and directories, shared by all processes of this machine.
 
-Of flock's kind: held by whoever opened the file, and gone when its process ends, however it ends.
+Uses flock(2): the lock belongs to the opened file, and is released when its process ends.
 """
 
 import fcntl
@@ -18,9 +18,9 @@ class Lock(IntEnum):
 
 @contextmanager
 def locked(path: Path, lock: Lock = Lock.EXCLUSIVE, *, create: bool = False) -> Iterator[None]:
-    """Waits for the lock of a directory, or of a file, which ``create`` makes where it is missing.
+    """Waits for the lock of a directory, or of a file, which ``create`` creates if it is missing.
 
-    Blocks: for what is held for a few system calls. Raises FileNotFoundError.
+    Blocks, so hold it only for a few system calls. Raises FileNotFoundError.
     """
     with lockable(path, create=create) as descriptor:
         fcntl.flock(descriptor, lock)
@@ -29,8 +29,8 @@ def locked(path: Path, lock: Lock = Lock.EXCLUSIVE, *, create: bool = False) -> 
 
 @contextmanager
 def lockable(path: Path, *, create: bool = False) -> Iterator[int]:
-    """An open descriptor; what is locked by it is free again after the block."""
-    # Without waiting for a writer, should somebody have put a fifo there.
+    """An open descriptor; leaving the block releases its locks."""
+    # Does not wait for a writer if the path is a fifo.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (os.O_CREAT if create else 0)
     descriptor = os.open(path, flags, 0o644)
     try:
@@ -40,7 +40,7 @@ def lockable(path: Path, *, create: bool = False) -> Iterator[int]:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Whether the exclusive lock could be had without waiting."""
+    """Takes the exclusive lock without waiting; False if another process holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,8 +1,8 @@
-"""Regular files: all else under a file's name is treated as if there were nothing.
+"""Regular files: opens them, and treats everything else as missing.
 
-In a directory that others may write to, a name may lead to a fifo, whose opening waits for a
-writer; to a device; to a directory; or through a symbolic link to any file of the machine. Only
-the last component must be regular: a directory on the way may be a link.
+In a directory that others may write to, a name may be a fifo, whose opening waits for a writer, a
+device, a directory, or a symbolic link to any file of the machine. Only the last component must be
+regular; a directory above it may be a link.
 """
 
 import errno
@@ -10,15 +10,16 @@ import os
 import stat
 from pathlib import Path
 
-# O_NONBLOCK: opening a fifo returns at once. O_NOCTTY: a terminal does not become ours.
+# O_NONBLOCK: opening a fifo returns at once. O_NOCTTY: a terminal does not become the controlling
+# one.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
 def look(path: str | Path) -> os.stat_result | None:
-    """The file's status; None where it is not a regular file. Raises other OSErrors."""
+    """The file's status; None if it is not a regular file. Raises other OSErrors."""
     try:
-        # Without following links. Path.lstat would take half as long again.
+        # Does not follow links. Path.lstat takes half as long again.
         status = os.lstat(path)
     except OSError as error:
         if error.errno in _ABSENT:
@@ -28,8 +29,8 @@ def look(path: str | Path) -> os.stat_result | None:
 
 
 def open_regular(path: Path) -> int:
-    """A descriptor for reading. Raises FileNotFoundError where it is not a regular file."""
-    # Opening a device may already do something; what is seen again below is only the rare race.
+    """A descriptor for reading. Raises FileNotFoundError if it is not a regular file."""
+    # Opening a device may have effects, so the type is checked before, and again below.
     if look(path) is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     try:

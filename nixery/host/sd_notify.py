@@ -1,7 +1,7 @@
-"""Telling a service manager how the server is: systemd's notification protocol.
+"""Client of systemd's notification protocol: readiness, status, watchdog.
 
-Datagrams of ``NAME=value`` lines to the socket that ``NOTIFY_SOCKET`` names. A few lines of our
-own: the libraries for it are larger, and bind to systemd's C library.
+Sends datagrams of ``NAME=value`` lines to the socket in ``NOTIFY_SOCKET``. The libraries for this
+are larger, and some need systemd's C library.
 
 Source: https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
 """
@@ -19,7 +19,7 @@ AsyncSleep = Callable[[float], Awaitable[None]]
 
 
 class ServiceManager:
-    """Without a ``NOTIFY_SOCKET``, nobody is told."""
+    """Sends nothing if ``NOTIFY_SOCKET`` is not set."""
 
     def __init__(self, environ: Mapping[str, str], sleep: AsyncSleep = asyncio.sleep) -> None:
         self._address = environ.get("NOTIFY_SOCKET", "")
@@ -33,10 +33,10 @@ class ServiceManager:
         self._tell(f"STATUS={text}")
 
     def stopping(self) -> None:
-        self._tell("STOPPING=1", "STATUS=letting transfers end")
+        self._tell("STOPPING=1", "STATUS=finishing transfers")
 
     async def keep_alive(self) -> None:
-        """Feeds the watchdog from the event loop: one that hangs is noticed."""
+        """Sends watchdog keep-alives from the event loop, so that a hang is noticed."""
         while self._watchdog:
             self._tell("WATCHDOG=1")
             await self._sleep(self._watchdog / 2)
@@ -44,7 +44,7 @@ class ServiceManager:
     def _tell(self, *lines: str) -> None:
         if not self._address:
             return
-        # A leading @ stands for the zero byte of an abstract address.
+        # A leading @ means the zero byte of an abstract address.
         address = self._address.replace("@", "\0", 1) if self._address[0] == "@" else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
@@ -54,7 +54,7 @@ class ServiceManager:
 
 
 def _watchdog(environ: Mapping[str, str]) -> float:
-    """Seconds, or 0; the variables may be another process's."""
+    """Seconds, or 0. The variables may be meant for another process."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0
     try:

@@ -1,6 +1,6 @@
-"""Commands, started so that all of what they start can be ended with them.
+"""Child processes, ended together with everything that they started.
 
-Each leads a process group of its own, and works in ``/``: a directory that vanishes would break it.
+Each child leads its own process group, and runs in ``/``, because another directory could vanish.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from anyio import CancelScope
 
 
 async def start(*command: str, environment: Mapping[str, str], stdin: int = PIPE) -> Process:
-    """With pipes for what it prints. Raises OSError where the command cannot be run.
+    """Starts a command with pipes for its output. Raises OSError if it cannot be run.
 
-    asyncio, cancelled while it sets up the pipes, would end the command alone and leave behind
-    what it has started by then. So it is not: a scope that is cancelled waits for the process,
-    and its caller ends it. A task that is cancelled does not heed scopes, and ends it here.
+    If asyncio is cancelled while it sets up the pipes, it ends only the command and not what that
+    started. So cancelling a scope waits until the process is set up, and the caller ends it.
+    Cancelling the task itself ignores scopes, and ends the process here.
     """
     making = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
@@ -35,16 +35,16 @@ async def start(*command: str, environment: Mapping[str, str], stdin: int = PIPE
         try:
             await asyncio.shield(making)
         except asyncio.CancelledError:
-            making.add_done_callback(_end)  # also if this task is cancelled once more
+            making.add_done_callback(_end)  # even if this task is cancelled again
             await asyncio.wait([making])
-            with suppress(OSError):  # it could not be run
+            with suppress(OSError):  # the command could not be run
                 await (await making).communicate()  # closes its pipes
             raise
     return making.result()
 
 
 def send(process: Process, number: signal.Signals) -> None:
-    """To all of the process's group; nothing happens where it has ended by itself."""
+    """Signals the whole process group; does nothing if it has ended."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 

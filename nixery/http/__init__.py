@@ -1,1 +1,1 @@
-"""What clients see: the registry's routes, the landing page, errors, and the server under them."""
+"""HTTP API and pages: the registry's routes, the landing page, probes and errors."""

@@ -1,4 +1,4 @@
-"""The application: routes, and around them the middleware that every request goes through."""
+"""The ASGI application: the routes, and the middleware that handles every request."""
 
 import time
 from collections.abc import Callable
@@ -31,7 +31,7 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 def _nobody(_: Digest) -> None: ...
 
 
-def create_app(  # noqa: PLR0913 - a table of what an application consists of
+def create_app(  # noqa: PLR0913 - the components of an application
     *,
     images: ImageService,
     storage: Storage,
@@ -44,14 +44,14 @@ def create_app(  # noqa: PLR0913 - a table of what an application consists of
     verifier: VerifiedBlobs | None = None,
     lifespan: Lifespan | None = None,
 ) -> Starlette:
-    """``on_pull`` is told which manifest was served; it must not block.
+    """``on_pull`` is called with the digest of every served manifest; it must not block.
 
-    ``probes`` know how the server is; ``drain`` what is under way, and when to end. Whoever else
-    has blobs verified shares the ``verifier``.
+    ``probes``: readiness checks. ``drain``: counts requests in progress, for the shutdown.
+    ``verifier``: shared with all other users of the storage's blobs.
 
-    With an ``accel_prefix``, blobs in files are left to an nginx in front (docs/nginx.md).
+    ``accel_prefix``: leaves blobs in files to an nginx in front (docs/nginx.md).
 
-    ``lifespan`` opens what must be closed when the server ends, such as the builder.
+    ``lifespan`` opens and closes the parts that the application uses, such as the builder.
     """
     pages = Pages(about)
     drain = drain or Drain()
@@ -66,11 +66,12 @@ def create_app(  # noqa: PLR0913 - a table of what an application consists of
             *pages.routes(),
         ],
         middleware=[Middleware(RequestContext, on_error=handler, drain=drain)],
-        # Starlette would turn these into plain text before the middleware, which has the rest.
+        # Starlette would render these as plain text before the middleware could render them as
+        # JSON.
         exception_handlers={HTTPException: handler},
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False  # a registry's client takes a redirect for an answer
+    app.router.redirect_slashes = False  # registry clients do not follow such redirects
     return app
 
 
@@ -79,7 +80,9 @@ def _error_handler(pages: Pages, mode: ErrorStatus) -> ErrorHandler:
         failure = errors.describe(error, mode, request.state.request_id)
         if failure.is_ours:
             log.error("request failed", status=failure.status, **errors.explain(error))
-        elif failure.status != TooBusy.status:  # those come in crowds; its own line says it
+        elif (
+            failure.status != TooBusy.status
+        ):  # a crowd causes many; the throttled line covers them
             log.info("request refused", code=failure.code, message=failure.message)
         is_page = failure.status == 404 and not is_registry(request.scope["path"])
         if is_page and wants_html(request.headers.getlist("accept")):

@@ -1,4 +1,4 @@
-"""Blobs by digest: from the storage to the client, without a builder."""
+"""Blobs by digest: from the storage to the client, without the builder."""
 
 from functools import partial
 from urllib.parse import quote
@@ -36,7 +36,7 @@ from nixery.verified_blobs import VerifiedBlobs
 
 class Blobs:
     def __init__(self, verifier: VerifiedBlobs, accel_prefix: str) -> None:
-        """With an ``accel_prefix``, local files are left to the nginx in front (docs/nginx.md)."""
+        """``accel_prefix``: leaves local files to the nginx in front (docs/nginx.md)."""
         self._verifier = verifier
         self._accel_prefix = accel_prefix
 
@@ -53,8 +53,7 @@ class Blobs:
         if is_known(request.headers.getlist("if-none-match"), digest):
             return Response(status_code=304, headers=headers)
         if request.method == "HEAD":
-            # Answered here also where GET is redirected, and without reading the blob; a Range has
-            # no meaning for HEAD.
+            # Answered here even if GET is redirected, without reading the blob. HEAD ignores Range.
             return Response(headers={**headers, "Content-Length": str(location.size)})
         part = _part(request, digest, location.size)
         if isinstance(location, Unverified):
@@ -64,8 +63,8 @@ class Blobs:
                 raise _unknown(digest)
             location = verified
         if self._accel_prefix and isinstance(location, LocalFile):
-            # nginx adds the length, cuts the part out, and says itself that it can (a second
-            # time, if we did). It decodes the address.
+            # nginx adds the length, serves ranges and says so (a second time if this response did).
+            # It decodes the path.
             del headers["Accept-Ranges"]
             headers["X-Accel-Redirect"] = quote(self._accel_prefix + layer_key(digest))
             return Response(headers=headers)
@@ -73,7 +72,7 @@ class Blobs:
 
 
 def _unknown(digest: Digest) -> BlobUnknown:
-    return BlobUnknown(f"{digest} is no blob of this registry")
+    return BlobUnknown(f"blob {digest} is not in this registry")
 
 
 def _body(location: Location, part: Part | None, headers: dict[str, str]) -> Response:
@@ -83,7 +82,8 @@ def _body(location: Location, part: Part | None, headers: dict[str, str]) -> Res
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{location.size}"
     match location:
         case Redirect(url=url):
-            # The address may be signed and short-lived; the client repeats its Range there.
+            # The URL may be signed and short-lived. The client sends its Range to that server
+            # again.
             return Response(status_code=307, headers={"Location": url, "Cache-Control": "no-store"})
         case Content(data=data):
             return Response(data[start:stop], status, headers)
@@ -94,7 +94,7 @@ def _body(location: Location, part: Part | None, headers: dict[str, str]) -> Res
 
 
 def _part(request: Request, digest: Digest, size: int) -> Part | None:
-    """Raises HTTPException 416 where the range lies behind the end."""
+    """Raises HTTPException 416 if the range starts after the end."""
     lines = request.headers.getlist("range")
     if len(lines) != 1 or not applies_range(request.headers.get("if-range"), digest):
         return None

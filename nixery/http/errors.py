@@ -1,4 +1,4 @@
-"""How an error reaches the client: as the registry's JSON, whatever went wrong.
+"""Rendering of errors as the registry's JSON.
 
     HTTP/1.1 404 Not Found
     Content-Type: application/json
@@ -21,7 +21,7 @@ from nixery.errors import ErrorStatus, NixeryError, StorageFull, TooBusy
 from nixery.http.redaction import redact
 
 ALLOWED = "GET, HEAD"
-READ_ONLY = "nothing can be pushed to this registry: it makes the images that are pulled"
+READ_ONLY = "this registry accepts no pushes: it builds the images that are pulled"
 
 _CODES = {
     401: "UNAUTHORIZED",
@@ -34,7 +34,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What the client is told."""
+    """The content of an error response."""
 
     status: int
     code: str
@@ -44,16 +44,16 @@ class Failure:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the operator should look at it."""
+        """Whether the error is internal and the operator should see it."""
         return self.status >= 500
 
 
 def describe(error: Exception, mode: ErrorStatus, request_id: str) -> Failure:
-    """``request_id`` finds the log lines, which say more than the client is told."""
+    """``request_id`` leads to the log lines, which contain more than the response."""
     match _known(error):
         case HTTPException() as known:
             if known.status_code == 405:
-                # All routes allow the same; the order that Starlette gives them varies.
+                # All routes allow the same methods. The order that Starlette lists them in varies.
                 return Failure(405, "UNSUPPORTED", READ_ONLY, {}, {"Allow": ALLOWED})
             code = _CODES.get(known.status_code, "UNKNOWN")
             return Failure(known.status_code, code, known.detail, {}, dict(known.headers or {}))
@@ -61,16 +61,16 @@ def describe(error: Exception, mode: ErrorStatus, request_id: str) -> Failure:
             detail = _redacted(known.detail())
             detail |= {"request_id": request_id} if status >= 500 else {}
             headers = {} if known.retry_after is None else {"Retry-After": str(known.retry_after)}
-            # Clients print one line; a text of Nix's may have brought more.
+            # Clients print one line, but a message of Nix may have several.
             message = " ".join(known.message.split())
             return Failure(status, known.code, redact(message), detail, headers)
         case _:
-            message = f"internal error: the log of the registry has more under {request_id}"
+            message = f"internal error: see the registry's log for request {request_id}"
             return Failure(500, "UNKNOWN", message, {"request_id": request_id})
 
 
 def explain(error: Exception) -> Mapping[str, object]:
-    """For the log: the reason, and where it came from if nobody foresaw it."""
+    """For the log: the message, and the origin of an unexpected exception."""
     match _known(error):
         case NixeryError() as known:
             cause = {"because": _said(known.__cause__)} if known.__cause__ else {}
@@ -94,7 +94,7 @@ def _said(error: BaseException) -> str:
 
 def render(failure: Failure) -> Response:
     error = {"code": failure.code, "message": failure.message, "detail": failure.detail}
-    # json.dumps escapes what is not ASCII: a lone surrogate in a build log cannot fail here.
+    # json.dumps escapes non-ASCII, so a lone surrogate of a build log cannot fail here.
     return Response(
         json.dumps({"errors": [error]}).encode(),
         failure.status,
@@ -108,19 +108,19 @@ def render(failure: Failure) -> Response:
 
 
 def _known(error: Exception) -> Exception:
-    """The one of our errors that ``error`` is or stands for, else ``error``."""
+    """``error`` as one of nixery.errors if it corresponds to one, else itself."""
     for leaf in _leaves(error):
         if isinstance(leaf, NixeryError | HTTPException):
             return leaf
         if isinstance(leaf, OSError) and leaf.errno in (errno.ENOSPC, errno.EDQUOT):
             return StorageFull("the registry's disk is full; stored images can still be pulled")
         if isinstance(leaf, OSError) and leaf.errno in (errno.EMFILE, errno.ENFILE):
-            return TooBusy("the registry has as many files open as it may; try again in a moment")
+            return TooBusy("the registry has too many files open; try again in a moment")
     return error
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """A task group wraps what its tasks raise, even a single error."""
+    """The only error of a group: a task group wraps even a single one."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             yield from _leaves(inner)

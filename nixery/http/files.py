@@ -1,4 +1,4 @@
-"""A part of a local file as a response: sent by the kernel where the server can, else read."""
+"""Response with a part of a local file: sent by the kernel if the server supports it, else read."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -16,17 +16,17 @@ from nixery.wire.connections import body_of
 from nixery.wire.zerocopy import ZERO_COPY
 
 READ_BYTES = 1024 * 1024
-"""Bytes read at once. 64 KiB, Starlette's own choice, costs four times the CPU time."""
+"""Bytes per read. Starlette's 64 KiB costs four times the CPU time."""
 SENT_AT_ONCE = 64 * 1024 * 1024
-"""Bytes in one message to the server; the log's count of an aborted download is exact to these.
-A quarter of it costs one percent more time."""
+"""Bytes per message to the server, and the resolution of the logged size of an aborted download. A
+quarter of it takes one per cent more time."""
 
 
 class FileResponse(StreamResponse):
     """Bytes ``start`` up to ``stop``.
 
-    Raises BlobUnknown before the first header where the file went away since it was located, and
-    EOFError in the middle, which breaks the connection, where it shrinks.
+    Raises BlobUnknown before the first header if the file was removed since it was located. Raises
+    EOFError, which breaks the connection, if the file shrinks meanwhile.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class FileResponse(StreamResponse):
     ) -> None:
         self._file = file
         self._start, self._stop = start, stop
-        # Opens the file only where it is read.
+        # The file is opened when the response starts.
         read = pieces(file.path, file.size, start, stop)
         super().__init__(read, stop - start, status, headers)
 
@@ -74,12 +74,12 @@ class FileResponse(StreamResponse):
 def pieces(path: Path, size: int, start: int, stop: int) -> Iterator[bytes]:
     """Bytes ``start`` up to ``stop`` of a file that must have ``size`` bytes; blocks.
 
-    Raises BlobUnknown, before the first piece, where the file went away since it was located.
+    Raises BlobUnknown before the first piece if the file was removed since it was located.
     """
     descriptor = _open(path, size)
     try:
         offset = start
-        # An empty read means that the file shrank; whoever counts the bytes notices.
+        # An empty read means that the file shrank; the caller counts the bytes.
         while offset < stop and (
             piece := os.pread(descriptor, min(READ_BYTES, stop - offset), offset)
         ):
@@ -93,8 +93,8 @@ def _open(path: Path, size: int) -> int:
     try:
         descriptor = open_regular(path)
     except FileNotFoundError:
-        raise BlobUnknown("the blob was removed a moment ago") from None
+        raise BlobUnknown("the blob was removed a moment ago; pull again") from None
     if os.fstat(descriptor).st_size != size:
         os.close(descriptor)
-        raise BlobUnknown("the blob was replaced a moment ago")
+        raise BlobUnknown("the blob was replaced a moment ago; pull again")
     return descriptor

@@ -1,4 +1,4 @@
-"""A client that leaves before it has its answer: nobody waits for it, so nothing goes on for it."""
+"""Clients that disconnect before their response: cancels the work for them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,16 +11,16 @@ T = TypeVar("T")
 
 
 class ClientLeft(Exception):
-    """The client closed the connection. Nobody reads an answer; the log's line says 499."""
+    """The client closed the connection. Nobody reads the response; the log says 499."""
 
 
 async def while_connected(receive: Receive, work: Callable[[], Awaitable[T]]) -> T:
-    """What ``work`` gives, or raises; it is cancelled and ClientLeft raised when the client left.
+    """Result of ``work``. Cancels it and raises ClientLeft if the client disconnects.
 
-    The request's body, which no request here has a use for, is read and thrown away.
+    Reads and discards the body of the request, which no route uses.
     """
     with anyio.CancelScope() as scope:
-        # No task group: it costs more than a cached manifest, and every pull comes by here.
+        # A task group would cost more than a cached manifest, and every pull passes here.
         watch = asyncio.create_task(_cancel_when_gone(receive, scope))
         try:
             return await work()

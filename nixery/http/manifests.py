@@ -28,16 +28,19 @@ from nixery.storage import Storage, fetch
 from nixery.wire.drain import Drain
 
 MAX_MANIFEST = 4 * 1024 * 1024
-"""Bytes; the size that the distribution specification asks registries to handle."""
+"""Bytes; the size that the distribution specification asks registries to support."""
 
 _MEDIA_TYPES = frozenset(form.value.manifest for form in Format)
 
 
 class ImageService(Protocol):
-    """What the registry asks for images; ``nixery.builder_front.Answers`` is the real one."""
+    """The operation that the registry needs.
+
+    ``nixery.builder_front.BuilderFront`` implements it.
+    """
 
     async def image(self, name: str, tag: str) -> Image:
-        """Raises the errors of nixery.errors, each with what the client is to be told."""
+        """Raises the errors of nixery.errors."""
 
 
 class Manifests:
@@ -48,7 +51,7 @@ class Manifests:
         on_pull: Callable[[Digest], None],
         drain: Drain,
     ) -> None:
-        """``on_pull`` is told of every manifest that is served; it must not block."""
+        """``on_pull`` is called with the digest of every served manifest; it must not block."""
         self._drain = drain
         self._images = images
         self._storage = storage
@@ -62,7 +65,7 @@ class Manifests:
             found = await self._find(parse_digest(reference))
             headers = content_headers(found.digest, found.media_type, IMMUTABLE)
         else:
-            # A client that leaves no longer waits: what only it has waited for can be dropped.
+            # If the client disconnects, work for it alone is cancelled.
             make = partial(self._images.image, name, reference)
             with self._drain.waiting():
                 made = await while_connected(request.receive, make)
@@ -75,12 +78,12 @@ class Manifests:
         return Response(found.data, headers=headers)
 
     async def _find(self, digest: Digest) -> Manifest:
-        """Raises ManifestUnknown, also where the digest is that of a layer or a config."""
+        """Raises ManifestUnknown, also if the digest is that of a layer or a config."""
         read = partial(fetch, self._storage, digest, limit=MAX_MANIFEST)
         data = await anyio.to_thread.run_sync(read)
         media_type = _media_type(data) if data is not None else None
         if data is None or media_type is None:
-            raise ManifestUnknown(f"{digest} is no manifest of this registry")
+            raise ManifestUnknown(f"manifest {digest} is not in this registry")
         return Manifest(media_type, data, digest)
 
 
@@ -88,15 +91,15 @@ def _acceptable(manifests: Mapping[Format, Manifest], accept: Iterable[str], nam
     found = manifests.get(negotiate(accept))
     if found is None:
         raise FormatUnavailable(
-            f"{name} is served with layers of zstd, which Docker's manifests cannot describe, and "
-            "this client does not say that it reads OCI manifests: use a newer client, or let the "
-            "server run with NIXERY_COMPRESSION=gzip"
+            f"{name} has zstd layers, which Docker's manifest format does not support, and this "
+            "client does not accept OCI manifests: use a newer client, or set "
+            "NIXERY_COMPRESSION=gzip on the server"
         )
     return found
 
 
 def _origin(source: ResolvedSource) -> dict[str, str]:
-    """Which packages went in; not part of the manifest, whose digest must not depend on it."""
+    """The source revision, as headers: the manifest's digest must not depend on it."""
     origin = {"Nixery-Source": header_value(redact_source(source.url))}
     if source.revision is not None:
         origin["Nixery-Revision"] = header_value(source.revision)
@@ -104,7 +107,7 @@ def _origin(source: ResolvedSource) -> dict[str, str]:
 
 
 def _media_type(data: bytes) -> str | None:
-    """What the manifest says it is; None for anything that is no image manifest."""
+    """The media type in the manifest; None if it is not an image manifest."""
     match records.read(data, records.members):
         case {"mediaType": str(media_type)} if media_type in _MEDIA_TYPES:
             return media_type

@@ -1,4 +1,4 @@
-"""What a person sees in a browser: the landing page, and a 404 outside of ``/v2``."""
+"""HTML pages: the landing page, and a 404 outside of ``/v2``."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from nixery.http.headers import REVALIDATE
 from nixery.http.redaction import redact_source
 from nixery.image_name import SHELL_PACKAGES
 
-# The pages bring no script and nothing from elsewhere, and nobody may frame them.
+# The pages contain no script and no external resources, and may not be framed.
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -25,14 +25,14 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the landing page says of this registry."""
+    """The content of the landing page."""
 
     source: str
-    """Where packages come from, for people, without user name and password."""
+    """The package source, without user name and password."""
     examples: tuple[str, ...] = ("shell/git/htop", "shell/python3/curl", "hello")
-    """Image names worth trying here."""
+    """Names of images to try."""
     tag: str = "latest"
-    """A tag that the examples can be pulled by."""
+    """A tag that exists, for the examples."""
 
 
 class Pages:
@@ -79,18 +79,18 @@ class Pages:
 
 
 def host_of(request: Request) -> str:
-    """The registry as the client reached it, ``HOST`` or ``HOST:PORT``, to be pulled from."""
+    """The registry's address as the client used it, ``HOST`` or ``HOST:PORT``."""
     given = request.headers.get("host", "")
     return given if _HOST.fullmatch(given) else "localhost:8080"
 
 
 def wants_html(accept: list[str]) -> bool:
-    """Whether the client is a browser; registry clients never name text/html."""
+    """Whether the client is a browser: registry clients never accept text/html."""
     return any("text/html" in line.lower() for line in accept)
 
 
 def _asset(name: str, media_type: str) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that serves a file of ``nixery/web``, read once."""
+    """An endpoint for a file of ``nixery/web``, which is read once."""
     data = files("nixery").joinpath("web", name).read_bytes()
     headers = {"Content-Type": media_type, "Cache-Control": "public, max-age=3600"}
 

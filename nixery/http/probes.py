@@ -1,9 +1,9 @@
-"""What an orchestrator asks: whether the process is alive, and whether it can do its work.
+"""Health probes: liveness of the process, and readiness of what it depends on.
 
-    /livez    200 as long as the event loop turns; a 503 here would only get it killed
-    /readyz   200 {"disk": "ok", …}, or 503 with a reason for each check that fails
+    /livez    200 while the event loop runs; a 503 would only get the process killed
+    /readyz   200 {"disk": "ok", …}, or 503 with a reason for each failed check
 
-A server that is not ready still serves what it has: whoever asks it anyway gets cached images.
+A server that is not ready still serves cached images.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ Check = Callable[[], Awaitable[None]]
 CHECK_TIMEOUT = 5.0
 """Seconds for one check; orchestrators wait about as long."""
 RESULT_SECONDS = 5.0
-"""Seconds for which an answer is given again: several probes must not become many Nix commands."""
+"""Seconds for which a result is reused, so that several probes do not run many Nix commands."""
 
 
 class Probes:
     def __init__(
         self, checks: Mapping[str, Check], drain: Drain, clock: Callable[[], float]
     ) -> None:
-        """``clock``: seconds, monotonic."""
+        """``clock``: monotonic, in seconds."""
         self._checks = checks
         self._drain = drain
         self._clock = clock
@@ -47,13 +47,13 @@ class Probes:
     async def ready(self, _request: Request) -> Response:
         results = await self.results()
         healthy = all(result == "ok" for result in results.values())
-        # Load balancers are not the only ones who ask.
+        # Anybody can request this, not only load balancers.
         shown = {check: redact(result) for check, result in results.items()}
         return _answer(200 if healthy else 503, shown)
 
     async def results(self) -> dict[str, str]:
-        """By check: ``ok``, or what is wrong."""
-        draining = {"draining": "the server is ending"} if self._drain.draining else {}
+        """By check: ``ok``, or the reason of the failure."""
+        draining = {"draining": "the server is shutting down"} if self._drain.draining else {}
         async with self._looking:
             if self._known is None or self._clock() - self._known[0] >= RESULT_SECONDS:
                 names = list(self._checks)

@@ -1,11 +1,11 @@
-"""Redaction: paths of the server in texts for clients become their last component.
+"""Redaction: shortens paths of the server in messages for clients to their last component.
 
     /srv/store/nix/store/<hash>-git/bin    /nix/store/<hash>-git/bin
     '/var/lib/nixery/x/default.nix:3'      '…/default.nix:3'
     file:///srv/sets/nixpkgs.git           …/nixpkgs.git
-    https://example.org/a                  as it is, and so are paths within Nix's sandbox
+    https://example.org/a                  unchanged, like paths inside Nix's sandbox
 
-The server's log keeps what was said.
+The server's log has the full paths.
 """
 
 import re
@@ -15,18 +15,18 @@ _QUOTED = re.compile(
     rf"""(?P<open>['"\u2018\u201c])(?P<path>{_SCHEME}/(?!/)[^'"\u2019\u201d\n]*)"""
     r"""(?P<close>['"\u2019\u201d])"""
 )
-# Behind a letter or a "/" it is part of a word or of an address.
+# After a letter or a "/", the slash is part of a word or a URL.
 _PLAIN = re.compile(
     rf"""(?<![\w/.…%~-]){_SCHEME}/(?![/\s])"""
     r"""(?:[^\s'"\u2018\u2019\u201c\u201d`()<>|:,;=]|[:,;=](?!/))*"""
 )
 _STORE_PATH = re.compile(r"/nix/store/[0-9a-z]{32}-.*", re.DOTALL)
 _KNOWN = re.compile(r"(?:/nix/store|/build|/dev|/bin/sh|/usr/bin/env)(?![^/:,;.])")
-"""Where everybody has them, or where only a builder does."""
+"""Directories that every machine has, or that only exist for builders."""
 
 
 def redact(text: str) -> str:
-    """Without paths of the server."""
+    """The text without paths of the server."""
     text = _QUOTED.sub(
         lambda found: f"{found['open']}{_shown(found['path'])}{found['close']}", text
     )
@@ -34,7 +34,7 @@ def redact(text: str) -> str:
 
 
 def redact_source(address: str) -> str:
-    """A package source without its path, where it lies on the server."""
+    """A package source without its directory on the server."""
     if address.startswith("/"):
         return "path"
     return re.sub(r"file://.*", "path", address, flags=re.DOTALL)

@@ -1,12 +1,12 @@
-"""The routes of the registry, read-only: what is not GET or HEAD answers 405.
+"""Routes of the registry, which is read-only: other methods than GET and HEAD get a 405.
 
-    /v2/                                  the client asks whether a registry is here
+    /v2/                                  whether this is a registry
     /v2/<name>/manifests/<tag or digest>  manifests.py
     /v2/<name>/blobs/<digest>             blobs.py
-    /v2/<name>/referrers/<digest>         nothing ever refers to an image: an empty index
+    /v2/<name>/referrers/<digest>         an empty index: images have no referrers
 
-Names hold slashes, and the longest name wins: in ``/v2/a/manifests/b/blobs/<digest>`` the image
-is ``a/manifests/b``.
+A name may contain slashes, and the longest name wins: in ``/v2/a/manifests/b/blobs/<digest>`` the
+image is ``a/manifests/b``.
 
 Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#endpoints
 """
@@ -25,7 +25,7 @@ _NO_REFERRERS = canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "man
 
 
 def routes(manifests: Manifests, blobs: Blobs) -> list[Route]:
-    """Each answers GET and HEAD."""
+    """Each route answers GET and HEAD."""
     return [
         Route("/v2", base),
         Route("/v2/", base),
@@ -41,11 +41,11 @@ async def base(_request: Request) -> Response:
 
 
 async def referrers(request: Request) -> Response:
-    """An unknown digest has none either: the specification asks for 200, not 404."""
+    """Also for unknown digests: the specification requires 200, not 404."""
     image_name.parse(request.path_params["name"])
     parse_digest(request.path_params["digest"])
     return Response(_NO_REFERRERS, headers={"Content-Type": OCI_INDEX})
 
 
 async def unknown(_request: Request) -> Response:
-    raise HTTPException(404, "no such endpoint: images are pulled as HOST/<package>/<package>:TAG")
+    raise HTTPException(404, "no such endpoint: pull images as HOST/<package>/<package>:TAG")

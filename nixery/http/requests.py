@@ -1,4 +1,4 @@
-"""Around every request: its id, its line in the log, and its error if nobody else had one."""
+"""Request middleware: the request id, the log line, and the response to unhandled errors."""
 
 import re
 import time
@@ -23,12 +23,12 @@ log = structlog.get_logger()
 
 ErrorHandler = Callable[[Request, Exception], Response]
 
-# What proxies make: UUIDs, ULIDs, trace ids. Anything else could forge lines of the log.
+# UUIDs, ULIDs and trace ids of proxies. Other characters could forge log lines.
 _SANE_ID = re.compile(r"[A-Za-z0-9._:=+/-]{8,128}")
-# Characters; names have 255, digests 71. A header may have 64 KiB, and each request is a line.
+# Characters. Names have up to 255, digests 71, but a header may have 64 KiB.
 _MAX_PATH = 512
 _MAX_USER_AGENT = 200
-_CLIENT_LEFT = 499  # nginx's number for the log; nobody is there to read it
+_CLIENT_LEFT = 499  # nginx's status for a closed connection, for the log only
 
 
 def is_registry(path: str) -> bool:
@@ -36,13 +36,13 @@ def is_registry(path: str) -> bool:
 
 
 def request_id(given: str | None) -> str:
-    """The client's own X-Request-Id where it is sane, else a new one."""
+    """The client's X-Request-Id if it is valid, else a new id."""
     return given if given and _SANE_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 @dataclass(slots=True)
 class Served:
-    """What was answered; grows while the response is sent."""
+    """What was sent so far."""
 
     status: int | None = None
     body_bytes: int = 0
@@ -82,14 +82,14 @@ class RequestContext:
             send.outcome.status = send.outcome.status or _CLIENT_LEFT
         except Exception as error:
             if send.outcome.status is not None:
-                # The headers are gone: only a broken connection still says that this failed.
+                # The headers are sent, so only a broken connection can still signal the failure.
                 raise
             response = self._on_error(Request(scope), error)
             await response(scope, receive, send)
 
 
 class _Recorder:
-    """``send`` that adds the headers of every response and counts what goes out."""
+    """``send`` that adds the common headers and counts the bytes."""
 
     def __init__(self, scope: Scope, identity: str, outcome: Served, send: Send) -> None:
         self.outcome = outcome
@@ -114,8 +114,8 @@ def _log(scope: Scope, outcome: Served, seconds: float) -> None:
     log.info(
         "request",
         method=scope["method"],
-        # Quoted again, so that no decoded line break reaches a log that people read. Digests and
-        # names stay as they are: people search for them.
+        # Quoted again: the log is read by people and must not contain decoded line breaks. Digests
+        # and names stay readable, since people search for them.
         path=quote(scope["path"][:_MAX_PATH], safe="/:@+,", errors="replace"),
         status=outcome.status,
         bytes=outcome.body_bytes,
@@ -126,6 +126,6 @@ def _log(scope: Scope, outcome: Served, seconds: float) -> None:
 
 
 def _user_agent(scope: Scope) -> str:
-    # As Latin-1, a byte may be a control character: 0x9b begins a terminal's command.
+    # In Latin-1, a byte may be a control character: 0x9b starts a terminal control sequence.
     given = Headers(scope=scope).get("user-agent", "")[:_MAX_USER_AGENT]
     return given.encode("ascii", "backslashreplace").decode()

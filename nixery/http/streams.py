@@ -1,4 +1,4 @@
-"""A response whose body comes in pieces from something that blocks: a file, or a bucket."""
+"""Response whose body comes in pieces from a blocking reader: a file or a bucket."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -14,10 +14,10 @@ from nixery.wire.connections import body_of
 
 
 class StreamResponse(Response):
-    """Takes each piece in a worker thread, and no more of them than the client stays for.
+    """Reads each piece in a worker thread, and stops when the client disconnects.
 
-    The first piece is taken before the first header goes out: what cannot be read at all is an
-    error like any other. From then on, an error or a missing byte breaks the connection.
+    Reads the first piece before it sends the headers, so that an unreadable blob gets a normal
+    error response. A later error or a missing byte breaks the connection.
     """
 
     def __init__(
@@ -42,10 +42,11 @@ class StreamResponse(Response):
                     "headers": self.raw_headers,
                 }
             )
-            # Uvicorn swallows what is sent to nobody: the blob would be read to its end.
+            # Uvicorn discards what is sent after a disconnect, so the blob would be read to its
+            # end.
             await while_connected(receive, partial(self._send_body, piece, send))
         finally:
-            if close := getattr(self._pieces, "close", None):  # a generator's; closes what it read
+            if close := getattr(self._pieces, "close", None):  # of a generator; closes its file
                 with anyio.CancelScope(shield=True):
                     await anyio.to_thread.run_sync(close)
 

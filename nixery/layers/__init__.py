@@ -1,18 +1,16 @@
-"""Which store paths share a layer: pure, so that the same request gives the same digest anywhere.
+"""Layering: which store paths share a layer. Pure, so that equal requests give equal digests.
 
     group(closure, tables, budget, strategy) → LayerPlan
 
-    plan.py        the values, and the rule that all strategies end with
-    size.py        largest first, without any knowledge
-    dominator.py   the classic: what one path alone brings in goes with it
-    units.py       what always comes together in what people ask for goes together; with
-                   unknown.py, what no table knows goes with what brings it
-    tables.py      the knowledge, as frozen values: popularity and units; JSON and versions
-    names.py       what a store path is called in a table
-    learn.py       makes the table of units; demand.py, replay.py, pairs.py, unite.py (with its
-                   offers.py) and moves.py are its steps, and shelves.py is what they count in
+    plan.py        the result, and the rule that all strategies end with
+    size.py        strategy: the largest paths alone
+    dominator.py   strategy: a path joins the only package that needs it
+    units.py       strategy: paths that always occur together form a layer
+    unknown.py     paths that the table of units does not know
+    tables.py      popularity and units as frozen values; JSON and versions
+    names.py       names of store paths in tables
 
-docs/layering.md says how the strategies compare, and why the default is the default.
+``nixery.learning`` makes the tables. docs/layering.md compares the strategies.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,15 +41,15 @@ STRATEGIES: Mapping[Strategy, Callable[[Closure, Tables, int], LayerPlan]] = {
     "units": units.group,
 }
 FORMATS: Mapping[Strategy, int] = {"size": 1, "dominator": 1, "units": 3}
-"""Goes up when the same closure, tables and budget would give another plan than before."""
+"""Incremented when equal closures, tables and budgets would give other plans than before."""
 READS: Mapping[Strategy, tuple[Literal["popularity", "units"], ...]] = {
     "size": (),
     "dominator": ("popularity",),
     "units": ("units",),
 }
-"""The tables that can change what a strategy plans."""
+"""The tables that a strategy reads."""
 
 
 def group(closure: Closure, tables: Tables, budget: int, strategy: Strategy) -> LayerPlan:
-    """Every path of the closure in exactly one of at most ``budget`` (≥ 1) layers."""
+    """Each path of the closure in exactly one of at most ``budget`` (≥ 1) layers."""
     return STRATEGIES[strategy](closure, tables, budget)

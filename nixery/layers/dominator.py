@@ -1,7 +1,7 @@
-r"""The classic: a path that others reach only through one package goes into that package's layer.
+r"""Strategy "dominator": a path that only one package needs joins that package's layer.
 
-Input is the graph of references in the image. Here bash stands on its own, curl and git are asked
-for, and everything refers to glibc:
+The input is the graph of references in the image. Here bash, curl and git are requested, and
+everything refers to glibc:
 
     curl     git          bash      curl 2, openssl 5, git 30, pcre2 1, zlib 1, bash 3, glibc 40
      │  \    /  \           │
@@ -9,15 +9,15 @@ for, and everything refers to glibc:
     openssl                 │
       ╰──────── glibc ──────╯
 
-1. A root above the graph refers to what nothing else refers to, and to every path that is popular
-   or big, so that those are reached past everybody.
+1. A root above the graph refers to every path without referrers, and to every path that is popular
+   or big, so that those do not depend on their referrers.
 
             root
          /  │  │  \
       curl git bash glibc
 
-2. A path's *dominator* is the nearest one that every way from the root leads through. curl
-   dominates openssl, git dominates pcre2; zlib has two ways and so only the root above it.
+2. The *dominator* of a path is the nearest path that lies on all ways to it from the root. curl
+   dominates openssl, and git dominates pcre2; zlib has two ways, so only the root dominates it.
 
                      root
          /       /     │     \      \
@@ -27,12 +27,12 @@ for, and everything refers to glibc:
 
 3. The trees below the root are layers: git + pcre2, curl + openssl, and zlib, bash and glibc.
 
-4. When those are more than the budget, the ones with the lowest rating, size * popularity, share
-   the last layer. With a budget of 3, and glibc 9 times as popular as the others:
+4. If there are more than the budget, those with the lowest rating, size * popularity, share the
+   last layer. With a budget of 3, and glibc 9 times as popular as the others:
 
     glibc 40 * 9 = 360  |  git + pcre2 31  |  curl + openssl 7, bash 3, zlib 1 together
 
-The example is executed by tests/layers/test_dominator.py. Source of the method: Graham Christensen,
+tests/layers/test_dominator.py executes the example. Source of the method: Graham Christensen,
 https://grahamc.com/blog/nix-and-layered-docker-images/, and the Go server's layers.go.
 """
 
@@ -44,9 +44,9 @@ from nixery.layers.plan import LayerPlan, fit
 from nixery.layers.tables import Tables
 
 POPULAR = 1000
-"""Packages of a set that refer to a path which then stands on its own."""
+"""Number of referring packages from which on a path is popular."""
 BIG = 10 << 20
-"""Bytes; a path of this size stands on its own."""
+"""Bytes from which on a path is big."""
 
 
 def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
@@ -68,7 +68,7 @@ def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
 
 
 def tops(closure: Closure, popular: Mapping[StorePath, int]) -> dict[StorePath, StorePath]:
-    """For every path the one directly below the root that dominates it, mostly itself.
+    """For every path, the path directly below the root that dominates it, possibly itself.
 
     ``popular``: how many packages refer to each path.
     """
@@ -90,7 +90,7 @@ def tops(closure: Closure, popular: Mapping[StorePath, int]) -> dict[StorePath, 
     graph.add_nodes_from(range(len(infos) + 1))
     reached = nx.descendants(graph, root)
     for n in range(1, len(infos) + 1):
-        if n not in reached:  # in a circle that nothing else refers to, or below one
+        if n not in reached:  # in or below a cycle without other referrers
             graph.add_edge(root, n)
             reached |= {n, *nx.descendants(graph, n)}
     dominator = nx.immediate_dominators(graph, root)

@@ -1,4 +1,4 @@
-"""What a strategy answers, and the rule that all of them end with."""
+"""Layer plan: the result of a strategy, and the rule that all strategies end with."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 from nixery.closure import PathInfo, StorePath
 
 Why = Literal["alone", "together", "rest"]
-"""Why these paths: one path by itself; paths that belong together; what the budget left over."""
+"""Why these paths are together: a single path, paths of one group, or the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class LayerPlan:
-    """Every path of the closure in exactly one layer, at most as many layers as the budget.
+    """Each path of the closure in exactly one layer, at most as many layers as the budget.
 
-    The order depends on the paths and not on the image, because overlayfs and Docker's graph
-    driver reuse leading layers. The rest comes last: it differs from image to image.
+    The order depends on the paths and not on the image, because overlayfs and Docker's graph driver
+    reuse leading layers. The rest is last, because it differs from image to image.
     """
 
     layers: tuple[Layer, ...]
@@ -38,9 +38,9 @@ def layer(infos: Iterable[PathInfo], *, rest: bool = False) -> Layer:
 
 
 def fit(groups: Sequence[Sequence[PathInfo]], budget: int) -> tuple[list[Layer], list[Layer]]:
-    """A layer for each group, and none or one for the rest that the budget has no room for.
+    """A layer for each group, and one for the rest if the budget is too small.
 
-    ``groups`` come with the most deserving first.
+    ``groups``: the most important first.
     """
     room = len(groups) if len(groups) <= budget else budget - 1
     layers = [layer(group) for group in groups[:room]]

@@ -1,7 +1,8 @@
-"""Largest first: what can be done without knowing other images.
+"""Strategy "size": the largest paths alone. Needs no tables.
 
-Two images share a layer when it holds the same store paths. A big path alone is shared whenever
-another image has it, and what the rest of small paths costs twice is small.
+Images share a layer if it contains the same store paths. A large path on its own is shared with
+every image that contains it, and the remaining small paths cost little if they are downloaded
+twice.
 
     closure   glibc 30, python3 80, zlib 1, bash 2, readline 1     (MiB)
     budget    3
@@ -24,7 +25,7 @@ def group(closure: Closure, _: Tables, budget: int) -> LayerPlan:
     >>> [layer.paths for layer in group(Closure(tuple(paths)), EMPTY, budget=2).layers]
     [('/nix/store/b-big',), ('/nix/store/a-small', '/nix/store/c-tiny')]
     """
-    # Equal sizes are ordered by path, so that the order of the input does not reach the digest.
+    # Equal sizes are ordered by path, so that the input's order does not affect the digest.
     by_size = sorted(closure.paths, key=lambda info: (-info.size, info.path))
     layers, rest = fit([(info,) for info in by_size], budget)
     return LayerPlan((*layers, *rest))

@@ -1,11 +1,11 @@
-"""What is known beyond one image, as frozen values that replicas share.
+"""Planning tables as frozen values, with their JSON and versions.
 
     popularity   how many packages of a set refer to each store path
-    units        which store paths always come together in what people ask for
+    units        which store paths always occur together in requested images
 
-A table is published as canonical JSON under ``tables/<kind>/<version>``; its version is the hash
-of those bytes, so equal knowledge has one version wherever it was made. Tables come from
-elsewhere: what cannot be parsed is no table, and never an error.
+A table is stored as canonical JSON under ``tables/<kind>/<version>``. Its version is the hash of
+these bytes, so equal tables have one version wherever they were made. What cannot be parsed is
+treated as missing, never as an error.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from nixery.oci import canonical_json
 from nixery.records import Malformed, elements, member, members, natural, read, text
 
 TABLE_FORMAT = 1
-"""Of the table of units; another number is no table that this program reads."""
+"""Format of the table of units; others are not read."""
 MAX_TABLE = 64 << 20
 """Bytes; the counts of 100,000 packages take 3 MB."""
 
@@ -28,7 +28,7 @@ _BUDGET = re.compile(r"0|[1-9][0-9]{0,8}")
 
 @dataclass(frozen=True, slots=True)
 class Popularity:
-    """How often each store path is referred to, by name; a Go server's file has versions in them.
+    """Number of references to each store path, by name; names of a Go server's file have versions.
 
     >>> popularity = Popularity({"glibc-2.38": 9000, "zlib": 4000})
     >>> popularity.of("/nix/store/x-glibc-2.38"), popularity.of("/nix/store/x-zlib-1.3")
@@ -48,31 +48,31 @@ class Popularity:
         object.__setattr__(self, "_unversioned", best)
 
     def of(self, path: StorePath) -> int:
-        """0 for what the table does not know."""
+        """0 if the table does not know the path."""
         exact = self.counts.get(full_name(path))
         return self._unversioned.get(name(path), 0) if exact is None else exact
 
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Names that always come together, and which units share a layer when layers are scarce."""
+    """Names that always occur together, and units that share a layer when layers are scarce."""
 
     units: tuple[tuple[str, ...], ...]
-    """Names sorted in each; what is asked for most comes first. No name is in two."""
+    """Sorted names; the most requested unit first. No name is in two units."""
     unions: Mapping[int, tuple[tuple[int, ...], ...]]
-    """For each budget that was planned for, units (positions in ``units``) to be put together."""
+    """For each planned budget, the groups of units (indices into ``units``) to join."""
     _shelves: Mapping[int | None, Mapping[str, int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Raises ValueError where a name or a unit is in two places, or a unit does not exist."""
+        """Raises ValueError if a name or unit occurs twice, or a unit does not exist."""
         budgets: list[int | None] = [None, *self.unions]
         shelves = {budget: self._by_name(self.unions.get(budget or 0, ())) for budget in budgets}
         object.__setattr__(self, "_shelves", shelves)
 
     def shelves(self, budget: int) -> Mapping[str, int]:
-        """Name → number of the group that shares a layer; small numbers are asked for most.
+        """Name → number of the group that shares a layer; the most requested have small numbers.
 
-        For a budget that was not planned for, the next larger one's: it unites less.
+        Another budget uses the unions of the next larger one, which joins less.
         """
         planned = min((known for known in self.unions if known >= budget), default=None)
         return self._shelves[planned]
@@ -97,7 +97,7 @@ class Tables:
 
 
 EMPTY = Tables(Popularity({}), Units((), {}))
-"""Nothing is known: every strategy plans by size."""
+"""Empty tables: every strategy plans like size."""
 
 
 def encode_popularity(popularity: Popularity) -> bytes:
@@ -119,7 +119,7 @@ def encode_units(units: Units) -> bytes:
 
 
 def parse_units(data: bytes) -> Units | None:
-    """From what ``encode_units`` gives; None for anything else."""
+    """From the output of ``encode_units``; None for anything else."""
     return read(data, _units, largest=MAX_TABLE)
 
 
@@ -139,12 +139,12 @@ def _union(units: object) -> tuple[int, ...]:
 
 
 def _budget(name: str) -> int:
-    # int() takes "1_0", " 1" and digits of other scripts as well.
+    # int() also accepts "1_0", " 1" and digits of other scripts.
     if not _BUDGET.fullmatch(name):
         raise Malformed("a budget is a number of layers")
     return int(name)
 
 
 def version(data: bytes) -> str:
-    """64 hex digits: what the table is called in the storage."""
+    """64 hex digits, the table's name in the storage."""
     return hashlib.sha256(data).hexdigest()

@@ -1,25 +1,23 @@
-"""What always comes together shares a layer, and the budget goes to what differs.
+"""Strategy "units": paths that always occur together share a layer.
 
-Of what people ask for, git always brings pcre2 along, and nothing else does: the two are one
-*unit*. A layer that holds a unit is shared exactly where its paths are, so putting them together
-costs nothing.
+In requested images, git always comes with pcre2, and nothing else does: the two are a *unit*. A
+layer that holds a unit is shared exactly where its paths are needed, so joining them costs nothing.
 
-    asked for       git          git + curl              python3
-    brings          git, pcre2   git, pcre2, curl,       python3, openssl
+    requested       git          git + curl              python3
+    closure         git, pcre2   git, pcre2, curl,       python3, openssl
                                  openssl
 
     units           git + pcre2 | curl | openssl | python3
 
-An image of many packages has more units than layers. Then units that are seldom apart are put
-together, in the same way for all images, whether they are short of layers or not: one that was
-not short would otherwise have other layers than its neighbours. These *unions* are part of the
-table (``learn.py`` makes it), for the budgets that are in use.
+An image of many packages has more units than layers. Then units that are rarely apart are joined,
+in the same way for all images: an image with layers to spare would otherwise have other layers than
+similar ones. These *unions* are part of the table, for the budgets in use
+(``nixery.learning.learn``).
 
-Steps: find the union of each path by its name; what no table knows goes with what brings it, or
-alone (``unknown.py``). The largest groups get a layer each, and what the budget has no room for
-shares the last one. With an empty table this is ``size``. Whatever a table says, the last layer,
-which few images share, is never larger than there, because every group is at least as large as its
-largest path.
+Steps: find the union of each path by its name, and group unknown paths (``unknown.py``). The
+largest groups get a layer each, and the others share the last one. With an empty table this is
+``size``. With any table, the last layer, which few images share, is at most as large as with
+``size``, because every group is at least as large as its largest path.
 """
 
 from nixery.closure import Closure, PathInfo
@@ -30,7 +28,7 @@ from nixery.layers.unknown import group_unknown
 
 
 def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
-    """Unions of what the table knows, groups of what it does not; a layer for each of the largest.
+    """Groups: unions of known paths, and groups of unknown ones; a layer for each of the largest.
 
     >>> from nixery.layers.tables import Popularity, Units
     >>> tables = Tables(Popularity({}), Units((("openssl",), ("git", "pcre2")), {}))
@@ -54,8 +52,8 @@ def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
         key=lambda item: (-sum(info.size for info in item[1]), item[1][0].path),
     )
     layers, rest = fit([infos for _, infos in largest_first], budget)
-    # What is asked for most comes first: the longer the common beginning, the more a driver that
-    # stacks layers can reuse. Unknown paths follow, the largest first.
+    # The most requested group is first: storage drivers that stack layers reuse a common beginning.
+    # Unknown paths follow, the largest first.
     order = sorted(
         range(len(layers)),
         key=lambda n: (len(shelves) if (shelf := largest_first[n][0]) is None else shelf, n),

@@ -1,17 +1,17 @@
-"""What to do with paths that no table knows.
+"""Grouping of paths that the table of units does not know.
 
-    nmap is new to the table, git is not      git ── perl
+    the table knows git, not nmap             git ── perl
                                               nmap ── liblinear ── blas
                                                 └──── openssl ──── perl
 
-A table that knows most of an image knows what is common: perl and openssl here. What is left comes
-with the package that is new, and hardly ever with another: liblinear and blas are in the images
-that have nmap. So small paths that one top of the image brings are one group; a top is what nothing
-else there refers to. A path that two tops bring is a group of its own, and so is a large one:
-should another package bring it one day, then it is pulled once more, and not all that is small
-with it.
+A table that knows most of an image knows what is common: perl and openssl here. The other paths
+come with the new package and rarely with another: liblinear and blas are in images with nmap. So
+small paths that only one top needs are one group, where a top is an unknown path without unknown
+referrers. A path that two tops need is a group of its own, and so is a large one: if another
+package needs it later, only that path is downloaded again.
 
-Where a table knows little, that reasoning fails: in an image of one package, it alone brings glibc.
+If a table knows little, this does not hold: in an image of one package, that package alone needs
+glibc.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ from collections.abc import Mapping, Sequence
 from nixery.closure import Closure, PathInfo, StorePath
 
 SMALL = 640 << 20
-"""Bytes, divided by the budget: paths up to that size go together. The fewer layers there are,
-the more a layer is worth. docs/layering.md has what less and more of it give."""
+"""Bytes, divided by the budget: the size up to which paths are grouped. The fewer layers, the more
+each is worth. benchmarks/layering-notebook.md has measurements."""
 
 
 def group_unknown(
     closure: Closure, unknown: Sequence[PathInfo], budget: int
 ) -> list[list[PathInfo]]:
-    """The unknown paths of an image, each in one group; single ones unless most are known.
+    """The unknown paths of an image, each in one group; alone unless most paths are known.
 
     >>> paths = [PathInfo("blas", 5, ()), PathInfo("nmap", 9, ("blas", "perl")),
     ...          PathInfo("openssl", 6, ("perl",)), PathInfo("perl", 1, ())]
@@ -40,17 +40,17 @@ def group_unknown(
     groups: dict[tuple[StorePath, bool], list[PathInfo]] = {}
     for info in unknown:
         top = top_of.get(info.path) if info.size * budget <= SMALL else None
-        # A top that is large is alone, and what is small below it is a group all the same.
+        # A large top is alone; the small paths below it still form a group.
         key = (info.path, False) if top is None else (top, True)
         groups.setdefault(key, []).append(info)
     return list(groups.values())
 
 
 def _tops(closure: Closure) -> Mapping[StorePath, StorePath | None]:
-    """For every path the top that brings it, None if several do.
+    """For every path the top that needs it, or None if several do.
 
-    No reference is followed more than twice. Circles that no top leads to have none; stores do not
-    have any, folded names may (``demand.py``).
+    Follows no reference more than twice. Cycles without a top have none; stores have no cycles, but
+    folded names may (``demand.py``).
     """
     references = {info.path: info.references for info in closure.paths}
     referred_to = {path for paths in references.values() for path in paths}

@@ -1,11 +1,11 @@
-"""Learns the table of units: a program of its own, ``python -m nixery.learning.child``.
+"""Child process that learns a table of units: ``python -m nixery.learning.child``.
 
-Learning computes for a second or more without letting go of the interpreter, and every answer of
-a server would wait for it. So it is done here, at the lowest priority where that may be set.
+Learning computes for seconds without releasing the GIL, so in the server it would delay every
+response. The child runs at the lowest priority, if it may set that.
 
     stdin    a line of JSON {"budget": 94, "units": the current table or null, "start": null or a
-             record}, then a line for each image asked for, the oldest first (``record.py``)
-    stdout   the new table; nothing, where it is not worth publishing
+             record}, then a line for each requested image, the oldest first (``request_record.py``)
+    stdout   the new table; nothing if it is not worth publishing
 """
 
 import json
@@ -27,9 +27,9 @@ NICE = 19
 def request(
     images: Iterable[bytes], start: bytes | None, current: bytes | None, budget: int
 ) -> bytes:
-    """What the program is given. ``images`` and ``start``: records as they are stored.
+    """The child's input. ``images`` and ``start``: stored records.
 
-    The server that asks has no use for them, and decoding them would hold it up.
+    The server passes them on undecoded, because decoding would delay responses.
     """
     head = {
         "budget": budget,
@@ -40,7 +40,7 @@ def request(
 
 
 def answer(request: bytes) -> bytes:
-    """What it gives back."""
+    """The child's output."""
     head, *lines = request.split(b"\n")
     content = json.loads(head)
     images = [found[0] for line in lines if (found := decode(line))]
@@ -73,7 +73,7 @@ def demand_of(images: Sequence[RequestRecord], start: RequestRecord | None) -> D
 
 
 def main() -> None:
-    with suppress(OSError):  # a hardened unit may change no priorities
+    with suppress(OSError):  # a hardened unit may not change priorities
         os.nice(NICE)
     sys.stdout.buffer.write(answer(sys.stdin.buffer.read()))
 

@@ -1,4 +1,4 @@
-"""What was asked for, and what it brought along; by name, because hashes change.
+"""Demand: the requested packages and their closures, by name, because hashes change.
 
 references  git → pcre2, curl      sizes  git 30      images  (git, jq), (git,)      start  bash
 """
@@ -16,16 +16,16 @@ from nixery.layers.names import names
 @dataclass(frozen=True, slots=True)
 class Demand:
     references: Mapping[str, AbstractSet[str]]
-    """Of every name below."""
+    """For every name."""
     sizes: Mapping[str, int]
-    """Bytes, of the largest path of that name."""
+    """Bytes of the largest path of that name."""
     images: tuple[tuple[str, ...], ...]
-    """The packages asked for in each image, the oldest first; repeated as often as asked for."""
+    """The requested packages of each image, the oldest first; repeated as often as requested."""
     start: tuple[str, ...]
-    """Packages that might be asked for: what is known before anything was."""
+    """Starting list: packages that might be requested."""
 
     def brings(self, *packages: str) -> AbstractSet[str]:
-        """Everything that comes with the packages, themselves included."""
+        """The packages' closure, themselves included."""
         return _reach(self.references, packages)
 
 
@@ -34,9 +34,9 @@ def demand(
 ) -> Demand:
     """Folds paths into names.
 
-    ``graph`` holds everything that ``images`` and ``start`` need, and may hold several revisions
-    of a package: they are one name, unless two of them come together, in an image or in the whole
-    of ``start``. Then they are two things, and named as exactly as it takes to tell them apart.
+    ``graph`` is the closure of ``images`` and ``start``, and may contain several revisions of a
+    package. They have one name, unless two of them occur together in an image or in ``start``. Then
+    their names keep what tells them apart.
     """
     images = [tuple(image) for image in images]
     references = {info.path: info.references for info in graph.paths}
@@ -64,7 +64,7 @@ def demand(
 
 
 def _ways(path: StorePath) -> list[tuple[int, str]]:
-    """What it may be called, numbered, the most exact first."""
+    """Possible names, numbered, the most exact first."""
     return list(enumerate(names(path)))
 
 
@@ -74,7 +74,7 @@ def _loosest(path: StorePath, twice: AbstractSet[tuple[int, str]]) -> str:
 
 
 def _reach(references: Mapping[str, Iterable[str]], start: Iterable[str]) -> AbstractSet[str]:
-    """The start and everything it refers to, directly or not; also where names go in circles."""
+    """The closure of the starting names; references may have cycles."""
     seen = set(start)
     ways = list(seen)
     while ways:

@@ -1,15 +1,13 @@
-"""Makes the table of units from a starting list and from what was asked for.
+"""Learning of a table of units, from requested images and a starting list.
 
-1. Replay: the images asked for, and more that could have been (``replay.py``).
-2. Units: names that come with exactly the same packages. A large path in a unit is a unit of its
-   own as long as there are layers to spare; it need not be pulled again when the others change.
-3. Unions: for each budget, which of those that come in nearly the same pulls (``pairs.py``) to put
-   together, as far as images are short of layers (``unite.py``), and which of them to move
-   elsewhere after all (``moves.py``).
-4. A look back: unions that serve the images asked for worse than ``size`` are not kept.
+1. Replay: the requested images, and random ones that could be requested (``replay.py``).
+2. Units: names that occur in exactly the same images. A large path is a unit of its own while there
+   are layers to spare, so that it need not be downloaded again when the others change.
+3. Unions: for each budget, which units of nearly the same images (``pairs.py``) to join if images
+   are short of layers (``unite.py``), and which to move afterwards (``moves.py``).
+4. Check: unions that serve the requested images worse than ``size`` are dropped.
 
-A table takes seconds, of 1,000 packages with closures of 300 paths a minute or two. So this runs
-beside a server, not in a request.
+A table takes seconds; with 1,000 packages whose closures have 300 paths, one or two minutes.
 """
 
 from collections import defaultdict
@@ -28,53 +26,53 @@ from nixery.learning.sharing_cost import Shelf
 from nixery.learning.unite import unite
 
 Brought = Mapping[str, AbstractSet[str]]
-"""For each package the names that come with it."""
+"""The closure of each package, as names."""
 
 BUDGETS = (94, 40, 20)
 LARGE = 250
-"""So many of the largest paths are units of their own."""
+"""Number of largest paths that are units of their own."""
 WEIGHED = 1000
-"""So many units, those with most bytes over all pulls, are weighed against each other."""
+"""Number of units, those with most bytes over all pulls, that are considered for unions."""
 LOOKED_BACK = 100
-"""Images, the latest, that unions must serve no worse than ``size``."""
+"""Latest images that unions must not serve worse than ``size``."""
 PAYS = 0.1
-"""The share of bytes that a new table must save."""
+"""Share of the bytes that a new table must save."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
     names: tuple[str, ...]
     pulls: int
-    """A mask of those that have it."""
+    """Mask of the pulls that contain it."""
     size: int
-    """Bytes, of all names."""
+    """Bytes of all names."""
 
     @property
     def bytes(self) -> int:
-        """Over all pulls."""
+        """Bytes over all pulls."""
         return self.pulls.bit_count() * self.size
 
 
 def learn(demand: Demand, budgets: Sequence[int] = BUDGETS) -> Units:
-    """The same demand gives the same table."""
+    """Deterministic: the same demand gives the same table."""
     *_, table = learning(demand, budgets)
     return table
 
 
 def learning(demand: Demand, budgets: Sequence[int] = BUDGETS) -> Iterator[Units]:
-    """The units alone, and then with unions for one budget after another, the smallest first."""
+    """The units alone, then with unions for each budget, the smallest first."""
     pulls = replay(demand)
     packages = sorted({*demand.start, *(package for pull in pulls for package in pull)})
     brings = {package: demand.brings(package) for package in packages}
     together = _units(demand, brings, _pulls_of(brings, pulls))
-    # What is asked for most comes first: it keeps its place in every image's order of layers.
+    # The most requested unit is first, so it keeps its place in every image's order of layers.
     together.sort(key=lambda unit: (-unit.pulls.bit_count(), unit.names))
     names = tuple(unit.names for unit in together)
     pulled = [n for n, unit in enumerate(together) if unit.bytes]
     pulled.sort(key=lambda n: (-together[n].bytes, n))
     weighed = _shelves(demand, {n: together[n] for n in pulled[:WEIGHED]})
     near = pairs(weighed)
-    # What is too small to be weighed stays as it is, and needs a layer as well.
+    # Units that are too small to be considered need a layer too.
     taken = 1 if len(weighed) < len(together) else 0
     table = Units(names, {})
     yield table
@@ -85,14 +83,15 @@ def learning(demand: Demand, budgets: Sequence[int] = BUDGETS) -> Iterator[Units
         better = Units(names, {**table.unions, budget: unions})
         by_size = _pulled(EMPTY.units, demand, budget, LOOKED_BACK)
         if _pulled(better, demand, budget, LOOKED_BACK) > by_size:
-            # None: else it would be the next larger budget's, which nobody looked back at here.
+            # An empty entry, because otherwise the next larger budget's unions would apply
+            # unchecked.
             better = Units(names, {**table.unions, budget: ()})
         table = better
         yield table
 
 
 def _units(demand: Demand, brings: Brought, present: Mapping[str, int]) -> list[_Unit]:
-    """Names that come with the same packages, large ones by themselves."""
+    """Names that occur in the same packages; large ones alone."""
     packages_of: dict[str, int] = defaultdict(int)
     for bit, names in enumerate(brings.values()):
         for name in names:
@@ -108,7 +107,7 @@ def _units(demand: Demand, brings: Brought, present: Mapping[str, int]) -> list[
 
 
 def _pulls_of(brings: Brought, pulls: Sequence[Sequence[str]]) -> Mapping[str, int]:
-    """For every name a mask of the pulls that have it."""
+    """For every name, a mask of the pulls that contain it."""
     asked: dict[str, int] = defaultdict(int)
     for number, pull in enumerate(pulls):
         for package in pull:
@@ -121,7 +120,7 @@ def _pulls_of(brings: Brought, pulls: Sequence[Sequence[str]]) -> Mapping[str, i
 
 
 def _shelves(demand: Demand, numbered: Mapping[int, _Unit]) -> list[Shelf]:
-    """For few units only: what all of a large set are made of takes minutes to find."""
+    """Only for few units: computing the closures for all of a large set takes minutes."""
     bit = {name: 1 << n for n, name in enumerate(sorted(demand.sizes))}
     return [
         Shelf(
@@ -137,16 +136,16 @@ def _shelves(demand: Demand, numbered: Mapping[int, _Unit]) -> list[Shelf]:
 def worth_publishing(new: Units, old: Units, demand: Demand, budget: int) -> bool:
     """Whether the new table serves the latest images so much better that it pays.
 
-    What images share with those planned by the old table ends when a new one is published, so
-    a table that is a little better costs more than it gives. All images that it was learned from
-    are looked at: what sharing is worth shows with their number.
+    Images planned with the new table share little with earlier ones, so a slightly better table
+    costs more than it saves. Checks all images that it was learned from, because the value of
+    sharing grows with their number.
     """
     new_bytes, old_bytes = (_pulled(table, demand, budget, ASKED) for table in (new, old))
     return new_bytes < (1 - PAYS) * old_bytes
 
 
 def _pulled(table: Units, demand: Demand, budget: int, images: int) -> int:
-    """Bytes of the distinct layers of so many latest images; an empty table plans by size."""
+    """Bytes of the distinct layers of the latest images; an empty table plans like size."""
     tables = Tables(EMPTY.popularity, table)
     layers: set[tuple[tuple[str, ...], int]] = set()
     for image in dict.fromkeys(demand.images[-images:]):

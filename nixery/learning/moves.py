@@ -1,12 +1,12 @@
-"""Moves units to where all together costs less, as long as that saves anything to speak of.
+"""Moves: improves shelves by moving single units, as long as that saves enough.
 
-``unite.py`` puts shelves together and never takes anything back. But a unit that was best with one
-shelf when all were small may be better with another in the end, or alone. So each unit in turn is
-taken from its shelf, and tried on those of units near to it (``pairs.py``) and on one of its own.
+``unite.py`` joins shelves and never splits them. A unit that fitted best when all shelves were
+small may fit another shelf better in the end, or none. So each unit in turn is tried on the shelves
+of near units (``pairs.py``), and on a shelf of its own.
 
-That changes what the two shelves cost (``shelves.py``), and what has no layer: in a pull with more
-shelves than layers, the smallest share the last one, which is pulled for that image alone. The
-largest of these is the *bar*: to have a layer, a shelf must be as large at least.
+A move changes the cost of two shelves (``sharing_cost.py``), and the last layer: if a pull has more
+shelves than layers, the smallest shelves share the last layer, which no other image shares. The
+largest of those is the *bar*: a shelf must be at least that large to have a layer.
 
     a pull, budget 3      perl 50 | glibc 40 | git 30, curl 8, less 2      the bar is git
 
@@ -15,9 +15,9 @@ largest of these is the *bar*: to have a layer, a shelf must be as large at leas
     less to perl          perl 52 | glibc 40 | git 30, curl 8              loses 2
     less to curl          perl 50 | glibc 40 | git 30, curl 10             loses nothing
 
-That is what the bytes above a bar of 30 gain: they were 20 and 10, and are 50 and 10 in the first
-line, 60 and none in the second. Where a bar moves further, it is not quite that, but it is quickly
-said for many shelves; the best ones are then looked at exactly.
+The loss equals the gain of the bytes above a bar of 30: they were 20 and 10, and become 50 and 10
+in the first line, 60 and none in the second. If a bar moves further, this is an estimate, but a
+cheap one for many shelves; the best shelves are then computed exactly.
 """
 
 from collections.abc import Sequence
@@ -27,22 +27,22 @@ from nixery.learning.pairs import Pair, neighbours
 from nixery.learning.sharing_cost import MADE, Shelf, bits, join, joined_cost, size_of
 
 SWEEPS = 12
-"""How often each unit is tried elsewhere, at most."""
+"""Maximum number of sweeps over all units."""
 TRIED = 3
-"""Shelves that are looked at exactly, for each unit, until one is better."""
+"""Shelves that are computed exactly for each unit, until one is better."""
 MAX_SIZES_CHECKED = 30_000_000
-"""Sizes of shelves that are looked at, at most: a minute, and more than most tables need."""
+"""Maximum number of shelf sizes that are read: takes a minute, more than most tables need."""
 MIN_GAIN = 0.002
-"""The share of all bytes that a sweep must save for another one."""
+"""Share of all bytes that a sweep must save to be followed by another."""
 
 
 def move(
     shelves: Sequence[Shelf], units: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int
 ) -> list[Shelf]:
-    """Shelves of the same units, at no greater cost where pulls have layers for ``room`` of them.
+    """Shelves of the same units, at no greater cost if pulls have ``room`` layers.
 
-    ``units``: a shelf for each, of one byte at least. ``near``: their ``pairs``. ``pulls``: how
-    many there are.
+    ``units``: a shelf for each, of at least one byte. ``near``: their ``pairs``. ``pulls``: their
+    number.
     """
     state = _State(shelves, units, near, pulls, room)
     order = sorted(units, key=lambda unit: (-unit.cost, unit.units))
@@ -59,7 +59,7 @@ def move(
 
 
 class _State:
-    """Shelves on the way, by a number that no other shelf ever had."""
+    """Current shelves, by numbers that are never reused."""
 
     def __init__(
         self,
@@ -89,14 +89,14 @@ class _State:
         self._pulls = [_Pull(held, room) for held in sizes]
 
     def total(self) -> float:
-        """Bytes that a client is expected to pull."""
+        """Bytes that a client is expected to download."""
         total = sum(pull.last for pull in self._pulls) * MADE
         for shelf in self.shelves.values():
             total += shelf.cost
         return total
 
     def improve(self, unit: Shelf) -> float:
-        """Move a unit to where it costs less; how much less."""
+        """Moves a unit to where it costs less; returns how much less."""
         home = self._home[unit.units[0]]
         pulls = self._pulls_of[unit.units[0]]
         rest = self._without(home, unit)
@@ -111,7 +111,7 @@ class _State:
             }
             saved = left + (there.cost if there else 0) - joined.cost
             saved += sum(self._pulls[pull].last - new.last for pull, new in moved.items()) * MADE
-            if saved < 1:  # not even a byte: where the bars move, what seemed good need not be
+            if saved < 1:  # possibly nothing: if bars move, the estimate can be wrong
                 continue
             for pull, new in moved.items():
                 self._pulls[pull] = new
@@ -126,7 +126,7 @@ class _State:
         return 0
 
     def _without(self, home: int, unit: Shelf) -> Shelf | None:
-        """The shelf when the unit has left; None if nothing is left."""
+        """The shelf without the unit; None if it is empty."""
         rest: Shelf | None = None
         for number in self.shelves[home].units:
             if number != unit.units[0]:
@@ -135,13 +135,13 @@ class _State:
         return rest
 
     def _candidates(self, unit: Shelf, home: int, left: float) -> list[int]:
-        """Shelves to move to, the best first, as far as can be seen while no bar moves.
+        """Possible shelves, the best first, estimated as if bars did not move.
 
-        ``left``: what the unit costs where it is, besides what has no layer.
+        ``left``: the cost of the unit on its shelf, apart from last layers.
         """
         targets = {self._home[other] for other in self._near[unit.units[0]]} - {home}
         stay, alone, gains = self._above(unit, home, targets)
-        # No shelf can take the unit for less than it costs alone.
+        # No shelf can take the unit for less than its cost alone.
         least = unit.cost - left + (stay - alone) * MADE
         found: list[tuple[float, int]] = []
         if least < 0 and len(self.shelves[home].units) > 1:
@@ -161,9 +161,9 @@ class _State:
     def _above(
         self, unit: Shelf, home: int, targets: AbstractSet[int]
     ) -> tuple[int, int, dict[int, int]]:
-        """What the unit gives to the bytes above the bar, in all pulls that are short.
+        """The unit's contribution to the bytes above the bar, over all pulls that are short.
 
-        Where it is; on a shelf of its own; and on each target, how much more than there.
+        On its shelf; on a shelf of its own; and on each target, how much more than there.
         """
         size = size_of(unit)
         stay = alone = 0
@@ -189,7 +189,7 @@ class _State:
 
 
 class _Pull:
-    """The shelves of a pull with their bytes there."""
+    """The shelves of a pull, with their bytes there."""
 
     __slots__ = ("bar", "last", "sizes")
 
@@ -198,12 +198,12 @@ class _Pull:
         fits = len(sizes) <= room
         rest = [] if fits else sorted(sizes.values(), reverse=True)[room - 1 :]
         self.last = sum(rest)
-        """Bytes of the last layer that several share; 0 if all have one."""
+        """Bytes of the shared last layer; 0 if every shelf has a layer."""
         self.bar = 0 if fits else rest[0]
-        """The size of the largest shelf in it; 0 if all have one."""
+        """Size of the largest shelf in it; 0 if every shelf has a layer."""
 
     def moved(self, size: int, home: int, target: int, room: int) -> "_Pull":
-        """The same after a unit of this size has moved."""
+        """The same after a unit of this size moved."""
         sizes = dict(self.sizes)
         sizes[home] -= size
         if not sizes[home]:

@@ -1,11 +1,10 @@
-"""Pulls to judge a table by: what was asked for, and what could have been.
+"""Replay: requested images, and random ones that could be requested, to evaluate a table with.
 
-A few hundred images say exactly which packages people like, and little about which will come
-together next. So twice as many that are drawn join the images asked for: as many packages in each,
-a package about as often as it was asked for. And a table must not fall apart where it meets a tool
-that nobody asked for yet: in every fourth drawn image some packages give way to those of the
-starting list, and each of that list, or 300 of many, is pulled alone. That says best what comes
-without what; among twelve packages, something else brings the other thing, too.
+A few hundred images show which packages are popular, but little about future combinations. So twice
+as many random images are added: of similar size, with packages about as often as requested. A table
+must also work for tools that nobody requested yet: in every fourth random image, some packages are
+replaced by those of the starting list, and each package of that list (at most 300) is an image of
+its own. Single packages show best what is needed without what.
 """
 
 from itertools import accumulate
@@ -14,32 +13,32 @@ from random import Random
 from nixery.learning.demand import Demand
 
 ASKED = 300
-"""The latest images that count. More cost time and change little."""
+"""Latest images that are used. More take longer and change little."""
 DRAWN = 2
-"""For each image asked for."""
+"""Random images for each requested one."""
 LEAST_DRAWN = 300
 STRANGE = 0.25
-"""The share of drawn images with packages of the starting list."""
+"""Share of random images with packages of the starting list."""
 STRANGERS = 3
-"""Such packages, at most, in an image that has some."""
+"""Maximum number of such packages in an image."""
 ALONE = 300
-"""Packages of the starting list that are pulled alone, at most; each takes time."""
+"""Maximum number of packages of the starting list that are images of their own."""
 USUAL_SIZES = range(1, 13)
-"""Packages in an image, as long as nothing was asked for."""
+"""Packages of a random image if nothing was requested yet."""
 
 
 def replay(demand: Demand) -> list[tuple[str, ...]]:
-    """Packages of each pull. The same demand gives the same pulls."""
+    """Packages of each pull. Deterministic."""
     asked = [image for image in demand.images if image][-ASKED:]
     packages = sorted({package for image in asked for package in image})
-    # Half a pull more for each, because rare packages are asked for again as well.
+    # Half a pull is added for each, so that rare packages are drawn again too.
     weights = dict.fromkeys(packages, 0.5)
     for image in asked:
         for package in image:
             weights[package] += 1
     totals = list(accumulate(weights.values()))
     sizes = [len(image) for image in asked] or list(USUAL_SIZES)
-    random = Random(0)  # noqa: S311 - nothing is secret, and every replica must draw the same
+    random = Random(0)  # noqa: S311 - not secret, and every replica must draw the same
 
     def draw() -> tuple[str, ...]:
         size = min(random.choice(sizes), len(packages) or len(demand.start))

@@ -1,8 +1,8 @@
-"""What was asked for: ``asked/<outputs key>``, a record for each image that was made.
+"""Records of requested images: ``asked/<outputs key>``, one for each image that was built.
 
-Written once, when the image is made, by whichever replica makes it: a pull from the caches writes
-nothing. When it was last asked for is known all the same, from the marks that gc goes by
-(``pulled/<digest>``). It names packages and nobody who pulled them.
+The replica that builds the image writes the record; a pull from the caches writes nothing. The
+marks of gc (``pulled/<digest>``) tell when it was last requested. A record names packages, and not
+who pulled them.
 """
 
 import threading
@@ -23,18 +23,18 @@ log = structlog.get_logger()
 
 PREFIX = "asked/"
 MAX_REQUEST_RECORD = 1 << 20
-"""Bytes of a record, of some 8,000 store paths; what is larger is not kept."""
+"""Bytes of a record with 8,000 store paths; larger ones are not stored."""
 MAX_WAITING_RECORDS = 50
-"""Records that may wait for a slow storage; those that come then are dropped."""
+"""Records that may wait for a slow storage; further ones are dropped."""
 READ_THREADS = 16
-"""Objects read at once: a bucket answers in some 30 ms."""
+"""Concurrent reads: a bucket answers in 30 ms."""
 
 SubmitWrite = Callable[[Callable[[], None]], object]
-"""Has a function called, at some time; executors have it."""
+"""Calls a function at some time, like an executor's ``submit``."""
 
 
 class RequestedImages:
-    """The records of a storage, which all replicas share."""
+    """The records of a storage, shared by all replicas."""
 
     def __init__(self, storage: Storage, submit: SubmitWrite) -> None:
         self._storage = storage
@@ -42,7 +42,7 @@ class RequestedImages:
         self._waiting = threading.Semaphore(MAX_WAITING_RECORDS)
 
     def note(self, key: str, asked: RequestRecord, manifests: Sequence[Digest]) -> None:
-        """Keeps a record in the background: no image waits for it, or fails with it."""
+        """Writes a record in the background: no image waits for it, or fails with it."""
 
         def write() -> None:
             try:
@@ -50,22 +50,22 @@ class RequestedImages:
                 if len(data) <= MAX_REQUEST_RECORD:
                     self._storage.write(PREFIX + key, data)
             except (NixeryError, OSError, LookupError) as error:
-                log.warning("what was asked for is not recorded", error=str(error))
+                log.warning("requested image is not recorded", error=str(error))
             finally:
                 self._waiting.release()
 
         if self._waiting.acquire(blocking=False):
-            with suppress(RuntimeError):  # the executor of a server that ends takes nothing more
+            with suppress(RuntimeError):  # the executor is shut down
                 self._submit(write)
 
     def times(self) -> tuple[float, list[float]]:
-        """Now, and when each record was written, by the storage's clock. Blocks, but reads none."""
+        """The current time, and when each record was written, by the storage's clock. Blocks."""
         return self._storage.now(), [stat.modified for stat in self._storage.list(PREFIX)]
 
     def latest(self, count: int = KEPT) -> list[bytes]:
-        """The records of the images that were asked for last, the oldest first. Blocks.
+        """The records of the last requested images, the oldest first. Blocks.
 
-        Each is one line. Removes all other records, and those that cannot be read.
+        Each is one line. Removes all other records, and unreadable ones.
         """
         found: list[tuple[float, Stat, bytes]] = []
         with ThreadPoolExecutor(READ_THREADS) as threads:

@@ -1,4 +1,4 @@
-"""When a table of units is learned from what was asked for, and what becomes of it.
+"""Schedule of learning: when a table of units is learned, and whether it is published.
 
 Checked hourly. A table is learned when ENOUGH_IMAGES images were built since the last one, or at
 least one image and a day has passed, but never from fewer than LEAST images. It is published if it
@@ -27,37 +27,37 @@ log = structlog.get_logger()
 
 INTERVAL = 3600.0
 LEAST = 50
-"""Images. Fewer say little about what comes together; a table of ``nixery popcount`` says more."""
+"""Images. With fewer, a table of ``nixery popcount`` is better."""
 ENOUGH_IMAGES = 50
 LEARNING_TIMEOUT = 600.0
-"""Seconds; 300 images take some, of 1,000 large packages a minute or two on an idle core."""
+"""Seconds. 300 images take some, of 1,000 large packages a minute or two on an idle core."""
 
 Learn = Callable[[bytes], Awaitable[bytes]]
-"""What ``child.answer`` does, elsewhere."""
+"""Runs ``child.answer`` in another process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All that a table is learned from."""
+    """The input of learning."""
 
     images: Sequence[bytes]
     """Records."""
     start: bytes | None
     units: bytes | None
     pointer: Pointer
-    """To those units."""
+    """The pointer to those units."""
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
     images: int
     current: str | None
-    """The version that counts afterwards; another replica's, where that was faster."""
+    """The current version afterwards, possibly published by another replica."""
     is_new: bool
 
 
 def is_time(times: Sequence[float], learned: float | None, now: float) -> bool:
-    """``times``: when each image was recorded. ``learned``: when it last was; None for never."""
+    """``times``: when each image was recorded. ``learned``: when it was last learned, or None."""
     if len(times) < LEAST:
         return False
     new = sum(learned is None or time > learned for time in times)
@@ -65,21 +65,21 @@ def is_time(times: Sequence[float], learned: float | None, now: float) -> bool:
 
 
 async def in_a_process(request: bytes) -> bytes:
-    """Killed when it takes too long, or the server ends.
+    """Runs the child process. Kills it on timeout, or when the server shuts down.
 
-    Raises NixeryError where it fails, TimeoutError and OSError.
+    Raises NixeryError if it fails, TimeoutError and OSError.
     """
     with anyio.fail_after(LEARNING_TIMEOUT):
         done = await anyio.run_process(
             [sys.executable, "-m", child.__name__],
             input=request,
             check=False,
-            # Where Nix made the environment, only this process knows where the packages are.
+            # In an environment built by Nix, only this process's sys.path has the packages.
             env={"PYTHONPATH": os.pathsep.join(sys.path)},
         )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise NixeryError(f"learning ended with status {done.returncode}: {said}")
+        raise NixeryError(f"learning exited with status {done.returncode}: {said}")
     return done.stdout
 
 
@@ -93,7 +93,7 @@ class Learner:
         sleep: Sleep = asyncio.sleep,
         learn: Learn = in_a_process,
     ) -> None:
-        """``budget``: that of the images to come."""
+        """``budget``: the server's layer budget."""
         self._asked = asked
         self._published = published
         self._budget = budget
@@ -102,29 +102,29 @@ class Learner:
         self._learned: float | None = None
 
     async def keep_learning(self) -> None:
-        """Until it is cancelled."""
+        """Runs until it is cancelled."""
         while True:
             await self._sleep(INTERVAL)
             try:
                 await self.look()
             except (NixeryError, OSError, TimeoutError) as error:
                 log.warning("no table was learned", error=str(error))
-            except Exception:  # whatever it was, the next one may do better
+            except Exception:  # the next attempt may succeed
                 log.exception("no table was learned")
 
     async def look(self) -> None:
-        """Learns, if it is time, and publishes, if it pays."""
+        """Learns if it is time, and publishes if it pays."""
         now, times = await anyio.to_thread.run_sync(self._asked.times)
         if is_time(times, self._learned, now):
-            self._learned = now  # also where it fails: not every hour anew
+            self._learned = now  # also after a failure, which is not repeated every hour
             await self.learn()
 
     async def learn(self) -> "Learned":
-        """Whether or not it is time; publishes if it pays."""
+        """Learns now; publishes if it pays."""
         known = await anyio.to_thread.run_sync(self._known)
         request = child.request(known.images, known.start, known.units, self._budget)
         table = await self._learn(request)
-        log.info("learned from what was asked for", images=len(known.images), pays=bool(table))
+        log.info("learned from requested images", images=len(known.images), pays=bool(table))
         current = known.pointer
         if table:
             current = await anyio.to_thread.run_sync(
@@ -133,7 +133,7 @@ class Learner:
         return Learned(len(known.images), current.version, current != known.pointer)
 
     def _known(self) -> Known:
-        # Before anything else: what is published from here on wins.
+        # Read first, so that whatever is published from here on wins.
         pointer = self._published.current("units")
         units = self._published.read("units", pointer.version) if pointer.version else None
         version = self._published.current("start").version
@@ -142,6 +142,6 @@ class Learner:
 
 
 def learn_once(storage: Storage, budget: int) -> Learned:
-    """Learns now. Blocks; raises NixeryError and what ``in_a_process`` raises."""
+    """Learns now. Blocks; raises NixeryError and the errors of ``in_a_process``."""
     asked = RequestedImages(storage, lambda work: work())
     return anyio.run(Learner(asked, Published(storage), budget).learn)

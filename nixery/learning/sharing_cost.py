@@ -1,60 +1,60 @@
-"""What it costs that units share a layer, in bytes that a client is expected to pull.
+"""Cost of units that share a layer, in bytes that a client is expected to download.
 
     pulls     1  2  3  4        glibc 40 is in all four pulls, perl 50 in 1, 2 and 3,
     glibc     x  x  x  x        git 30 in 1 and 2
     perl      x  x  x
     git       x  x
 
-Sharing costs what is then pulled twice. perl + git: pulls 1 and 2 bring both, and pull 3 brings
-perl again without git. How likely is that? The pulls are some of many that could have been, so the
-client to come makes every second of them: it meets something that is in one pull with a chance of
-1/2, in two with 3/4, in n with 1 - 1/2**n.
+A *shelf* is a set of units that share a layer. Its cost includes what is downloaded twice. perl +
+git: pulls 1 and 2 need both, and pull 3 downloads perl again, without git. The pulls are a sample
+of those that are possible, so the model is a client that makes every second one: it needs something
+that is in one pull with a probability of 1/2, in two with 3/4, in n with 1 - 1/2**n.
 
                      apart                           together
     perl + git       50 * 7/8 + 30 * 3/4 = 66.25     80 * 3/4 + 50 * 1/2 = 85       18.75 more
     glibc + perl     40 * 15/16 + 50 * 7/8 = 81.25   90 * 7/8 + 40 * 1/2 = 98.75    17.5 more
     glibc + git      40 * 15/16 + 30 * 3/4 = 60      70 * 3/4 + 40 * 3/4 = 82.5     22.5 more
 
-It costs more where the two change at different times: then the one is pulled again because of the
-other. How often something changes follows from how much it is made of.
+It costs more if the two change at different times, because then one is downloaded again when the
+other changes. The probability of a change follows from the size of a unit's closure.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MADE = 0.5
-"""The share of all pulls that a client makes."""
+"""Share of all pulls that a client makes."""
 MISSED = 1 - MADE
 CHANGE = 0.002
-"""Packages that change between two pulls of an image; all that refer to them change with them."""
+"""Share of packages that change between two pulls of an image, with all that refer to them."""
 AGAIN = 2.0
-"""What counts a byte that is pulled again after a change, where one pulled at first counts 1."""
+"""Weight of a byte downloaded after a change; a byte of a first pull counts 1."""
 _UNCHANGED = [1.0]
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Units that share a layer, and what that costs; bit n of a mask stands for pull n."""
+    """A set of units that share a layer, with its cost; bit n of a mask stands for pull n."""
 
     units: tuple[int, ...]
     present: int
-    """The pulls that have any of them."""
+    """Mask of the pulls that need any of the units."""
     variants: tuple[tuple[int, int], ...]
-    """Disjoint sets of pulls with the bytes of the layer there: each is a layer of its own."""
+    """Disjoint sets of pulls, with the bytes of the layer there: each is a layer of its own."""
     made_of: int
-    """A mask of names: everything that the units refer to, themselves included."""
+    """Mask of the names in the units' closures."""
 
     cost: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         total = 0.0
-        for pulls, size in self.variants:  # not sum(), which rounds otherwise since Python 3.12
+        for pulls, size in self.variants:  # sum() rounds differently since Python 3.12
             total += size * (1 - MISSED ** pulls.bit_count())
         object.__setattr__(self, "cost", _cost(total, self.made_of))
 
 
 def size_of(unit: Shelf) -> int:
-    """Bytes of a shelf with one unit; they are the same in every pull that has it."""
+    """Bytes of a shelf with one unit, which are the same in every pull."""
     ((_, size),) = unit.variants
     return size
 
@@ -69,7 +69,7 @@ def join(one: Shelf, other: Shelf) -> Shelf:
 
 
 def joined_cost(one: Shelf, other: Shelf) -> float:
-    """That of ``join``, without making it: it is asked most often."""
+    """The cost of ``join`` without creating it: called most often."""
     total = 0.0
     for pulls, size in one.variants:
         common = pulls & other.present
@@ -110,7 +110,7 @@ def _variants(one: Shelf, other: Shelf) -> Iterator[tuple[int, int]]:
 
 
 def _cost(size: float, made_of: int) -> float:
-    """Bytes pulled at first, and those expected after a change."""
+    """Bytes of first pulls, and expected bytes after a change."""
     count = made_of.bit_count()
     while len(_UNCHANGED) <= count:
         _UNCHANGED.append(_UNCHANGED[-1] * (1 - CHANGE))

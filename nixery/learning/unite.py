@@ -1,22 +1,22 @@
-"""Which units to put together when an image has more of them than layers.
+"""Unions: which units to join if an image has more of them than layers.
 
     pulls     1  2  3  4        glibc 40 is in all four pulls, perl 50 in 1, 2 and 3,
     glibc     x  x  x  x        git 30 in 1 and 2
     perl      x  x  x
     git       x  x              budget 2
 
-A shelf is what shares a layer, and at first each unit has its own. Putting two together costs what
-is then pulled twice (``shelves.py``): 18.75 for perl + git, 17.5 for glibc + perl, 22.5 for
-glibc + git. What it gives is a layer less in every pull that has both and is short of layers: pulls
-1 and 2 here, in each of the three cases. Perl and glibc are put together, at 17.5 for two layers
-saved.
+A shelf is a set of units that share a layer; at first each unit has its own. The cost of joining
+two is what is then downloaded twice (``sharing_cost.py``): 18.75 for perl + git, 17.5 for glibc +
+perl, 22.5 for glibc + git. It saves a layer in every pull that needs both and is short of layers:
+pulls 1 and 2 here, in each of the three cases. So perl and glibc are joined, at 17.5 for two
+layers.
 
-So, step by step, of pairs that are near (``pairs.py``) the one that costs least for each layer it
-saves. A shelf of several is near to what any of them is near to.
+Each step joins the near pair (``pairs.py``) with the lowest cost per saved layer. A shelf is near
+to everything that one of its units is near to.
 
-It ends where all fit, or nothing near is left. Leaving some pulls short can be better: what does
-not fit there shares a last layer, which costs its size in every second such pull. The best of the
-states on the way is taken, and ``moves.py`` makes it better.
+It ends when all pulls fit, or no near pair is left. Leaving some pulls short can be better: what
+does not fit shares a last layer, which costs its size in every second such pull. So the best state
+on the way is returned, and ``moves.py`` improves it.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -27,16 +27,16 @@ from nixery.learning.pairs import Pair, loss, neighbours
 from nixery.learning.sharing_cost import MADE, Shelf, bits, join
 
 MAX_STATES_CHECKED = 40
-"""States on the way that are judged, for each budget."""
+"""Intermediate states that are compared, for each budget."""
 
 Offer = tuple[float, int, int, int]
-"""Bytes for each layer saved, layers saved, and the two shelves."""
+"""Bytes per saved layer, number of saved layers, and the two shelves."""
 
 
 def unite(shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int) -> list[Shelf]:
-    """The shelves, some put together, so that pulls have about ``room`` of them.
+    """The shelves, joined so that pulls need about ``room`` layers.
 
-    ``near``: the shelves' ``pairs``. ``pulls``: how many there are.
+    ``near``: the shelves' ``pairs``. ``pulls``: their number.
     """
     state = _State(shelves, near, pulls, room)
     every = max(1, len(shelves) // MAX_STATES_CHECKED)
@@ -52,7 +52,7 @@ def unite(shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int)
         if one not in state.shelves or other not in state.shelves:
             continue
         now = state.saved(one, other)
-        if now != saved:  # pulls that are no longer short save nothing: dearer than it seemed
+        if now != saved:  # pulls that are no longer short save nothing, so it is more expensive
             if now:
                 offers.add([(price * saved / now, now, one, other)])
             continue
@@ -69,7 +69,7 @@ def unite(shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int)
 
 
 class _State:
-    """Shelves on the way, by a number that no other shelf ever had."""
+    """Current shelves, by numbers that are never reused."""
 
     def __init__(
         self, shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int
@@ -86,7 +86,7 @@ class _State:
         self._next = len(shelves)
 
     def saved(self, one: int, other: int) -> int:
-        """Layers saved by putting the two together."""
+        """Layers saved by joining the two."""
         return (self.shelves[one].present & self.shelves[other].present & self.short).bit_count()
 
     def join(self, one: int, other: int) -> int:
@@ -105,17 +105,17 @@ class _State:
         return number
 
     def judged(self, lost: float) -> tuple[float, list[Shelf]]:
-        """What this state costs more than the first one, besides its own rest, and its shelves."""
+        """Cost of this state above the first one, apart from last layers; and its shelves."""
         return lost + self.left_over(), list(self.shelves.values())
 
     def left_over(self) -> float:
-        """Bytes, over every second pull, of what does not fit."""
+        """Bytes of last layers, over every second pull."""
         short, short_of = self.short, {}
         for pull in bits(short):
             short_of[pull] = self.count[pull] - self.room + 1
         variants = (variant for shelf in self.shelves.values() for variant in shelf.variants)
         total = 0
-        # The smallest of each pull; those of most pulls are found among the first few.
+        # The smallest shelves of each pull; those of most pulls are among the first few.
         for pulls, size in sorted(variants, key=itemgetter(1)):
             for pull in bits(pulls & short):
                 total += size
@@ -128,10 +128,11 @@ class _State:
 
 
 class Offers:
-    """Offers to put two shelves together, the cheapest first.
+    """Queue of offers to join two shelves, the cheapest first.
 
-    Most become void before their turn, because one of their shelves was joined to another. So
-    offers that come at once are sorted at once, and only the first of each list is in the heap.
+    Most offers become void before their turn, because one of their shelves was joined to another.
+    So offers that come together are sorted together, and only the first of each list is in the
+    heap.
     """
 
     def __init__(self, offers: Iterable[Offer]) -> None:
@@ -146,7 +147,7 @@ class Offers:
             heappush(self._firsts, (rest.pop(), rest))
 
     def pop(self, shelves: Container[int]) -> Offer:
-        """May be void itself; what follows it in its list is not."""
+        """The next offer, possibly void."""
         offer, rest = self._firsts[0]
         while rest:
             following = rest.pop()

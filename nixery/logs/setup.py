@@ -1,9 +1,9 @@
-"""Logging: one line per event, JSON for machines or text for people.
+"""Setup of logging: one line per event, JSON for programs or text for people.
 
     {"event": "request", "level": "info", "timestamp": "…Z", "request_id": "…", "status": 200, …}
 
-The program logs through structlog; what libraries say through the standard library's logging
-goes through the same processors to the same stream.
+The program logs through structlog. Messages of libraries, through the standard library's logging,
+use the same processors and the same stream.
 """
 
 import logging
@@ -15,16 +15,16 @@ from structlog.typing import Processor
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 _OURS = logging.getLogger("nixery")
-"""Holds the level for those who would do needless work for lines that nobody sees."""
+"""The configured level, for code that can skip the work for lines below it."""
 
 
 def logs_everything() -> bool:
-    """Whether lines of the level debug are logged."""
+    """Whether the level debug is logged."""
     return _OURS.isEnabledFor(logging.DEBUG)
 
 
 def configure_logging(stream: TextIO, *, json: bool, level: LogLevel = "info") -> None:
-    """Once per process, before the first event. ``level``: the lowest that is logged."""
+    """Once per process, before the first event. ``level``: the lowest level that is logged."""
     lowest = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -35,8 +35,8 @@ def configure_logging(stream: TextIO, *, json: bool, level: LogLevel = "info") -
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
-        # Straight to the stream: the standard library's machinery would double the cost of a
-        # line, and there is one line per request.
+        # Directly to the stream: the standard library would double the cost of a line, and every
+        # request logs one.
         logger_factory=structlog.WriteLoggerFactory(stream),
     )
     handler = logging.StreamHandler(stream)
@@ -48,13 +48,13 @@ def configure_logging(stream: TextIO, *, json: bool, level: LogLevel = "info") -
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    # Libraries speak up when something is wrong; uvicorn's starts and stops are told by us.
+    # Warnings of libraries only; uvicorn's start and stop are logged by this program.
     root.setLevel(max(logging.WARNING, lowest))
     _OURS.setLevel(lowest)
 
 
 def _json() -> list[Processor]:
-    # Without local variables in tracebacks: they may hold what nobody should read in a log.
+    # Without local variables in tracebacks, which may hold secrets.
     return [
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(ensure_ascii=False),

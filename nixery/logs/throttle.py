@@ -1,8 +1,8 @@
-"""Tally: what happens often in an attack, in one line of the log a minute.
+"""Throttle for events that attacks repeat: one line of the log per minute.
 
-tally = Tally(lambda counts: log.warning("too many connections", **counts))
-tally.note("refused")          logs at once: refused=1
-tally.note("refused")          and again a minute later, if only then: refused=1
+throttle = LogThrottle(lambda counts: log.warning("too many connections", **counts))
+throttle.note("refused")       logs at once: refused=1
+throttle.note("refused")       logs after a minute, with the count since then: refused=1
 """
 
 import asyncio
@@ -13,7 +13,7 @@ EVERY = 60.0
 """Seconds between two lines."""
 
 Later = Callable[[float, Callable[[], None]], object]
-"""Calls a function after so many seconds."""
+"""Calls a function after a number of seconds."""
 
 
 def _later(seconds: float, function: Callable[[], None]) -> object:
@@ -21,12 +21,12 @@ def _later(seconds: float, function: Callable[[], None]) -> object:
 
 
 class LogThrottle:
-    """Used in the event loop."""
+    """For the event loop's thread only."""
 
     def __init__(
         self, report: Callable[[Mapping[str, int]], object], later: Later = _later
     ) -> None:
-        """``report`` gets how often each kind of event happened since its last call."""
+        """``report`` gets the number of events of each kind since its last call."""
         self._report = report
         self._later = later
         self._counts: Counter[str] = Counter()

@@ -1,17 +1,20 @@
-"""Nix, asked through the command ``nixery-prepare-image``.
+"""Nix, used through the command ``nixery-prepare-image``.
 
     client.py       class Nix: evaluate, realise, closure
-    commands.py     the builder's command: each step with its environment and its confinement
-    environment.py  which variables of the service the command sees
-    machine.py      which files and sockets of the machine it sees
-    process.py      one command: its output drained, its lines logged, its process group ended
-    lines.py        bytes as lines of bounded length
-    events.py       the lines of ``--log-format internal-json``
-    lookup.py       the answer of an evaluation, and what is said of names that are refused
-    failures.py     what Nix said before it failed, as the errors that clients are told
-    store.py        closures as the Nix versions print them; where the files of a store lie
+    commands.py     runs the steps of the command, each with its environment and confinement
+    environment.py  the variables that the command gets
+    machine.py      the files and sockets that it may access
+    process.py      one process: reads its output, logs its lines, ends its group
+    lines.py        splits bytes into lines of bounded length
+    build_log.py    which lines are logged, and kept for the client
+    events.py       lines of ``--log-format internal-json``
+    lookup.py       the result of an evaluation, and the errors of refused names
+    failures.py     Nix's output before a failure, as errors of nixery.errors
+    machine_errors.py  faults of the machine in that output
+    store.py        closures as each version of Nix prints them; the location of store files
+    gc_roots.py     garbage collector roots during a build
 
-Only ``client``, ``commands`` and ``process`` do anything; the others are pure.
+Only ``client``, ``commands``, ``process`` and ``gc_roots`` do I/O; the others are pure.
 """
 
 from nixery.nix.client import Evaluation, Nix

@@ -1,13 +1,12 @@
-"""What of a command's stderr is logged, and what is kept for the error that a client gets.
+"""Log of a command's stderr: which lines are logged, and which are kept for the client.
 
-Policies
-- Of each build's log, and of messages, activities and errors, the first HEAD lines are logged as
-  they come and the last KEPT_LINES at the end, below a line that says how many were left out.
-- A command logs LOGGED lines at most, errors aside, whatever it builds.
-- With NIXERY_LOG_LEVEL=debug every line is logged as it comes.
-- Memory depends on how many builds run at a time, and on nothing that they print.
-- A log line that is neither logged nor among the last ones is not parsed: builders print faster
-  than Python reads JSON.
+- Of each build's log, and of messages, activities and errors, the first HEAD lines are logged at
+  once and the last KEPT_LINES at the end, after a line with the number of skipped lines.
+- A command logs at most LOGGED lines, apart from errors.
+- With NIXERY_LOG_LEVEL=debug, every line is logged at once.
+- Memory depends on the number of concurrent builds, not on their output.
+- A line that is neither logged nor kept is not parsed: builders print faster than Python parses
+  JSON.
 """
 
 from collections import deque
@@ -20,9 +19,9 @@ from nixery.logs.setup import logs_everything
 from nixery.nix.events import MAX_TEXT, EventReader, Line, LineKind
 
 HEAD = 50
-KEPT_LINES = 20  # enough for the end of a compiler's complaint
+KEPT_LINES = 20  # enough for the end of a compiler's error
 KEPT_BUILDS = 20
-"""Builds that have ended; the one that failed is among the last, with those that ran beside it."""
+"""Finished builds that are kept; the failed one is among the last, with concurrent ones."""
 LOGGED = 2000
 
 _log = structlog.stdlib.get_logger()
@@ -30,41 +29,41 @@ _log = structlog.stdlib.get_logger()
 
 @dataclass(slots=True)
 class _Excerpt:
-    """Of lines that belong together: how many there were, and the last ones."""
+    """Count and last lines of one source."""
 
     kind: LineKind
     derivation: StorePath | None = None
     logged: int = 0
     unlogged: int = 0
     is_open: bool = True
-    """Whether the next line is logged as it comes."""
+    """Whether the next line is logged at once."""
     last: deque[Line | str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    """A text has not been parsed yet."""
+    """Texts that are not parsed yet are marked."""
 
 
 @dataclass(slots=True)
 class Record:
-    """Of one command: ``note`` takes its lines, ``close`` logs what is left when it has ended."""
+    """The log of one command: ``note`` takes its lines, ``close`` logs the last ones."""
 
     reader: EventReader
     errors: list[Line] = field(default_factory=list)
-    """The first ones, and the last one."""
+    """The first errors, and the last one."""
     claims: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     logger: structlog.stdlib.BoundLogger = field(default_factory=_log.bind)
-    """Bound once a command, not for each of 100,000 lines."""
+    """Bound once per command, not for each of 100,000 lines."""
     _everything: bool = field(default_factory=logs_everything)
     _left: int = LOGGED
     _unsaid: int = 0
-    """Lines that were left out when nothing more could be logged."""
+    """Lines that were skipped because the command's limit was reached."""
     _builds: dict[StorePath, _Excerpt] = field(default_factory=dict)
-    """Those that are running."""
+    """The builds that are running."""
     _ended: deque[list[Line]] = field(default_factory=lambda: deque(maxlen=KEPT_BUILDS))
     _others: dict[LineKind, _Excerpt] = field(default_factory=dict)
-    """What is not of a build's log."""
+    """Lines that are not part of a build's log."""
 
     @property
     def log(self) -> tuple[Line, ...]:
-        """The last lines of each of the last builds, then the last of other lines."""
+        """The last lines of each of the last builds, then the last other lines."""
         lines = [line for build in self._ended for line in build]
         for excerpt in (*self._builds.values(), *self._others.values()):
             if excerpt.kind in ("log", "message"):
@@ -81,7 +80,7 @@ class Record:
             self._end(line.derivation)
             return
         if line.kind == "error":
-            self.errors[KEPT_LINES - 1 :] = [line]  # the last one is what Nix died of
+            self.errors[KEPT_LINES - 1 :] = [line]  # the last one is why Nix failed
         elif line.kind == "claim":
             self.claims.append(line)
         self._take(self._excerpt_of(line), line)
@@ -147,7 +146,7 @@ class Record:
             if isinstance(line, Line):
                 lines.append(line)
             elif read := self.reader.read(line):
-                # Its build may have ended, so that the reader does not know it any more.
+                # If its build has ended, the reader no longer knows it.
                 lines.append(Line("log", read.text, "build", excerpt.derivation))
         return lines
 
@@ -161,5 +160,5 @@ class Record:
         self, count: int, kind: LineKind, derivation: StorePath | None = None
     ) -> None:
         phase = "build" if derivation else self.reader.phase
-        text = f"{count} lines are left out here; NIXERY_LOG_LEVEL=debug logs them"
+        text = f"{count} lines were skipped here; NIXERY_LOG_LEVEL=debug logs them"
         self._log(Line(kind, text, phase, derivation))

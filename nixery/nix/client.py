@@ -1,4 +1,4 @@
-"""The Nix of this machine: names to packages, packages to store paths, store paths to closures."""
+"""Nix client: names to packages, packages to store paths, store paths to closures."""
 
 import json
 import os
@@ -22,28 +22,28 @@ from nixery.source import SourceTree
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What evaluation may do, and how much of the machine it may take."""
+    """Permissions and limits of evaluation."""
 
     allowed_paths: tuple[Path, ...] = ()
-    """May be read beside the package set."""
+    """Paths that may be read in addition to the package set."""
     allowed_uris: tuple[str, ...] = ()
-    """Prefixes of what may be downloaded."""
+    """Prefixes of URIs that may be downloaded."""
     allow_ifd: bool = False
     """Import from derivation: evaluation may build."""
     config: Mapping[str, Any] = field(default_factory=dict)
-    """What the package set gets as ``config``."""
+    """The package set's argument ``config``."""
     memory: int | None = None
     """Bytes of address space; None for no limit."""
     timeout: float = 60
-    """Seconds for one image's names."""
+    """Seconds for the names of one image."""
     confined: bool = True
-    """Whether the kernel holds it to what it may do; else Nix alone does."""
+    """Whether the kernel enforces the permissions, in addition to Nix."""
 
 
 class Nix:
-    """Each method runs one Nix command, may take minutes, and may be cancelled at any time.
+    """Each method runs one Nix command, which may take minutes and can be cancelled.
 
-    All of them raise NixeryError where Nix itself cannot be used, StorageFull where its disk is.
+    All raise NixeryError if Nix cannot be used, and StorageFull if its disk is full.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class Nix:
         evaluation: Evaluation | None = None,
         command: str = "nixery-prepare-image",
     ) -> None:
-        """``environment``: the service's, PATH, HOME and NIX_REMOTE among it; see for_nix.
+        """``environment``: the service's, including PATH, HOME and NIX_REMOTE; see for_nix.
 
-        ``nix_timeout``: seconds that a single builder may take.
+        ``nix_timeout``: seconds for a single builder.
         """
         self._may = evaluation or Evaluation()
         self._commands = Commands(
@@ -67,10 +67,10 @@ class Nix:
         )
 
     async def evaluate(self, source: SourceTree, request: ImageRequest) -> tuple[Package, ...]:
-        """The packages that the request names, in its order; nothing is built.
+        """The requested packages, in order; builds nothing.
 
-        Raises PackageNotFound, Denied or EvaluationFailed for the first name that cannot be had,
-        and TimedOut.
+        Raises PackageNotFound, Denied or EvaluationFailed for the first name that fails, and
+        TimedOut.
         """
         try:
             with anyio.fail_after(self._may.timeout):
@@ -84,11 +84,11 @@ class Nix:
             ) from None
 
     async def realise(self, packages: Sequence[Package], root: Path) -> None:
-        """Build or substitute the outputs, kept from the garbage collector by links.
+        """Builds or substitutes the outputs, and roots them with links.
 
-        The links are ``root``, ``root-2`` …, some with an output's name behind; the directory
-        must exist. Raises BuildFailed, TimedOut, or Denied where no builder has the system, or
-        where a package's outputs are not those of its derivation.
+        The links are ``root``, ``root-2`` …, some followed by an output's name; their directory
+        must exist. Raises BuildFailed, TimedOut, or Denied if no builder supports the system, or if
+        a package's outputs are not those of its derivation.
         """
         wanted = [
             f"{package.drv_path}!{','.join(name for name, _ in package.outputs)}"
@@ -97,28 +97,28 @@ class Nix:
         finished = await self._commands.run("realise", str(root), *wanted, roots=root.parent)
         if finished.status != 0:
             raise failures.of_realisation(finished, packages, await self._trouble(finished))
-        # The package set says what the outputs' paths are. Without this look it could name any
-        # path of this machine's store, and have it served.
+        # The output paths come from the package set. Without this check it could name any path of
+        # this machine's store, which would then be served.
         made = await run_sync(_targets, finished.stdout)
         for package in packages:
             if not made.issuperset(package.paths):
                 raise failures.of_foreign_output(package)
 
     async def closure(self, paths: Sequence[StorePath]) -> Closure:
-        """Everything that the paths refer to, themselves included; they must be valid."""
+        """The closure of the paths, themselves included. They must be valid."""
         finished = await self._commands.run("closure", *paths)
         if finished.status != 0 or finished.is_cut:
             raise failures.of_closure(finished)
         return await run_sync(parse_closure, finished.stdout)
 
     async def check(self) -> None:
-        """Raises NixeryError where Nix, its store or its daemon cannot be used."""
+        """Raises NixeryError if Nix, its store or its daemon cannot be used."""
         finished = await self._commands.run("check")
         if finished.status != 0:
             raise failures.of_check(finished)
 
     async def _trouble(self, finished: process.Finished) -> NixeryError | None:
-        """What the machine shows of the trouble that was spoken of, by whoever it was."""
+        """A fault of the machine that a message mentions, if the machine really has it."""
         suspected = machine_errors.of_errors((*finished.errors, *finished.claims))
         if suspected is None:
             return None
@@ -134,7 +134,7 @@ class Nix:
             if isinstance(entry, RefusedName):
                 explanation = await self._explain(source, request, entry)
                 system = request.architecture.system
-                # Comparing with all of nixpkgs takes long enough to hold up other requests.
+                # Comparing names with all of nixpkgs would block the event loop for too long.
                 raise await run_sync(lookup.verdict, entry, system, explanation)
             packages.append(entry)
         return tuple(packages)
@@ -145,8 +145,8 @@ class Nix:
         try:
             return await self._evaluate(source, request, request.packages)
         except EvaluationFailed:
-            # An abort or a type error of one name ends the evaluation of all. Who was it? First
-            # the set without any name, then each name alone: one of them raises, with its name.
+            # An abort or a type error of one name ends the evaluation of all. To find the name,
+            # evaluates the set without any name, then each name alone: one of them raises.
             await self._evaluate(source, request, ())
             alone = [await self._evaluate(source, request, (n,)) for n in request.packages]
             return tuple(entry for found in alone for entry in found)
@@ -158,11 +158,11 @@ class Nix:
         if finished.status != 0 or finished.is_cut:
             subject = f"package {names[0]!r}" if len(names) == 1 else "the package set"
             raise failures.of_evaluation(finished, subject, await self._trouble(finished))
-        # Half a megabyte of names, where one is not found.
+        # A failed lookup lists half a megabyte of names.
         return await run_sync(lookup.read, finished.stdout, names)
 
     async def _explain(self, source: SourceTree, request: ImageRequest, entry: RefusedName) -> str:
-        """The message that the lookup swallowed (tryEval tells only that there was one)."""
+        """The message that the lookup swallowed, because tryEval returns none."""
         if not entry.needs_explanation:
             return ""
         finished = await self._ask(source, request, names=(), explain=entry.name)
@@ -172,7 +172,7 @@ class Nix:
         self, source: SourceTree, request: ImageRequest, **question: object
     ) -> process.Finished:
         asked = {
-            # Restricted evaluation follows links before it looks whether a path is allowed.
+            # Restricted evaluation follows links before it checks whether a path is allowed.
             "set": str(source.path.resolve()),
             "system": request.architecture.system,
             "config": dict(self._may.config),
@@ -194,5 +194,5 @@ class Nix:
 
 
 def _targets(links: bytes) -> set[StorePath]:
-    """Where the links lead whose names are given, one a line."""
+    """The targets of links whose paths are given, one per line."""
     return {str(Path(os.fsdecode(link)).readlink()) for link in links.splitlines()}

@@ -1,9 +1,9 @@
-"""The builder's command: which step, seen by the kernel as what, in which environment.
+"""Runs the steps of the builder's command, each with its confinement and environment.
 
-evaluate                    confined to the package set, Nix and an empty home
-realise, closure, check     where a daemon does the work: confined to Nix and an empty home
-                            without one: as the server itself, because builders are children
-                            of theirs, whose sandbox cannot be set up within a confinement
+evaluate                  confined to the package set, Nix and an empty home
+realise, closure, check   with a daemon: confined to Nix and an empty home
+                          without: not confined, because builders are child processes, and
+                          their sandbox cannot be set up inside a confinement
 """
 
 import os
@@ -29,7 +29,7 @@ class Commands:
     def __init__(
         self, environment: Mapping[str, str], *, nix_timeout: int, command: str, is_confined: bool
     ) -> None:
-        """``environment``: the service's. ``nix_timeout``: seconds that one builder may take."""
+        """``environment``: the service's. ``nix_timeout``: seconds for one builder."""
         self._command = command
         self._environment = {
             **for_nix(environment),
@@ -50,7 +50,7 @@ class Commands:
     ) -> process.Finished:
         """``trees``: what may be read. ``memory``: bytes of address space."""
         if not self._machine.has_daemon:
-            with suppress(OSError):  # Nix says it better
+            with suppress(OSError):  # Nix reports it better
                 self._machine.store.mkdir(parents=True, exist_ok=True)
         async with _home() as home:
             confinement = (
@@ -65,7 +65,7 @@ class Commands:
             )
 
     async def run(self, step: str, *arguments: str, roots: Path | None = None) -> process.Finished:
-        """A step that does not evaluate. ``roots``: where it makes links."""
+        """Runs a step other than evaluate. ``roots``: the directory for its links."""
         command = [*self._found(), step, *arguments]
         if not (self._is_confined and self._machine.has_daemon):
             return await process.run(
@@ -80,11 +80,11 @@ class Commands:
             )
 
     def is_store_full(self) -> bool:
-        """Whether a disk that Nix writes to is almost full; for a thread."""
+        """Whether a disk that Nix writes to is almost full. Blocks."""
         return any(room_at(place).is_low for place in self._machine.disks)
 
     def _found(self) -> list[str]:
-        """By its path: PATH may have directories that the launcher cannot look into."""
+        """By path, because PATH may contain directories that the launcher cannot access."""
         path = self._environment.get("PATH", os.defpath)
         found = shutil.which(self._command, path=path)
         if found is None:
@@ -94,11 +94,11 @@ class Commands:
 
 @asynccontextmanager
 async def _home() -> AsyncIterator[Path]:
-    """An empty directory, which goes with all that a command leaves in it."""
+    """An empty directory, removed at the end with everything in it."""
     place = Path(tempfile.mkdtemp(prefix="nixery-home-"))
     try:
         yield place
     finally:
         with CancelScope(shield=True):
-            # What was downloaded may be large; an empty directory needs no thread.
+            # It may contain large downloads.
             await run_sync(lambda: shutil.rmtree(place, ignore_errors=True))

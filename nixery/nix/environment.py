@@ -1,8 +1,8 @@
-"""The environment of Nix commands: an allow-list of what Nix and its programs need.
+"""Environment of Nix commands: an allow-list of what Nix and its programs need.
 
-Without a daemon, Nix passes builders every variable that their derivation asks for
-(``impureEnvVars``), if only the derivation names the hash of its output. So whoever writes
-packages could print the service's secrets into a log that clients see.
+Without a daemon, Nix passes builders every variable that their derivation requests
+(``impureEnvVars``) if the derivation fixes the hash of its output. So a package could print the
+service's secrets into a log that clients see.
 """
 
 import re
@@ -22,7 +22,7 @@ _CREDENTIALS = re.compile(r"\s*(?:extra-)?(?:access-tokens|netrc-file|secret-key
 
 
 def for_nix(environ: Mapping[str, str]) -> dict[str, str]:
-    """The allowed variables. NIX_CONFIG without credentials: those belong into files."""
+    """The allowed variables, and NIX_CONFIG without credentials, which belong in files."""
     allowed = {name: value for name, value in environ.items() if _ALLOWED.fullmatch(name)}
     if "NIX_CONFIG" in allowed:
         lines = allowed["NIX_CONFIG"].splitlines()
@@ -33,16 +33,16 @@ def for_nix(environ: Mapping[str, str]) -> dict[str, str]:
 def confined(
     environment: Mapping[str, str], home: Path, protocols: Iterable[str] = ()
 ) -> dict[str, str]:
-    """``environment`` for a command that sees neither the service's HOME nor /tmp.
+    """``environment`` for a command that can access neither the service's HOME nor /tmp.
 
-    ``home``: an empty directory of the command's own. ``protocols``: those that git may use, beside
-    local repositories.
+    ``home``: an empty directory for this command. ``protocols``: those that git may use, in
+    addition to local repositories.
     """
     return {
         **environment,
         "HOME": str(home),
         "TMPDIR": str(home),
-        # Nix asks for the user's name, and /etc/passwd is not to be seen.
+        # Nix needs the user's name, and /etc/passwd is not accessible.
         "USER": environment.get("USER", "nixery"),
         "GIT_ALLOW_PROTOCOL": ":".join(("file", *protocols)),
         "GIT_CONFIG_NOSYSTEM": "1",

@@ -1,4 +1,4 @@
-"""The lines of ``--log-format internal-json``, as Nix 2.8 to 2.34 write them to stderr.
+"""Parser of ``--log-format internal-json``, as Nix 2.8 to 2.34 write it to stderr.
 
     @nix {"action":"start","id":7,"level":3,"type":105,"text":"building '…-hello.drv'",
           "fields":["/nix/store/…-hello.drv","",1,1]}
@@ -6,19 +6,20 @@
     @nix {"action":"msg","level":0,"msg":"error: …","raw_msg":"the innermost message"}
     @nix {"action":"stop","id":7}
 
-``EventReader`` turns each into a ``Line``, or into nothing where it says nothing to a person. It
-remembers the builds that are running, so that a line of a log is known to be of which build.
+``EventReader`` turns each into a ``Line``, or None if it has no text for people. It remembers the
+running builds, to attribute lines of their logs.
 
 What a builder can forge (the same in 2.8, 2.26 and 2.34)
-- A builder may print lines that begin with ``@nix`` itself. Nix reads them and writes events of
-  its own for them: downloads with new ids, results of these downloads, and messages of any level
-  and text. A builder cannot start or stop a build, nor write to another's activities.
-- Nix reports an error that its own process died of with a ``raw_msg``, which it never writes for
-  a builder's message.
-- Through the daemon, all but the last of Nix's errors arrive without one, and look like a
-  builder's. A builder's arrive between the start and the stop of its build, so an error that
-  comes while no build runs is Nix's, and one that comes while a build runs is only a ``claim``.
-- builtins.trace writes messages of the level of errors; they begin with ``trace:``.
+
+- A builder may print lines that start with ``@nix``. Nix parses them and writes its own events for
+  them: downloads with new ids, results of these downloads, and messages of any level and text. A
+  builder cannot start or stop a build, or write to another's activities.
+- If Nix's own process dies of an error, the message has a ``raw_msg``, which messages of builders
+  never have.
+- Through the daemon, all but the last of Nix's errors arrive without a ``raw_msg``, like those of a
+  builder. A builder's messages arrive between the start and stop of its build. So an error while no
+  build runs is Nix's, and one while a build runs is only a ``claim``.
+- builtins.trace writes messages with the level of errors; they start with ``trace:``.
 """
 
 import json
@@ -32,7 +33,7 @@ from nixery.closure import StorePath
 PHASES = {100: "copy", 101: "download", 105: "build", 108: "substitute"}
 _MARK = "@nix "
 _ERROR_LEVEL = 0
-_PLAIN_ERROR = "error: "  # where Nix gives no raw_msg, or leaves its format (stack overflow)
+_PLAIN_ERROR = "error: "  # without raw_msg, or for a text without Nix's format (stack overflow)
 _SHOW_TRACE = "(use '--show-trace'"
 
 MAX_REASON = 300  # characters; terminals wrap, but a message should stay one line
@@ -42,51 +43,51 @@ _CONTROL = re.compile(
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
 _RESULT = _MARK + '{"action":"result",'
-# Nix sorts the keys and escapes the text before them, so a builder cannot write this end.
+# Nix sorts the keys and escapes the text before them, so a builder cannot forge this end.
 _END_OF_LOG_LINE = re.compile(r'"\],"id":(\d+),"type":101\}$')
 _LONGEST_END = 60  # characters; an id has at most 20 digits
-# A line that was cut is no JSON any more; the log line in it still tells something.
+# A truncated line is not JSON, but the log line in it is still useful.
 _CUT_LOG = re.compile(r'^\{"action":"result","fields":\["(?P<text>.*)', re.DOTALL)
 
 MAX_TEXT = 4096  # characters of a line that are logged, kept, and sent to clients
 
 LineKind = Literal["log", "message", "activity", "error", "claim", "end"]
-"""claim: an error that may be a builder's words. end: a build has ended; it has no text."""
+"""claim: an error that may be a builder's text. end: a build has ended; without text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Something that Nix or a builder told; ``text`` is free of control characters."""
+    """A message of Nix or a builder; ``text`` has no control characters."""
 
     kind: LineKind
     text: str
     phase: str
     derivation: StorePath | None = None
-    """The build whose log, start or failure this is, where that is known."""
+    """The build that it belongs to, if known."""
 
 
 def clean(text: str) -> str:
-    """Without colours and other control characters, and not too long; line ends stay."""
+    """Removes colours and other control characters, except line ends, and shortens the text."""
     return _CONTROL.sub("", text[: 2 * MAX_TEXT].replace("\t", " ")).rstrip()[:MAX_TEXT]
 
 
 @dataclass(slots=True)
 class EventReader:
-    """``phase`` is that of lines which belong to no activity: the subcommand's name."""
+    """``phase``: that of lines without an activity, the name of the subcommand."""
 
     phase: str
     has_built: bool = False
     """Whether any build was started."""
     _running: dict[int, StorePath] = field(default_factory=dict)
-    """Builds by activity; as many as Nix runs at a time."""
+    """Running builds by activity."""
     _overlapping: bool = False
     _ended: StorePath | None = None
-    """The last build that ended, if none went on beside it."""
+    """The last build that ended, if no other was running."""
 
     def build_of(self, line: str) -> StorePath | None:
-        """The running build that the line is a log line of, found without parsing it.
+        """The running build of a log line, found without parsing the line.
 
-        None where only ``read`` can say what the line is.
+        None if only ``read`` can tell.
         """
         if not line.startswith(_RESULT):
             return None
@@ -110,7 +111,7 @@ class EventReader:
                 return self._message(level, text, event.get("raw_msg"))
             case {"action": "start", "id": int(number)}:
                 return self._start(number, event)
-            # enum ResultType: a line of a builder's, of a post-build hook's
+            # enum ResultType: a line of a builder, of a post-build hook
             case {
                 "action": "result",
                 "type": 101 | 107,
@@ -139,7 +140,7 @@ class EventReader:
 
     def _error(self, text: str, *, is_certain: bool) -> Line | None:
         text = text.removeprefix(_PLAIN_ERROR)
-        # Nix 2.34 says "timed out after 60 seconds", and not what: it was the build that ended.
+        # Nix 2.34 prints "timed out after 60 seconds" without a name: it is the build that ended.
         derivation = None if ".drv" in text else self._ended
         return Line("error" if is_certain else "claim", text, self.phase, derivation)
 
@@ -150,7 +151,7 @@ class EventReader:
             self._overlapping = bool(self._running)
             self._running[number] = derivation
             self.has_built = True
-        # Nix counts the rest, such as "querying info", as talk for -vvv.
+        # Nix shows the others, such as "querying info", only with -vvv.
         if not text or not isinstance(kind, int) or kind not in PHASES:
             return None
         return Line("activity", text, PHASES[kind], derivation)
@@ -165,7 +166,7 @@ class EventReader:
 
 
 def _built_by(event: dict[str, Any]) -> StorePath | None:
-    """The derivation, where the activity is a build."""
+    """The derivation, if the activity is a build."""
     match event:
         case {"type": 105, "fields": [str(derivation), *_]}:
             return derivation
@@ -173,7 +174,7 @@ def _built_by(event: dict[str, Any]) -> StorePath | None:
 
 
 def first_line(text: str) -> str:
-    """The first that is not blank, shortened; nothing where there is none."""
+    """The first line that is not blank, shortened; empty if there is none."""
     return shorten(next((line for line in text.splitlines() if line.strip()), ""))
 
 

@@ -1,8 +1,8 @@
-"""What Nix said before it failed, as the errors that clients are told. Pure.
+"""Nix's output before a failure, as errors of nixery.errors. Pure.
 
-The text is matched first: through the daemon every failure ends with status 1, and only a
-direct store tells them apart (100 build, 101 timeout, 102 hash). The texts are those of Nix
-2.8, 2.26 and 2.34. Trouble of the machine is told apart in trouble.py.
+Matches texts first: through the daemon every failure has status 1, and only a direct store has
+different ones (100 build, 101 timeout, 102 hash). The texts are those of Nix 2.8, 2.26 and 2.34.
+machine_errors.py recognises faults of the machine.
 """
 
 import re
@@ -33,7 +33,7 @@ _DOWNLOAD = re.compile(
 )
 _FETCHING = re.compile(
     r"\s*error: (?P<reason>unable to download '.*)"
-)  # builtin:fetchurl fails as a builder does
+)  # builtin:fetchurl fails like a builder
 _PHYSICAL = re.compile(r""" at ['"]/[^'"]*['"]""")
 _EVALUATIONS = (
     ("recursion", re.compile(r"stack overflow|max-call-depth|infinite recursion")),
@@ -76,14 +76,17 @@ def of_evaluation(
 ) -> NixeryError:
     """``subject``: what was evaluated, such as "package 'git'", for the message.
 
-    ``trouble``: what the machine itself shows. What the evaluation says of it may be any text.
+    ``trouble``: a confirmed fault of the machine. Without it, the evaluation's text about the
+    machine is not trusted.
     """
     text, log = _text(finished), _lines(finished)
     said = reason(finished.errors[-1].text if finished.errors else "")
     message = f"{subject} cannot be evaluated: {said}"
     if finished.status < 0 or finished.is_cut:
         return _evaluation_stopped(finished, subject)
-    if _EXPERIMENTAL.search(text):  # no fault of the machine's: evaluation has none on purpose
+    if _EXPERIMENTAL.search(
+        text
+    ):  # not a fault of the machine: evaluation has no network on purpose
         return EvaluationFailed(message, cause="experimental", log=log)
     if error := of_status(finished) or trouble:
         return error
@@ -93,7 +96,7 @@ def of_evaluation(
     for cause, pattern in _EVALUATIONS:
         if pattern.search(text):
             return EvaluationFailed(message, cause=cause, log=log)
-    # Import-from-derivation, where it is allowed, builds during the evaluation.
+    # If import from derivation is allowed, it builds during evaluation.
     error = _of_build(finished, ()) if finished.has_built else None
     return error or EvaluationFailed(message, cause="evaluation", log=log)
 
@@ -101,7 +104,7 @@ def of_evaluation(
 def _evaluation_stopped(finished: Finished, subject: str) -> EvaluationFailed:
     if finished.is_cut:
         return EvaluationFailed(
-            f"{subject} cannot be evaluated: what its names and outputs are called takes more than "
+            f"{subject} cannot be evaluated: its names and outputs take more than "
             f"{MAX_ANSWER >> 20} MiB",
             cause="answer_too_large",
         )
@@ -115,9 +118,9 @@ def _evaluation_stopped(finished: Finished, subject: str) -> EvaluationFailed:
 def of_realisation(
     finished: Finished, packages: Sequence[Package], trouble: NixeryError | None = None
 ) -> NixeryError:
-    """``packages``: what was asked for; what failed may be a dependency of theirs.
+    """``packages``: the requested ones; a dependency of them may have failed.
 
-    ``trouble``: what the machine itself shows.
+    ``trouble``: a confirmed fault of the machine.
     """
     text, log = _text(finished), _lines(finished)
     if finished.status < 0:
@@ -126,7 +129,7 @@ def of_realisation(
         return error
     if _COLLECTED.search(text):
         return DerivationCollected(
-            "the garbage collector took a derivation before it was built: pull again",
+            "the garbage collector removed a derivation before it was built: pull again",
             cause="collected",
             log=log,
         )
@@ -137,13 +140,13 @@ def of_realisation(
 
 def of_foreign_output(package: Package) -> Denied:
     return Denied(
-        f"package {package.name!r} is refused: its outputs are not those that its derivation makes",
+        f"package {package.name!r} is refused: its outputs are not those of its derivation",
         cause="malformed",
     )
 
 
 def of_closure(finished: Finished) -> NixeryError:
-    """Asking for the closure of valid paths fails only for reasons of the machine."""
+    """The closure of valid paths fails only because of a fault of the machine."""
     return of_machine(finished) or NixeryError(
         f"Nix cannot list the closure: {reason(_text(finished))}",
         cause="closure",
@@ -152,7 +155,7 @@ def of_closure(finished: Finished) -> NixeryError:
 
 
 def of_check(finished: Finished) -> NixeryError:
-    """Nix was asked for nothing but an answer."""
+    """The check runs no foreign code, so its error is Nix's."""
     return of_machine(finished) or NixeryError(
         f"Nix cannot be used: {reason(_text(finished))}", cause="check", log=_lines(finished)
     )
@@ -172,8 +175,8 @@ def _no_builder(finished: Finished, packages: Sequence[Package]) -> Denied | Non
         if needed and _PLATFORM.search(own_text(error)):
             features = f" with features {needed['features']}" if needed["features"] else ""
             return Denied(
-                f"no builder for {needed['system']}{features} is there "
-                f"to make {_subject(error, packages)}",
+                f"no builder for {needed['system']}{features} is available "
+                f"to build {_subject(error, packages)}",
                 cause="no_builder",
                 log=_lines(finished),
             )
@@ -194,7 +197,7 @@ def _timed_out(finished: Finished, packages: Sequence[Package]) -> TimedOut | No
 
 def _build_failed(finished: Finished, packages: Sequence[Package]) -> BuildFailed | None:
     ours = [error for error in finished.errors if not _DEPENDENCY.search(own_text(error))]
-    # Through a daemon a dependency's failure is a claim where others were built beside it.
+    # Through a daemon, a dependency's failure is a claim if other builds were running.
     for errors in (ours, finished.claims, finished.errors):
         for cause, pattern, verdict in _BUILDS:
             for error in errors:
@@ -205,7 +208,7 @@ def _build_failed(finished: Finished, packages: Sequence[Package]) -> BuildFaile
 
 
 def _explained(cause: str, verdict: str, error: Line, log: Sequence[str]) -> BuildFailed:
-    """A failed builder is explained by its log, the rest by Nix."""
+    """The reason: of a failed builder the end of its log, otherwise Nix's message."""
     why = _PHYSICAL.sub("", error.text)
     if cause == "build_failed" and log:
         why = log[-1]
@@ -222,7 +225,7 @@ def _derivation(error: Line) -> StorePath | None:
 
 
 def _subject(error: Line, packages: Sequence[Package]) -> str:
-    """The package in an error, by the name that was asked for, else that of its derivation."""
+    """The package of an error, by its requested name if there is one, else by its derivation."""
     derivation = _derivation(error)
     if derivation is None:
         return "a package"
@@ -234,7 +237,7 @@ def _subject(error: Line, packages: Sequence[Package]) -> str:
 
 
 def _log_of(finished: Finished, error: Line) -> list[str]:
-    """The build's own last lines, or those of all builds where it is not known whose they are."""
+    """The last lines of the failed build, or of all builds if it is unknown which one failed."""
     printed = [line for line in finished.log if line.kind == "log" and line.text]
     derivation = _derivation(error)
     own = [line.text for line in printed if line.derivation == derivation]

@@ -1,9 +1,9 @@
-"""Garbage collector roots for what is being packed.
+"""Garbage collector roots for the store paths that are being packed.
 
-A store path without a root can be collected while its files are read. Roots live in a
-directory of this process, which holds a lock as long as it lives; directories whose lock is free
-belong to processes that died, and are removed. (A lock, not a process number: numbers repeat,
-and containers that share a state directory do not share them.)
+Without a root, a store path can be collected while its files are read. Roots are in a directory of
+this process, which holds a lock while it runs. Directories without a held lock belong to processes
+that died, and are removed. (A lock and not a process id: ids repeat, and containers that share a
+state directory do not share them.)
 """
 
 import re
@@ -15,12 +15,12 @@ from pathlib import Path
 
 from nixery.host.file_locks import lockable, locked, try_lock
 
-# What uuid4().hex gives: whatever else lies there is not ours to remove.
+# The form of uuid4().hex: anything else in the directory is not removed.
 _OURS = re.compile(r"[0-9a-f]{32}")
 
 
 class Roots:
-    """``directory``: where Nix may make links, on a file system that outlives a build."""
+    """``directory``: where Nix may create links, on a file system that outlives a build."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -28,9 +28,9 @@ class Roots:
 
     @contextmanager
     def opened(self) -> Iterator["Roots"]:
-        """Holds the lock, and sweeps what dead processes left."""
+        """Holds the lock, and removes directories of dead processes."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        # Locked before it gets a name that sweeping looks at.
+        # Locked before it gets a name that others check.
         hidden = self._directory / f".{uuid.uuid4().hex}"
         hidden.mkdir()
         with locked(hidden):
@@ -45,7 +45,7 @@ class Roots:
 
     @contextmanager
     def reserve(self) -> Iterator[Path]:
-        """A path for ``--add-root``; the links made there are removed with the block."""
+        """A path for ``--add-root``; its links are removed at the end of the block."""
         assert self._own is not None, "roots are reserved while they are open"
         place = self._own / uuid.uuid4().hex
         place.mkdir()
@@ -59,5 +59,5 @@ class Roots:
             if left == self._own or not _OURS.fullmatch(left.name) or not left.is_dir():
                 continue
             with lockable(left) as descriptor:
-                if try_lock(descriptor):  # else its process lives
+                if try_lock(descriptor):  # otherwise its process is running
                     shutil.rmtree(left, ignore_errors=True)

@@ -1,23 +1,23 @@
-"""A stream of bytes as lines of bounded length.
+"""Splits a stream of bytes into lines of bounded length.
 
-asyncio's own ``readline`` raises for a line above its limit and loses what it had; a build log
-may hold 10 MB without a line end.
+asyncio's ``readline`` raises at its limit and loses the buffer; a build log may contain 10 MB
+without a line end.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-MAX_LINE = 64 * 1024  # bytes; Nix's own messages are far shorter
+MAX_LINE = 64 * 1024  # bytes; Nix's own messages are much shorter
 
 
 @dataclass(slots=True)
 class LineSplitter:
-    """Of a line longer than MAX_LINE the beginning is kept, and the rest is dropped."""
+    """Of a line longer than MAX_LINE it keeps the start."""
 
     _pending: bytearray = field(default_factory=bytearray)
 
     def feed(self, chunk: bytes) -> Iterator[str]:
-        """The lines that end in this chunk, without their ends."""
+        """The lines that end in this chunk, without line ends."""
         *ended, rest = chunk.split(b"\n")
         for part in ended:
             self._keep(part)
@@ -25,7 +25,7 @@ class LineSplitter:
         self._keep(rest)
 
     def end(self) -> Iterator[str]:
-        """The last line, where it has no end."""
+        """The last line, if it has no line end."""
         if self._pending:
             yield self._take()
 

@@ -1,10 +1,10 @@
-"""The answer of an evaluation (expressions/packages.nix), and what is said of refused names. Pure.
+"""The result of an evaluation (expressions/packages.nix), and the errors of refused names. Pure.
 
-{"packages": [{"name": "git", "status": "ok", "drvPath": …, "outputs": [{"name", "path"}]},
-              {"name": "xorg.xef", "status": "not_found", "level": "xorg"}],
- "levels": {"xorg": ["recurseForDerivations", "xev"]}}
+    {"packages": [{"name": "git", "status": "ok", "drvPath": …, "outputs": [{"name", "path"}]},
+                  {"name": "xorg.xef", "status": "not_found", "level": "xorg"}],
+     "levels": {"xorg": ["recurseForDerivations", "xev"]}}
 
-The texts in it are the package set's own and are trusted no further than they parse.
+Its texts come from the package set, and are used only after parsing.
 """
 
 import json
@@ -20,17 +20,17 @@ from nixery.errors import Denied, EvaluationFailed, NixeryError, PackageNotFound
 from nixery.nix.events import first_line
 
 MAX_ANSWER = 16 * 1024 * 1024
-"""Bytes. All names of nixpkgs' top level, which a misspelt name brings, take half a megabyte."""
+"""Bytes. All names of nixpkgs' top level, which a misspelt name returns, take half a megabyte."""
 MAX_OUTPUTS = 64
-"""Outputs of one package that are installed; nixpkgs has none with more than 30."""
+"""Installed outputs of one package; nixpkgs has none with more than 30."""
 MAX_COMPARED = 50_000
 """Names that a misspelt one is compared with; nixpkgs' top level has 27,000."""
 
-_TYPEABLE = re.compile(r"[a-z0-9]+(?:(?:_|__|-+)[a-z0-9]+)*")  # in an image name, without dots
+_TYPEABLE = re.compile(r"[a-z0-9]+(?:(?:_|__|-+)[a-z0-9]+)*")  # of an image name, without dots
 _MAX_TYPEABLE = 128
 _MAX_QUOTED = 80
 _FULLY_COMPARED = 100
-"""Comparing takes the square of the names' lengths; a look at their letters finds the best ones."""
+"""Names that are compared fully, which takes quadratic time; their letters select the best ones."""
 _POSITION = re.compile(r" in (?:/\S+?|\S+?:\d+)(?=[ ,]|$)")
 
 _REFUSALS = {
@@ -40,7 +40,7 @@ _REFUSALS = {
     "unsupported": "it is not available for {system}",
 }
 _REFUSED = re.compile(r"refusing to evaluate", re.IGNORECASE)
-# A package is also refused for what it depends on; then its own flags say nothing.
+# A package may be refused because of a dependency; then its own flags say nothing.
 _REFUSED_FOR = {
     "unfree": re.compile(r"unfree licen[sc]e"),
     "broken": re.compile(r"marked as broken"),
@@ -49,29 +49,42 @@ _REFUSED_FOR = {
 }
 
 
+_TYPES = {
+    "set": "an attribute set",
+    "lambda": "a function",
+    "list": "a list",
+    "string": "a string",
+    "path": "a path",
+    "int": "an integer",
+    "float": "a float",
+    "bool": "a boolean",
+}
+"""Descriptions of Nix's ``typeOf``."""
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedName:
-    """A name that stands for no package which can be had."""
+    """A name that does not give a usable package."""
 
     name: str
     status: str
     type: str = ""
-    """For not_a_package: what is there instead. For malformed: what is wrong."""
+    """For not_a_package: the type. For malformed: the fault."""
     level: str = ""
-    """For not_found: the attributes that lead to where it is missing."""
+    """For not_found: the attributes up to the missing one."""
     siblings: tuple[str, ...] = ()
-    """For not_found: what is there."""
+    """For not_found: the names of that level."""
 
     @property
     def needs_explanation(self) -> bool:
-        """Whether Nix has a message of its own, which another evaluation shows."""
+        """Whether Nix has a message, which another evaluation returns."""
         return self.status not in ("not_found", "not_a_package", "malformed")
 
 
 def read(text: bytes, names: Sequence[str]) -> tuple[Package | RefusedName, ...]:
-    """One entry for each of the names that were asked for, in their order.
+    """One entry for each requested name, in order.
 
-    Raises EvaluationFailed for anything but such an answer.
+    Raises EvaluationFailed if the answer has another form.
     """
     try:
         match records.parse(text, largest=MAX_ANSWER):
@@ -81,7 +94,7 @@ def read(text: bytes, names: Sequence[str]) -> tuple[Package | RefusedName, ...]
                 )
     except records.Malformed:
         pass
-    raise EvaluationFailed("the package set gave an answer that cannot be read", cause="answer")
+    raise EvaluationFailed("the package set's answer cannot be parsed", cause="answer")
 
 
 def _entry(name: str, entry: object, levels: Mapping[object, object]) -> Package | RefusedName:
@@ -99,11 +112,11 @@ def _entry(name: str, entry: object, levels: Mapping[object, object]) -> Package
             return RefusedName(name, "not_a_package", found)
         case {"status": "unfree" | "broken" | "insecure" | "unsupported" | "failed" as status}:
             return RefusedName(name, status)
-    raise EvaluationFailed(f"package {name!r} gave an answer that cannot be read", cause="answer")
+    raise EvaluationFailed(f"the answer for package {name!r} cannot be parsed", cause="answer")
 
 
 def _leads_to(level: str, name: str) -> bool:
-    """Whether so many attributes can have been found on the way to the name."""
+    """Whether the number of attributes is plausible for the name."""
     return not level or level.count(".") < name.count(".")
 
 
@@ -115,7 +128,7 @@ def _package(name: str, drv_path: object, outputs: Sequence[object]) -> Package 
     if derivation is None:
         return malformed(f"drvPath is not the store path of a derivation: {_quoted(drv_path)}")
     if not 0 < len(outputs) <= MAX_OUTPUTS:
-        return malformed(f"it installs {len(outputs)} outputs, and 1 to {MAX_OUTPUTS} are allowed")
+        return malformed(f"it installs {len(outputs)} outputs, but 1 to {MAX_OUTPUTS} are allowed")
     parsed: list[tuple[str, str]] = []
     for output in outputs:
         own, path = (output.get(k) if isinstance(output, dict) else None for k in ("name", "path"))
@@ -135,7 +148,7 @@ def _quoted(value: object) -> str:
 
 
 def verdict(refused: RefusedName, system: str, explanation: str = "") -> NixeryError:
-    """``explanation``: Nix's message for the name, where it needs one."""
+    """``explanation``: Nix's message for the name, if it needs one."""
     quoted = f"package {refused.name!r}"
     log = [line for line in explanation.splitlines() if line.strip()]
     match refused.status:
@@ -145,8 +158,9 @@ def verdict(refused: RefusedName, system: str, explanation: str = "") -> NixeryE
                 cause="not_found",
             )
         case "not_a_package":
+            what = _TYPES.get(refused.type, refused.type)
             return Denied(
-                f"{refused.name!r} is no package but a {refused.type} of the package set",
+                f"{refused.name!r} is not a package: it is {what}",
                 cause="not_a_package",
             )
         case "malformed":
@@ -171,10 +185,10 @@ def _did_you_mean(refused: RefusedName) -> str:
 
 
 def suggestions(refused: RefusedName) -> tuple[str, ...]:
-    """At most three names like the missing one, best first, as one types them in an image name."""
+    """Up to three similar names, the best first, spelled as in an image name."""
     depth = len(refused.level.split(".")) if refused.level else 0
     missing = refused.name.lower().split(".")[depth]
-    # _1password is typed without its underscore.
+    # _1password is requested without its underscore.
     short = (name.lower() for name in refused.siblings if len(name) <= _MAX_TYPEABLE)
     typed = {re.sub(r"^_(?=\d)", "", name) for name in short}
     typeable = sorted(name for name in typed if _TYPEABLE.fullmatch(name))

@@ -1,4 +1,4 @@
-"""What of this machine each Nix command may see: Nix itself, its store, and little else."""
+"""Access of each Nix command to this machine: Nix, its store, and little else."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from nixery.nix.store import STORE_DIR, store_root
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache")
 _DEVICES = ("/dev/zero", "/dev/random", "/dev/urandom")
-# Nix's garbage collector looks for its own stack, and for the number of cores.
+# Nix's garbage collector (Boehm) reads its own stack, and the number of cores.
 _PROCESS = ("/proc/self/maps", "/proc/stat")
 _NETWORK = (
     *("/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/gai.conf", "/etc/nsswitch.conf"),
@@ -36,21 +36,21 @@ class Machine:
 
     @property
     def has_daemon(self) -> bool:
-        """Whether a Nix daemon does the work; else commands change the store themselves."""
-        remote = self.environment.get("NIX_REMOTE", "").partition("?")[0]  # its parameters
+        """Whether a Nix daemon does the work; otherwise commands change the store themselves."""
+        remote = self.environment.get("NIX_REMOTE", "").partition("?")[0]  # without parameters
         if remote in ("", "auto"):
-            # As Nix chooses: https://nix.dev/manual/nix/2.26/store/types/#auto
+            # The choice that Nix makes: https://nix.dev/manual/nix/2.26/store/types/#auto
             return not os.access(self._state, os.R_OK | os.W_OK)
         return remote == "daemon" or remote.startswith("unix://")
 
     @property
     def store(self) -> Path:
-        """With its database: without a daemon, evaluation writes to both."""
+        """The store with its database: without a daemon, evaluation writes to both."""
         return self._store_root / "nix" if self._store_root == Path("/") else self._store_root
 
     @property
     def disks(self) -> tuple[Path, ...]:
-        """Directories of the store, its database, and temporary files."""
+        """The directories of the store, its database, and temporary files."""
         root = self._store_root
         state = self._state if root == Path("/") else root / "nix/var/nix"
         return root / STORE_DIR.lstrip("/"), state, Path(tempfile.gettempdir())
@@ -58,7 +58,7 @@ class Machine:
     def evaluation(
         self, trees: Iterable[Path], home: Path, allowed_uris: Iterable[str]
     ) -> Confinement:
-        """``trees``: what is evaluated. Network only where URIs are allowed."""
+        """``trees``: the evaluated files. Network only if URIs are allowed."""
         uris = tuple(allowed_uris)
         sockets = ["unix"] if self.has_daemon or uris else []
         return Confinement(
@@ -69,14 +69,17 @@ class Machine:
         )
 
     def client(self, home: Path, roots: Iterable[Path]) -> Confinement:
-        """For commands that let a daemon work. ``roots``: where they make links."""
+        """For commands of which the daemon does the work.
+
+        ``roots``: the directories of their links.
+        """
         return Confinement(
             readable=self._nix(), writable=(*self._writable(home), *roots), sockets=("unix",)
         )
 
     @property
     def _store_root(self) -> Path:
-        # "//" and "/srv/.." are the root as well, and what is one may be written whole.
+        # "//" and "/srv/.." are the root too. The store alone is writable then, not everything.
         return store_root(self.environment.get("NIX_REMOTE", "")).resolve()
 
     @property
@@ -90,7 +93,7 @@ class Machine:
         return (*places, store, expressions.DIRECTORY, *self._path(), configuration)
 
     def _path(self) -> tuple[Path, ...]:
-        """The directories of PATH, without those that hold the service's home or the root."""
+        """The directories of PATH, except those that contain the service's home or the root."""
         home = Path(self.environment.get("HOME", "/root"))
         found = map(Path, self.environment.get("PATH", os.defpath).split(":"))
         return tuple(
@@ -113,9 +116,9 @@ class Machine:
 
 
 def _git() -> tuple[Path, ...]:
-    """Git's system-wide configuration, unless it may hold secrets.
+    """Git's system-wide configuration, unless it may contain secrets.
 
-    Where the file exists, fetchers of Nix 2.26 and newer (libgit2) fail if they cannot read it.
+    If the file exists, fetchers of Nix 2.26 and newer (libgit2) fail if they cannot read it.
     """
     try:
         return () if _MAY_BE_SECRET.search(_GIT.read_text(errors="replace")) else (_GIT,)
@@ -124,7 +127,7 @@ def _git() -> tuple[Path, ...]:
 
 
 def protocols(uris: Iterable[str]) -> tuple[str, ...]:
-    """The schemes of URIs as git calls them: ``git+ssh://host/`` is ssh."""
+    """The schemes of URIs as git names them: ``git+ssh://host/`` is ssh."""
     return tuple(sorted({_scheme(uri) for uri in uris} & _PORTS.keys()))
 
 

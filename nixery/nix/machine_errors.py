@@ -1,16 +1,16 @@
-"""Trouble of the machine in what Nix said: no Nix, no daemon, no room. Pure.
+"""Faults of the machine in Nix's output: no Nix, no daemon, no disk space. Pure.
 
-Nobody who writes packages may cause such a verdict, since it wakes gc, alarms the operator and is
-not remembered. The text of an error is Nix's, but others' words are part of it:
+Package authors must not be able to cause such a result, because it starts gc, alarms the operator
+and is not cached. Nix's errors contain texts of others:
 
-- A builder's last lines stand below "last 10 log lines:", where a daemon builds.
-- Values of a derivation stand in quotes or braces: ``a 'no space' is required to build …``.
-- What an evaluation fails with is the package set's own text, as a whole: ``throw "no space"``.
-- A message that came while a build was running may be the builder's (events.py).
+- With a daemon, the last lines of a builder follow "last 10 log lines:".
+- Values of a derivation are in quotes or braces: ``a 'no space' is required to build …``.
+- An evaluation's error is the package set's own text: ``throw "no space"``.
+- A message during a build may be the builder's (events.py).
 
-So an error is searched without the words of others, and only if it is certainly Nix's. What an
-evaluation or an uncertain message says of the machine is a suspicion, which the caller compares
-with what the machine itself shows (client.py).
+So an error is searched without the texts of others, and only if it is certainly Nix's. An
+evaluation's or an uncertain message about the machine is a suspicion, which the caller compares
+with the machine itself (client.py).
 """
 
 import re
@@ -23,7 +23,7 @@ from nixery.nix.events import Line, first_line
 from nixery.nix.process import Finished
 
 _LOG_TAIL = re.compile(r"[;.]?\s*[Ll]ast \d+ log lines:.*", re.DOTALL)
-_OTHERS_WORDS = (  # from the first quote to the last: a word may hold a quote itself
+_OTHERS_WORDS = (  # from the first quote to the last, because a text may contain quotes
     (re.compile(r"'.*'", re.DOTALL), "''"),
     (re.compile(r'".*"', re.DOTALL), '""'),
     (re.compile(r"\{.*\}", re.DOTALL), "{}"),
@@ -34,7 +34,7 @@ _DAEMON = re.compile(
     r"|Nix daemon disconnected|unexpected end-of-file"
 )
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
-# Begins with Nix's own words. A full disk may be an I/O error, too.
+# Starts with Nix's own words. A full disk may also be an I/O error.
 _DATABASE = re.compile(
     r"[A-Za-z ]*(SQLite|statement|transaction)\b.*: "
     r"(?P<why>database or disk is full|disk I/O error)",
@@ -46,14 +46,14 @@ _STORE = re.compile(
     r"|is world-writable or a symlink|^creating directory ['\"]{2}: [A-Z][a-z ]+$"
     r"|experimental Nix feature|cannot figure out user name|requires a newer version of Nix"
 )
-# A builder that cannot be run, or a file that it made, which Nix may not read where it is not root.
+# A builder cannot be run, or Nix without root may not read a file that a builder created.
 _OF_A_PACKAGE = re.compile(
     r"executing ['\"]|[a-z ]+ ['\"][^'\"]*/nix/store/[0-9a-z]{32}-[^'\"/]+/[^'\"]*['\"]: Permission"
 )
 
 
 def own_text(line: Line) -> str:
-    """Without the end of the builder's log."""
+    """Removes the end of the builder's log."""
     return _LOG_TAIL.sub("", line.text)
 
 
@@ -62,12 +62,12 @@ def reason(text: str) -> str:
 
 
 def of_machine(finished: Finished) -> NixeryError | None:
-    """What Nix's own errors and its status say of the machine."""
+    """The fault that Nix's own errors and its status report."""
     return of_status(finished) or of_errors(finished.errors) or of_signal(finished)
 
 
 def of_status(finished: Finished) -> NixeryError | None:
-    """Where no Nix ran."""
+    """The fault if Nix did not run."""
     text = "\n".join(error.text for error in finished.errors)
     if finished.status in (126, 127):
         said = finished.log[-1].text if finished.log else text
@@ -83,8 +83,8 @@ def of_errors(errors: Iterable[Line]) -> NixeryError | None:
     for words, text in said:
         if _DAEMON.search(words):
             return NixeryError(
-                f"the Nix daemon cannot be reached ({reason(text)}): see that it runs and that "
-                "allowed-users in its nix.conf has the server's user",
+                f"the Nix daemon cannot be reached ({reason(text)}): check that it runs, and that "
+                "allowed-users in its nix.conf includes the server's user",
                 cause="no_daemon",
                 log=log,
             )
@@ -104,7 +104,7 @@ def store_full(log: Iterable[str]) -> StorageFull:
 
 def of_signal(finished: Finished) -> NixeryError | None:
     if finished.is_cut:
-        return NixeryError("Nix printed more than it may on stdout", cause="too_much_output")
+        return NixeryError("Nix printed more than allowed on stdout", cause="too_much_output")
     if finished.status < 0:
         log = [error.text for error in finished.errors]
         return NixeryError(ended_by_signal(finished), cause="killed", log=log)
@@ -113,7 +113,7 @@ def of_signal(finished: Finished) -> NixeryError | None:
 
 def ended_by_signal(finished: Finished) -> str:
     name = signal.Signals(-finished.status).name
-    return f"Nix was ended by {name}, perhaps because it needed more memory than it may have"
+    return f"Nix was killed by {name}, perhaps because it exceeded its memory limit"
 
 
 def _without_others_words(error: Line) -> str:

@@ -1,13 +1,12 @@
-"""One Nix command, from start to end.
+"""One Nix process, from start to end.
 
-Policies
 - stdout and stderr are read together: Nix blocks when either pipe is full (64 KiB).
-- Memory and the log are bounded whatever is printed: lines.py cuts long lines, record.py says
-  which are logged and kept, and a command that prints more on stdout than it may is ended.
+- Memory and log are bounded whatever is printed: lines.py truncates long lines, build_log.py
+  selects what is logged and kept, and a command that exceeds its limit on stdout is ended.
 - Other requests are served between two chunks, however fast a builder prints.
-- The command leads a process group of its own. When the caller is cancelled or its deadline
-  passes, the group gets SIGTERM, on which Nix ends its builders and the daemon those of its
-  client, and after TERMINATE_SECONDS seconds SIGKILL. Nothing returns before the process is gone.
+- The process leads its own process group. When the caller is cancelled or the deadline passes, the
+  group gets SIGTERM, and SIGKILL after TERMINATE_SECONDS. On SIGTERM, Nix ends its builders, and
+  the daemon those of its client. Nothing returns before the process has ended.
 """
 
 import asyncio
@@ -27,29 +26,29 @@ from nixery.nix.events import EventReader, Line
 from nixery.nix.lines import LineSplitter
 
 MAX_OUTPUT = 256 * 1024 * 1024  # the closure of 100,000 paths prints about 60 MiB
-TERMINATE_SECONDS = 5.0  # Nix needs far less, but evaluation may ignore signals for a while
-_CHUNK = 16 * 1024  # about 100 lines: logging them holds the event loop for some milliseconds
+TERMINATE_SECONDS = 5.0  # Nix needs much less, but evaluation may ignore signals for a while
+_CHUNK = 16 * 1024  # about 100 lines: logging them blocks the event loop for some milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a command ended."""
+    """The result of a command."""
 
     status: int
     stdout: bytes
     errors: tuple[Line, ...]
-    """Nix's own error messages, the first ones, oldest first; a text may have several lines."""
+    """Nix's first error messages, oldest first; a text may have several lines."""
     log: tuple[Line, ...]
     """The last lines of each of the last builds, then messages, oldest first."""
     claims: tuple[Line, ...] = ()
-    """The last messages that are Nix's own errors, or a builder's that look so."""
+    """The last error messages that are Nix's or may be a builder's."""
     has_built: bool = False
-    """Whether anything was built."""
+    """Whether any build was started."""
     is_cut: bool = False
-    """It printed more on stdout than it may, and was ended for that."""
+    """Whether it was ended because it exceeded the limit of stdout."""
 
     def seen_from(self, tree: Path) -> "Finished":
-        """With its files called by their paths within it: default.nix."""
+        """The texts, with paths of Nixery's expressions shortened to default.nix."""
         if tree == Path(tree.anchor):
             return self
         inside = f"{tree}/"
@@ -68,7 +67,7 @@ async def run(
     stdin: bytes = b"",
     max_output: int = MAX_OUTPUT,
 ) -> Finished:
-    """Raises NixeryError where the command is not there; that it failed is a status.
+    """Raises NixeryError if the command is missing; its own failure is a status.
 
     ``max_output``: bytes of stdout.
     """
@@ -95,7 +94,7 @@ async def _drain(process: Process, record: Record, stdin: bytes, max_output: int
     assert process.stdin
     assert process.stdout
     assert process.stderr
-    # Written in the background; a command that ends without reading has a status to say why.
+    # Written in the background: a command that ends without reading has a status that explains it.
     process.stdin.write(stdin)
     process.stdin.close()
 
@@ -104,7 +103,7 @@ async def _drain(process: Process, record: Record, stdin: bytes, max_output: int
     async def collect(stream: asyncio.StreamReader) -> None:
         while chunk := await stream.read(_CHUNK):
             if len(output) > max_output:
-                continue  # until it has ended
+                continue  # until the process has ended
             output.extend(chunk)
             if len(output) > max_output:
                 subprocesses.send(process, signal.SIGKILL)
@@ -115,7 +114,7 @@ async def _drain(process: Process, record: Record, stdin: bytes, max_output: int
         while chunk := await process.stderr.read(_CHUNK):
             for line in splitter.feed(chunk):
                 record.note(line)
-            await checkpoint()  # reading what has arrived already would not let others run
+            await checkpoint()  # reading data that has arrived does not yield to other tasks
         for line in splitter.end():
             record.note(line)
     status = await process.wait()
@@ -132,11 +131,11 @@ async def _drain(process: Process, record: Record, stdin: bytes, max_output: int
 
 
 async def _end(process: Process) -> None:
-    """End the whole group, and wait for it."""
+    """Ends the whole group, and waits for it."""
     if process.returncode is None:
         subprocesses.send(process, signal.SIGTERM)
         with move_on_after(TERMINATE_SECONDS):
             await process.wait()
-    # Also after a good end: what the command left behind in its group goes with it.
+    # Also after a success, to end what the command left in its group.
     subprocesses.send(process, signal.SIGKILL)
     await process.wait()

@@ -1,4 +1,4 @@
-"""Closures as Nix prints them, and where the files of a store lie. Pure."""
+"""Closures as each version of Nix prints them, and the location of store files. Pure."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,25 +10,25 @@ from nixery.records import elements, member, members, natural, parse, text
 
 STORE_DIR = "/nix/store"
 MAX_CLOSURE = 1 << 30
-"""Bytes of a closure; Nix writes about one kilobyte for each path."""
+"""Bytes of a closure; Nix prints about one kilobyte for each path."""
 
 
 def parse_closure(output: bytes | str) -> Closure:
-    """The output of ``nix path-info --json --recursive``, as any version prints it.
+    """Parses the output of ``nix path-info --json --recursive`` of any version.
 
         2.8     [{"path": "/nix/store/a", "narSize": 1, "references": ["/nix/store/b"]}, …]
         2.26    {"/nix/store/a": {"narSize": 1, "references": ["/nix/store/b"]}, …}
         2.34    the same, or with --json-format 2 {"info": {"a": {…, "references": ["b"]}}}
 
-    Raises NixeryError for a path that is not valid (2.8: ``"valid": false``, later: null), and
-    for anything else.
+    Raises NixeryError if a path is not valid (2.8: ``"valid": false``, later: null), and for any
+    other form.
     """
     try:
         document = parse(output, largest=MAX_CLOSURE)
         infos = tuple(_path_info(path, info) for path, info in _entries(document))
     except ValueError as error:
         raise NixeryError(
-            f"Nix printed a closure that cannot be read: {error!r}", cause="unknown_format"
+            f"Nix's closure cannot be parsed: {error!r}", cause="unknown_format"
         ) from error
     return Closure(tuple(sorted(infos, key=lambda info: info.path)))
 
@@ -39,13 +39,13 @@ def _entries(document: object) -> Iterator[tuple[str, object]]:
             is_valid = members(entry).get("valid", True)
             yield text(member(entry, "path")), entry if is_valid else None
         return
-    # Format 2 has keys that are no paths: version, storeDir and info.
+    # Format 2 has keys that are not paths: version, storeDir and info.
     yield from members(members(document).get("info", document)).items()
 
 
 def _path_info(path: str, info: object) -> PathInfo:
     if info is None:
-        raise NixeryError(f"{path} is not in the store any more", cause="not_valid")
+        raise NixeryError(f"{path} is no longer in the store", cause="not_valid")
     own = _absolute(path)
     references = {_absolute(text(name)) for name in elements(member(info, "references"))} - {own}
     return PathInfo(own, natural(member(info, "narSize")), tuple(sorted(references)))
@@ -56,13 +56,13 @@ def _absolute(path: str) -> StorePath:
 
 
 def store_root(nix_remote: str) -> Path:
-    """The directory under which the files of the store's paths lie, for a value of NIX_REMOTE.
+    """The directory of the store's files, for a value of NIX_REMOTE.
 
         ""  auto  daemon  local  unix:///socket     /     the machine's own store
         /srv/chroot    ./chroot                     that  a chroot store
         local?root=/srv/chroot   local:///srv/chroot
 
-    Raises ConfigurationError where the files are not on this machine.
+    Raises ConfigurationError if the files are not on this machine.
     https://nix.dev/manual/nix/2.26/store/types/
     """
     address, _, query = nix_remote.partition("?")

@@ -1,11 +1,10 @@
-"""``nixery popcount``: the tables a server can start with, counted over a whole package set.
+"""Analysis of a whole package set, for the tables that a server starts with.
 
-    command.py   the command line
-    local.py     what a path means in this machine's store
-    channel.py   what a channel holds, from its store-paths.xz and its binary cache
-    narinfo.py   what a binary cache says of one store path
-    journal.py   answers kept on disk, so that an interrupted count goes on where it was
+    local.py     store paths of this machine that the command line names
+    channel.py   a channel: its store-paths.xz and its binary cache
+    narinfo.py   a binary cache's answer about one store path
+    journal.py   answers on disk, so that an interrupted run can continue
     count.py     pure: a graph becomes popularity, units and a starting list
 
-On this machine's store the graph comes from Nix instead (``nixery.nix``).
+On this machine's store, Nix provides the graph (``nixery.nix``).
 """

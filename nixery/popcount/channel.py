@@ -1,7 +1,7 @@
-"""The graph of a channel: the store paths it lists, and what its binary cache says of each.
+"""The graph of a channel: the store paths it lists, and their references from its binary cache.
 
-nixpkgs lists about 100,000 paths, and a cache answers some hundred questions a second, so several
-are asked at once over connections that stay open, and every answer is kept (``journal.py``).
+nixpkgs lists about 100,000 paths, and a cache answers some hundred requests per second. So requests
+run concurrently over persistent connections, and every answer is kept (``journal.py``).
 """
 
 import lzma
@@ -18,20 +18,20 @@ from nixery.popcount.narinfo import STORE, hash_of, parse
 DEFAULT_CACHE = "https://cache.nixos.org"
 CACHE_CONNECTIONS = 32
 CACHE_TIMEOUT = 30.0
-"""Seconds to connect, and for each piece of an answer."""
+"""Seconds to connect, and for each piece of a response."""
 RETRIES = 5
-"""Of a question that got no answer, or a 429, 502, 503 or 504, half a second apart and doubling."""
+"""Retries after no response, or a 429, 502, 503 or 504, after half a second, doubling each time."""
 
 
 class Cache:
-    """Answers over HTTP; every method may be called in several threads."""
+    """HTTP client. Thread-safe."""
 
     def __init__(self, url: str, connections: int = CACHE_CONNECTIONS) -> None:
-        """Raises NixeryError where it is no such address."""
+        """Raises NixeryError if it is not a URL."""
         if not url.startswith(("http://", "https://")) or len(url.split()) != 1:
             raise NixeryError(
-                f"{url[:200]!r} is no address: it must begin with http:// or https://, "
-                "and have no blanks"
+                f"{url[:200]!r} is not a URL: it must start with http:// or https:// and "
+                "contain no spaces"
             )
         self._url = url.rstrip("/")
         self._pool = urllib3.PoolManager(
@@ -46,17 +46,17 @@ class Cache:
         self._pool.clear()
 
     def read(self, name: str) -> bytes | None:
-        """None for what is not there. Raises NixeryError."""
+        """None if it does not exist. Raises NixeryError."""
         url = self.address(name)
         try:
             answer = self._pool.request("GET", url)
         except urllib3.exceptions.HTTPError as error:
             raise NixeryError(f"cannot read {url}: {error}") from None
-        # A bucket that may not be listed says 403 of what it does not have.
+        # A bucket without permission to list answers 403 for a missing object.
         if answer.status in (403, 404):
             return None
         if answer.status != 200:
-            raise NixeryError(f"cannot read {url}: the answer is {answer.status}")
+            raise NixeryError(f"cannot read {url}: the response is {answer.status}")
         return answer.data
 
     def address(self, name: str) -> str:
@@ -75,7 +75,7 @@ class Cache:
 
 
 def cache_of(channel: Cache) -> str:
-    """The address of the binary cache that the channel names. Raises NixeryError."""
+    """The URL of the binary cache that the channel names. Raises NixeryError."""
     data = channel.read("binary-cache-url")
     if data is None:
         return DEFAULT_CACHE
@@ -87,18 +87,18 @@ def cache_of(channel: Cache) -> str:
 
 
 def listed(channel: Cache) -> list[StorePath]:
-    """The store paths that the channel lists, one at least. Raises NixeryError."""
+    """The store paths that the channel lists, at least one. Raises NixeryError."""
     url = channel.address("store-paths.xz")
     data = channel.read("store-paths.xz")
     if data is None:
-        raise NixeryError(f"there is no {url}: is that the address of a channel?")
+        raise NixeryError(f"{url} does not exist: is it the URL of a channel?")
     try:
         lines = lzma.decompress(data).decode().split()
     except (lzma.LZMAError, UnicodeDecodeError) as error:
         raise NixeryError(f"{url} cannot be read: {error}") from None
     paths = sorted({line for line in lines if line.startswith(STORE)})
     if not paths:
-        raise NixeryError(f"{url} lists no store path")
+        raise NixeryError(f"{url} lists no store paths")
     return paths
 
 
@@ -108,9 +108,9 @@ def graph(
     journal: Journal,
     connections: int = CACHE_CONNECTIONS,
 ) -> Iterator[int]:
-    """Asks for what the journal does not know, and for what that refers to; yields what is left.
+    """Requests what the journal lacks, and their references; yields the number of pending paths.
 
-    Raises what ``ask`` raises; the answers until then are kept.
+    Raises the errors of ``ask``; earlier answers are kept.
     """
     seen: set[StorePath] = set()
     waiting = list(_unknown(paths, journal, seen))
@@ -135,10 +135,9 @@ def graph(
 def _unknown(
     paths: Iterable[StorePath], journal: Journal, seen: set[StorePath]
 ) -> Iterator[StorePath]:
-    """What must still be asked for to know the paths and everything they refer to.
+    """Paths to request for the closure of these paths.
 
-    Looks at nothing that was ``seen``, and adds what it looks at: answers share most of what they
-    refer to.
+    Skips what was ``seen``, and adds what it visits: answers share most of their references.
     """
     ways = list(paths)
     while ways:
@@ -153,7 +152,7 @@ def _unknown(
 
 
 def closure_of(paths: Iterable[StorePath], journal: Journal) -> Closure:
-    """What is known of the paths and everything they refer to; what the cache lacks is left out."""
+    """The known closure of the paths; leaves out what the cache lacks."""
     seen: set[StorePath] = set()
     ways = list(paths)
     while ways:

@@ -1,4 +1,4 @@
-"""A graph of store paths becomes tables: popularity, units, and the list that units start from."""
+"""Analysis of a graph of store paths: popularity, units, and a starting list. Pure."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,20 +12,20 @@ from nixery.learning.learn import BUDGETS, learning
 from nixery.tables.request_record import RequestRecord
 
 STARTING_LIST = 300
-"""Packages, when nobody says which are asked for. More take longer and say little more."""
+"""Packages of a random starting list. More take longer and change little."""
 
 
 def popularity(graph: Closure) -> Popularity:
-    """How many store paths refer to each name; a name that nothing refers to is left out."""
+    """The number of store paths that refer to each name; leaves out names without any."""
     counts = Counter(name(to) for info in graph.paths for to in info.references)
     return Popularity(dict(counts))
 
 
 def starting_list(graph: Closure, asked_for: Collection[str] = ()) -> list[StorePath]:
-    """The paths of these names, in their order; without names, ends of the graph at random.
+    """The paths of these names, in order; without names, random paths that nothing refers to.
 
-    A path that nothing refers to is what somebody wants for itself. Raises LookupError with the
-    names that are not there.
+    A path that nothing refers to is what somebody installs. Raises LookupError with the missing
+    names.
     """
     if asked_for:
         known = find((info.path for info in graph.paths), asked_for)
@@ -34,27 +34,27 @@ def starting_list(graph: Closure, asked_for: Collection[str] = ()) -> list[Store
         return [path for path in known.values() if path is not None]
     referred_to = {to for info in graph.paths for to in info.references}
     ends = [info.path for info in graph.paths if info.path not in referred_to]
-    # By name: the choice outlives a change of every hash.
+    # By name, so that the choice stays the same when all hashes change.
     ends.sort(key=lambda path: (name(path), path))
     Random(0).shuffle(ends)  # noqa: S311 - the same graph gives the same list
     return ends[:STARTING_LIST]
 
 
 def find(paths: Iterable[StorePath], asked_for: Iterable[str]) -> Mapping[str, StorePath | None]:
-    """For each name its path; None where there is none.
+    """The path of each name; None if there is none.
 
-    A name may have a version, which decides where there are several.
+    A name may include a version, to select one of several paths.
     """
     by_name: dict[str, StorePath] = {}
     paths = sorted(paths, key=lambda path: (full_name(path), path))
-    for called in zip(*map(names, paths), strict=True):  # the most exact names of all, then others
+    for called in zip(*map(names, paths), strict=True):  # exact names take precedence
         for one, path in zip(called, paths, strict=True):
             by_name.setdefault(one, path)
     return {wanted: by_name.get(wanted, by_name.get(unversioned(wanted))) for wanted in asked_for}
 
 
 def start(graph: Closure, packages: Iterable[StorePath]) -> RequestRecord:
-    """The starting list with everything it refers to: servers learn from it as well."""
+    """The starting list with its closure, which servers learn from too."""
     infos = {info.path: info for info in graph.paths}
     found: dict[StorePath, PathInfo] = {}
     ways = packages = list(dict.fromkeys(packages))
@@ -68,5 +68,5 @@ def start(graph: Closure, packages: Iterable[StorePath]) -> RequestRecord:
 def units(
     graph: Closure, start: Iterable[StorePath], budgets: Sequence[int] = BUDGETS
 ) -> Iterator[Units]:
-    """One table more than there are budgets, each knowing more than the one before."""
+    """One table more than there are budgets, each with more unions than the one before."""
     return learning(demand(graph, (), list(start)), budgets)

@@ -1,7 +1,7 @@
-"""Answers kept on disk as they come: one line of JSON each, appended.
+"""Journal of answers: one line of JSON each, appended to a file.
 
-A run that was killed may have left half a line, and a disk may have changed one; it counts as not
-answered. So does what a cache did not have: it may have been the wrong cache, or not filled yet.
+A killed run may leave half a line, and a disk may corrupt one; such lines are requested again. So
+are paths that a cache did not have: it may have been the wrong cache, or incomplete.
 """
 
 import json
@@ -16,7 +16,7 @@ from nixery.records import elements, natural, text
 
 
 class Journal:
-    """What it knows is never asked again: a store path is the same in every cache."""
+    """Known answers are never requested again: a store path is the same in every cache."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -25,9 +25,9 @@ class Journal:
 
     @contextmanager
     def opened(self) -> Iterator["Journal"]:
-        """Raises OSError where the file cannot be read or written."""
+        """Raises OSError if the file cannot be read or written."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        # What is not UTF-8 is in no store path; the line counts as not answered.
+        # Store paths are ASCII, so a line that is not UTF-8 is ignored.
         with self._file.open("a+", encoding="utf-8", errors="replace") as lines:
             lines.seek(0)
             whole = True

@@ -1,7 +1,7 @@
-"""What a path of the command line means in this machine's store.
+"""Store paths of this machine that the command line names.
 
-Nix runs in ``/``, and takes what is no store path for a flake: it would look for ``./result`` in
-the wrong directory, and for ``result`` in a registry on the network. So it gets store paths only.
+Nix runs in ``/``, and treats what is not a store path as a flake: it would look for ``./result`` in
+the wrong directory, and for ``result`` in a registry on the network. So it gets only store paths.
 """
 
 import os
@@ -11,14 +11,14 @@ from nixery.closure import StorePath
 from nixery.errors import NixeryError
 from nixery.popcount.narinfo import STORE
 
-LINKS = 40  # as many as Linux follows
+LINKS = 40  # the limit of Linux
 
 
 def in_store(path: str) -> StorePath:
-    """The path below the store that it names, or that links lead to. Raises NixeryError.
+    """The store path that ``path`` or its links name. Raises NixeryError.
 
-    Links are followed until the first place in the store, as Nix does: a store path may be a link.
-    What is in the store is for Nix to say; its files may be elsewhere (NIX_REMOTE).
+    Follows links up to the first one in the store, like Nix: a store path may be a link. Does not
+    check the store path, whose files may be elsewhere (NIX_REMOTE).
     """
     try:
         place = Path(path).absolute()
@@ -30,4 +30,4 @@ def in_store(path: str) -> StorePath:
                 place = place.parent / place.readlink()
     except OSError as error:
         raise NixeryError(f"{path} cannot be read: {error.strerror}") from None
-    raise NixeryError(f"{path} is no store path, and no link to one: name what is below {STORE}")
+    raise NixeryError(f"{path} is not a store path or a link to one: name something below {STORE}")

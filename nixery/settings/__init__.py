@@ -1,4 +1,4 @@
-"""The settings room: what the operator decides, read once when a command starts."""
+"""Settings: the operator's configuration, read once when a command starts."""
 
 from nixery.settings.fields import Settings
 from nixery.settings.reading import ACCEPTED_FROM_GO_SERVER, SOURCES, load, names

@@ -1,7 +1,7 @@
-"""Every setting: its name, its type, its default.
+"""Every setting: its name, type and default.
 
-An alias is the name that operators use. docs/configuration.md lists all of them, and a test holds
-the page and this file together.
+An alias is the name of the environment variable. docs/configuration.md lists all of them; a test
+compares the page with this file.
 """
 
 from typing import Any, Literal
@@ -16,15 +16,15 @@ from nixery.settings.values import Bytes, NixConfig, NixSeconds, Place, Places, 
 
 
 class Settings(BaseModel):
-    """What the operator decides; complete and validated."""
+    """The operator's configuration, complete and validated."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    # where it listens
+    # network
     port: int = Field(8080, alias="PORT", ge=0, le=65535)
     listen: str = Field("", alias="NIXERY_LISTEN")
 
-    # which packages: exactly one of the first three
+    # package source: exactly one of the first three
     channel: str = Field("", alias="NIXERY_CHANNEL")
     pkgs_repo: str = Field("", alias="NIXERY_PKGS_REPO")
     pkgs_path: str = Field("", alias="NIXERY_PKGS_PATH")
@@ -35,7 +35,7 @@ class Settings(BaseModel):
     resolve_ttl: float = Field(60, alias="NIXERY_RESOLVE_TTL", ge=0)
     tags: Tags = Field(("latest",), alias="NIXERY_TAGS", min_length=1)
 
-    # what evaluation may do
+    # evaluation
     allowed_paths: Places = Field((), alias="NIXERY_ALLOWED_PATHS")
     allowed_uris: Words = Field((), alias="NIXERY_ALLOWED_URIS")
     allow_ifd: bool = Field(default=False, alias="NIXERY_ALLOW_IFD")
@@ -51,11 +51,11 @@ class Settings(BaseModel):
         default=False, alias="NIXPKGS_ALLOW_UNSUPPORTED_SYSTEM"
     )
 
-    # how long it may take
+    # time limits
     nix_timeout: NixSeconds = Field(60, alias="NIX_TIMEOUT")
     request_timeout: Seconds = Field(280, alias="NIXERY_REQUEST_TIMEOUT")
 
-    # where things are kept
+    # storage
     storage_backend: Literal["filesystem", "gcs", "s3"] = Field(alias="NIXERY_STORAGE_BACKEND")
     storage_path: Place | None = Field(None, alias="STORAGE_PATH")
     accel_prefix: str = Field("", alias="NIXERY_ACCEL_PREFIX", pattern="^(/([^?#]*/)?)?$")
@@ -75,7 +75,7 @@ class Settings(BaseModel):
     roots_dir: Place = Field(alias="NIXERY_ROOTS_DIR")
     nix_remote: str = Field("", alias="NIX_REMOTE")
 
-    # how images are made
+    # building images
     max_builds: int = Field(alias="NIXERY_MAX_BUILDS", gt=0)
     queue: int = Field(200, alias="NIXERY_QUEUE", ge=1)
     pack_workers: int = Field(alias="NIXERY_PACK_WORKERS", gt=0)
@@ -85,10 +85,10 @@ class Settings(BaseModel):
     compression: LayerCompression = Field("gzip", alias="NIXERY_COMPRESSION")
     compression_level: int | None = Field(None, alias="NIXERY_COMPRESSION_LEVEL")
 
-    # what clients are told
+    # errors
     error_status: ErrorStatus = Field("friendly", alias="NIXERY_ERROR_STATUS")
 
-    # what the operator is told
+    # logging
     log_level: LogLevel = Field("info", alias="NIXERY_LOG_LEVEL")
 
     @property
@@ -97,10 +97,10 @@ class Settings(BaseModel):
 
     @property
     def config_for_nixpkgs(self) -> dict[str, Any]:
-        """NIXERY_NIXPKGS_CONFIG with the NIXPKGS_ALLOW_* variables folded in.
+        """NIXERY_NIXPKGS_CONFIG combined with the NIXPKGS_ALLOW_* variables.
 
-        Restricted evaluation shows an empty environment to the package set, so nixpkgs cannot
-        read these variables itself.
+        The package set cannot read these variables itself: restricted evaluation hides the
+        environment.
         """
         allowed = {
             "allowUnfree": self.nixpkgs_allow_unfree,

@@ -1,4 +1,4 @@
-"""Settings from a mapping (the environment) and a TOML file if there is one; the mapping wins."""
+"""Reads settings from a mapping (the environment) and a TOML file; the mapping takes precedence."""
 
 import os
 import tomllib
@@ -18,11 +18,11 @@ SOURCES = {
     "NIXERY_PKGS_PATH": "pkgs_path",
 }
 ACCEPTED_FROM_GO_SERVER = frozenset({"WEB_DIR"})
-"""Names of the Go server that need no value here; setting them is no mistake."""
+"""Settings of the Go server that have no effect here, and are not an error."""
 
 
 def names() -> tuple[str, ...]:
-    """The name of every setting, as operators write it."""
+    """The names of all settings, as operators write them."""
     return tuple(field.alias for field in Settings.model_fields.values() if field.alias)
 
 
@@ -33,11 +33,10 @@ def load(
     needs_source: bool = True,
     needs_storage: bool = True,
 ) -> Settings:
-    """Raises ConfigurationError with one line that says what to change.
+    """Raises ConfigurationError: one line that says what to change.
 
-    Without ``needs_source``, for commands that only look after the storage. Without
-    ``needs_storage``, for those that only look into one; no path or bucket is set where there
-    is none.
+    ``needs_source``: False for commands that only maintain the storage. ``needs_storage``: False
+    for commands that can do without one; then path and bucket may be unset.
     """
     given = _set(_read(file) if file else {}) | _set(environ)
     if needs_source:
@@ -45,11 +44,11 @@ def load(
     cores = os.cpu_count() or 1
     state = Path(given.get("NIXERY_STATE_DIR") or _state_directory(environ))
     if state.absolute() == Path(given.get("STORAGE_PATH") or "/").absolute():
-        # A unit for the Go server may keep its images in systemd's StateDirectory. The files of
-        # both have the same names, and some of one would be removed as if they were the other's.
+        # A unit of the Go server may keep its images in systemd's StateDirectory. State and storage
+        # use the same file names, so in one directory each would remove files of the other.
         state /= "state"
     given["NIXERY_STATE_DIR"] = state
-    # Roots are worth nothing once the process has ended, and /run forgets them with the unit.
+    # Roots are useless when the process has ended, and /run is cleared with the unit.
     runtime = _first(environ.get("RUNTIME_DIRECTORY"))
     defaults = {
         "NIXERY_ROOTS_DIR": Path(runtime or state) / "roots",
@@ -79,9 +78,9 @@ def _check_level(kind: LayerCompression, level: int | None) -> None:
 
 
 def _set(values: Mapping[str, Any]) -> dict[str, Any]:
-    """An empty value means unset, as it did in the Go server.
+    """Treats an empty value as unset, like the Go server.
 
-    But an empty NIXERY_GIT_ALLOWED_REFS is a mistake that must not read as "the default".
+    Except NIXERY_GIT_ALLOWED_REFS: if empty, it is a mistake and must not select the default.
     """
     return {
         name: values[name]
@@ -97,7 +96,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigurationError(f"cannot read {file}: {error}") from None
     unknown = sorted(content.keys() - set(names()) - ACCEPTED_FROM_GO_SERVER)
     if unknown:
-        raise ConfigurationError(f"{file} sets {unknown[0]}, which is no setting of this server")
+        raise ConfigurationError(f"{file} sets {unknown[0]}, which is not a setting of this server")
     return content
 
 
@@ -106,21 +105,21 @@ def _require_one_source(given: Mapping[str, Any]) -> None:
     if len(chosen) != 1:
         found = " and ".join(chosen) if chosen else "none"
         raise ConfigurationError(
-            f"exactly one of {', '.join(SOURCES)} must be set to say where packages come from; "
-            f"set: {found}"
+            f"set exactly one of {', '.join(SOURCES)} to choose where packages come from; "
+            f"set now: {found}"
         )
 
 
 def _require_storage(settings: Settings) -> None:
     match settings.storage_backend:
         case "filesystem" if settings.storage_path is None:
-            problem = "STORAGE_PATH is not set: the filesystem backend keeps images in a directory"
+            problem = "STORAGE_PATH is not set: the filesystem backend needs a directory for images"
         case "gcs" if not settings.gcs_bucket:
-            problem = "GCS_BUCKET is not set: the gcs backend keeps images in a bucket"
+            problem = "GCS_BUCKET is not set: the gcs backend needs a bucket"
         case "s3" if not settings.s3_bucket:
-            problem = "S3_BUCKET is not set: the s3 backend keeps images in a bucket"
+            problem = "S3_BUCKET is not set: the s3 backend needs a bucket"
         case "s3" if bool(settings.s3_access_key) != bool(settings.s3_secret_key):
-            problem = "S3_ACCESS_KEY and S3_SECRET_KEY must be set both or neither"
+            problem = "set both S3_ACCESS_KEY and S3_SECRET_KEY, or neither"
         case _:
             return
     raise ConfigurationError(problem)
@@ -137,7 +136,7 @@ def _state_directory(environ: Mapping[str, str]) -> Path:
 
 
 def _first(directories: str | None) -> str:
-    """Systemd gives all of a unit's directories of one kind in one variable."""
+    """The first of systemd's directories: one variable holds all of a unit."""
     return (directories or "").split(":")[0]
 
 

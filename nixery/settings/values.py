@@ -1,4 +1,4 @@
-"""What a setting's value may look like, where the type alone does not say it."""
+"""Types of settings whose values need parsing."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from nixery.image_name import parse_tag
 
 
 def _words(value: object) -> object:
-    """Lists are written with spaces or commas between their items."""
+    """Splits a list, whose items are separated by spaces or commas."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
@@ -28,14 +28,14 @@ def _tag(text: str) -> str:
 
 
 def _finite(value: dict[str, Any]) -> dict[str, Any]:
-    """Nix reads JSON as it is specified, without NaN and Infinity. Raises ValueError."""
+    """Raises ValueError for NaN and Infinity, which are not JSON and which Nix rejects."""
     json.dumps(value, allow_nan=False)
     return value
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Tags = Annotated[tuple[Annotated[str, AfterValidator(_tag)], ...], BeforeValidator(_words)]
-# From where the server was started: the programs that it starts work elsewhere.
+# Absolute, because child processes run in another directory.
 Place = Annotated[Path, AfterValidator(Path.absolute)]
 Places = Annotated[tuple[Place, ...], BeforeValidator(_words)]
 Bytes = Annotated[int, BeforeValidator(_size), Field(ge=0)]

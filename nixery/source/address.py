@@ -1,13 +1,13 @@
-"""Addresses of git repositories: what may be fetched from, and what of it may be shown.
+"""Addresses of git repositories: which are accepted, and how they are shown.
 
-Accepted are ``https://``, ``ssh://``, ``user@host:path`` (ssh as well), ``file:///path`` and
-``/path``. Everything else is refused, above all git's ``ext::`` that runs a command, and
-``http://`` and ``git://``, which let anybody on the way choose the packages.
+Accepted are ``https://``, ``ssh://``, ``user@host:path`` (ssh too), ``file:///path`` and ``/path``.
+Everything else is refused, above all git's ``ext::``, which runs a command, and ``http://`` and
+``git://``, with which anybody on the network could replace the packages.
 
->>> parse_address("https://robot:secret@git.example.org/set.git").public
-'https://git.example.org/set.git'
->>> parse_address("git@git.example.org:team/set.git").public
-'ssh://git.example.org/team/set.git'
+    >>> parse_address("https://robot:secret@git.example.org/set.git").public
+    'https://git.example.org/set.git'
+    >>> parse_address("git@git.example.org:team/set.git").public
+    'ssh://git.example.org/team/set.git'
 """
 
 import re
@@ -22,24 +22,24 @@ Scheme = Literal["https", "ssh", "file"]
 _ACCEPTED = "https://host/path, ssh://host/path, user@host:path, file:///path or /path"
 _HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]"
 _USER = r"[A-Za-z0-9_][A-Za-z0-9._+~-]*"
-# A path that began with "-" could be read as an option by the other side's command, and one that
-# begins with ":" is git's "helper::address".
+# The command of the remote side could read a path that starts with "-" as an option, and ":" at the
+# start is git's "helper::address".
 _SCP = re.compile(rf"(?P<user>{_USER})@(?P<host>{_HOST}):(?P<path>[^:-].*)")
 _FILE = re.compile(r"file://(?:localhost)?(?P<path>/.*)")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _SAFE = "/%:@!$&'()*+,;=~-._"
-"""Left as they are in a shown path; the rest is percent-encoded, for it goes into a header."""
+"""Characters of a public path that are not percent-encoded. It becomes a header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A repository that git may fetch from."""
+    """The address of a repository that git may fetch from."""
 
     scheme: Scheme
     url: str = field(repr=False)
-    """What git is given; holds no password, and a user name only where git needs it."""
+    """The form for git, without a password, and with a user name only if git needs it."""
     public: str
-    """The same without user name and password: for headers, messages and logs. ASCII."""
+    """Without user name and password: for headers, messages and logs. ASCII."""
     site: str
     """``host[:port]``, or empty for a path."""
     login: tuple[str, str] | None = field(default=None, repr=False)
@@ -47,9 +47,9 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Raises ConfigurationError; its message repeats nothing that could hold a password."""
+    """Raises ConfigurationError, whose message contains nothing that could be a password."""
     if _UNPRINTABLE.search(text):
-        raise ConfigurationError("the address of the git repository holds control characters")
+        raise ConfigurationError("the address of the git repository contains control characters")
     if text.startswith("/"):
         return _file(text)
     if found := _FILE.fullmatch(text):
@@ -62,7 +62,7 @@ def parse_address(text: str) -> Address:
         site = _site(parts)
     except ValueError:
         raise _refused() from None
-    # A query may hold a token, and no forge needs one to serve git.
+    # A query may contain a token, and no forge needs one to serve git.
     if parts.query or parts.fragment or not parts.path.strip("/"):
         raise _refused()
     match parts.scheme:
@@ -96,7 +96,7 @@ def _https(parts: SplitResult, site: str) -> Address:
         return Address("https", url=public, public=public, site=site)
     user = unquote(parts.username)
     if parts.password is None:
-        # Git finds the password for this user in netrc, or asks GIT_ASKPASS.
+        # Git reads the password of this user from netrc, or asks GIT_ASKPASS.
         url = f"https://{parts.username}@{site}{path}"
         return Address("https", url=url, public=public, site=site)
     login = (user, unquote(parts.password))
@@ -107,7 +107,7 @@ def _https(parts: SplitResult, site: str) -> Address:
 
 def _ssh(parts: SplitResult, site: str) -> Address:
     if parts.password is not None:
-        raise ConfigurationError("ssh takes no password from an address: use a key")
+        raise ConfigurationError("ssh does not take a password from an address: use a key")
     path = quote(parts.path, safe=_SAFE)
     public = f"ssh://{site}{path}"
     if parts.username is None:
@@ -118,4 +118,4 @@ def _ssh(parts: SplitResult, site: str) -> Address:
 
 
 def _refused() -> ConfigurationError:
-    return ConfigurationError(f"the address of a git repository must look like {_ACCEPTED}")
+    return ConfigurationError(f"the address of a git repository must be like {_ACCEPTED}")

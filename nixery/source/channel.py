@@ -1,4 +1,4 @@
-"""A channel: a branch or a commit of a repository, chosen by the operator."""
+"""Channel source: a branch or a commit of a repository, selected by the operator."""
 
 from collections.abc import Iterable
 
@@ -12,9 +12,9 @@ from nixery.source.ttl_cache import TtlCache
 
 
 class ChannelSource:
-    """Clients may use the tags of NIXERY_TAGS, and the revision that the channel has now.
+    """Accepts the tags of NIXERY_TAGS, and the channel's current revision.
 
-    Whether a ref leads to a commit is not asked: nobody but the operator named it.
+    Does not check which ref contains the commit, because the operator selected it.
     """
 
     def __init__(
@@ -25,10 +25,10 @@ class ChannelSource:
         trees: Trees,
         commits: TtlCache[Commit],
     ) -> None:
-        """Raises ConfigurationError where no branch can have this name."""
+        """Raises ConfigurationError if a branch cannot have this name."""
         if not is_branch_name(channel):
             raise ConfigurationError(
-                f"NIXERY_CHANNEL={channel!r} is neither a branch nor a commit; "
+                f"NIXERY_CHANNEL={channel!r} is neither a branch nor a commit: "
                 "expected a name like nixos-unstable, or a commit's 40 or 64 hex digits"
             )
         self._channel = channel
@@ -58,7 +58,7 @@ class ChannelSource:
             raise self._missing() from None
 
     async def commit(self) -> Commit:
-        """What the channel is at this moment. Raises SourceUnavailable."""
+        """The channel's current commit. Raises SourceUnavailable."""
         if COMMIT.fullmatch(self._channel):
             return self._channel
         name = f"refs/heads/{self._channel}"

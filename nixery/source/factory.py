@@ -1,4 +1,4 @@
-"""The package source that the settings ask for."""
+"""Factory of the package source that the settings select."""
 
 import shutil
 from collections.abc import Iterable, Mapping
@@ -34,12 +34,12 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     beside: Iterable[Path] = (),
     environ: Mapping[str, str],
 ) -> PackageSource:
-    """Exactly one of ``channel``, ``repo`` and ``path`` is not empty; ``environ`` is for git.
+    """Exactly one of ``channel``, ``repo`` and ``path`` is not empty. ``environ`` is for git.
 
-    ``request_timeout``: seconds for which a request may go on reading what it resolved.
-    ``resolve_ttl``: seconds for which a name means what it meant by ``clock``. ``queue``: tags
-    that wait to be looked up. ``beside``: what else evaluation may read; it is looked at again
-    after ``resolve_ttl``.
+    ``request_timeout``: seconds for which a request may read what it resolved. ``resolve_ttl``:
+    seconds for which a resolution is cached, by ``clock``. ``queue``: tags that may wait to be
+    resolved. ``beside``: further paths that evaluation may read, checked again after
+    ``resolve_ttl``.
 
     Raises ConfigurationError.
     """
@@ -58,7 +58,7 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     address = parse_address(repo or channel_url)
     allowed = AllowedRefs.parse(allowed_refs)
     if shutil.which("git", path=environ.get("PATH")) is None:
-        raise ConfigurationError("packages come from a git repository, and git is not on PATH")
+        raise ConfigurationError("packages come from a git repository, but git is not on PATH")
     remote = Remote(address, state_dir / "git", environ)
     limits = TreeLimits(in_use_for=request_timeout + SPARE_SECONDS)
     trees = Trees(remote, state_dir / "sources", limits)
@@ -69,10 +69,10 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
 
 
 def _check_allowed(paths: Iterable[Path]) -> None:
-    """Else the server would start, and every pull that needs one of them would fail."""
+    """Fails at the start instead of at each pull that needs the path."""
     for path in paths:
         try:
             path.stat()
         except OSError as error:
-            problem = f"{path} cannot be read ({error.strerror}): name what is there"
+            problem = f"{path} cannot be read ({error.strerror}): name an existing path"
             raise ConfigurationError(f"NIXERY_ALLOWED_PATHS: {problem}") from None

@@ -1,4 +1,4 @@
-"""Directories that are filled in private, locked while their process lives."""
+"""Directories that are filled privately, and locked while their process runs."""
 
 import ctypes
 import errno
@@ -14,12 +14,12 @@ from anyio import CancelScope, sleep, to_thread
 from nixery.host.file_locks import lockable, locked, try_lock
 
 STAGED = ".staged-"
-_POLL_SECONDS = 0.05  # how often a lock held by another process is tried
+_POLL_SECONDS = 0.05  # seconds between attempts to get a lock of another process
 
 
 @asynccontextmanager
 async def locked_long(directory: Path) -> AsyncIterator[None]:
-    """Hold the directory's lock for as long as git works in it; waiting can be cancelled."""
+    """Holds the directory's lock while git works in it. Waiting can be cancelled."""
     with lockable(directory) as held:
         while not try_lock(held):  # noqa: ASYNC110 - another process sends no event
             await sleep(_POLL_SECONDS)
@@ -28,9 +28,9 @@ async def locked_long(directory: Path) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def staged(directory: Path) -> AsyncIterator[Path]:
-    """A new directory inside ``directory``, removed in the end with what is still in it.
+    """A new directory inside ``directory``, removed at the end with what is still in it.
 
-    It is locked while its process lives, so that ``sweep`` knows what a killed one left behind.
+    Locked while its process runs, so that ``sweep`` finds what a killed process left.
     """
     with ExitStack() as stack:
         with locked(directory):
@@ -45,7 +45,7 @@ async def staged(directory: Path) -> AsyncIterator[Path]:
 
 
 def sweep(directory: Path) -> None:
-    """Remove what processes that are no more left in the middle of their work."""
+    """Removes directories that killed processes left."""
     for path in directory.glob(f"{STAGED}*"):
         with ExitStack() as stack, suppress(FileNotFoundError):
             with locked(directory):
@@ -55,14 +55,14 @@ def sweep(directory: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Whole trees; what is gone already is no error."""
+    """Removes whole trees; no error if one is missing."""
     shutil.rmtree(path, ignore_errors=True)
 
 
 def flush(path: Path) -> None:
-    """Make everything on the file system of ``path`` durable.
+    """Syncs the whole file system of ``path``.
 
-    One call instead of one fsync for each of 40,000 files; Python has no name for it.
+    One call instead of one fsync for each of 40,000 files; Python does not offer it.
     """
     held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -73,7 +73,7 @@ def flush(path: Path) -> None:
 
 
 def is_full(error: Exception) -> bool:
-    """Said by the system, or by git, whose messages are in the C locale."""
+    """Whether the message, of the system or of git in the C locale, reports a full disk."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))

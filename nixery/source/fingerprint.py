@@ -16,7 +16,7 @@ import anyio.to_thread
 from nixery.errors import SourceUnavailable
 
 IGNORED = frozenset({b".git"})
-"""Git changes its own files all the time, also when only looked at."""
+"""Git changes its own files all the time, even when it only reads."""
 
 
 async def fingerprint(tree: Path, setting: str) -> str:

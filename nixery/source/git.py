@@ -1,11 +1,11 @@
-"""A git repository as package source: the client's tag chooses the revision.
+"""Git source: the client's tag selects the revision.
 
     latest                 HEAD of the repository
-    40 or 64 hex digits    this commit, if an allowed ref contains it (or the patterns say ``*``)
-    any other tag          the branch of this name, else the tag of this name, if allowed
+    40 or 64 hex digits    this commit, if an allowed ref contains it (or the patterns have ``*``)
+    any other tag          the branch of this name, or else the tag of this name, if allowed
 
-So a branch called ``latest``, or one whose name is 40 or 64 hex digits, cannot be named; nor can a
-branch with a ``/``, which no image tag may hold. HEAD counts as named by its commit.
+So a client cannot select a branch called ``latest``, one whose name is 40 or 64 hex digits, or one
+with a ``/``, which image tags do not allow. HEAD is treated like its commit.
 """
 
 import re
@@ -19,7 +19,7 @@ from nixery.source.trees import NoSuchCommitError, Trees
 from nixery.source.ttl_cache import TtlCache
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-"""What may reach git: letters, digits, and nothing that is an option, a path or a pattern."""
+"""Text that may reach git: letters and digits, but no option, path or pattern."""
 
 
 class GitSource:
@@ -47,7 +47,7 @@ class GitSource:
             raise unknown(error.commit, source.url) from None
 
     async def commit_of(self, tag: str) -> Commit:
-        """What the tag names at this moment; asks the other side every time.
+        """The commit that the tag names now; asks the remote every time.
 
         Raises TagUnknown and SourceUnavailable.
         """
@@ -74,7 +74,7 @@ class GitSource:
         if self._allowed.everything:
             return True
         listing = self._allowed.of(await self._remote.refs(self._allowed.kinds()))
-        # What a ref points to needs no history.
+        # The target of a ref needs no history check.
         if any(commit == ref.commit for ref in listing.values()):
             return True
         return await self._history.contains(commit, listing)
@@ -83,8 +83,8 @@ class GitSource:
 async def read(source: ResolvedSource, trees: Trees) -> SourceTree:
     """The package set in the files of the source's commit.
 
-    Raises NoSuchCommitError, SourceUnavailable, StorageFull, and EvaluationFailed where the
-    commit holds no package set.
+    Raises NoSuchCommitError, SourceUnavailable, StorageFull, and EvaluationFailed if the commit
+    contains no package set.
     """
     assert source.revision is not None, "resolved by a source that has commits"
     tree = await trees.read(source.revision)

@@ -1,11 +1,11 @@
-"""Running git for a service: nobody is asked, nothing foreign runs, nothing outlives its caller.
+"""Runs git for a service: no prompts, no foreign programs, no leftover processes.
 
-- Configuration and environment are ours (git_config.py); no terminal (a session of its own).
-- Transport: GIT_ALLOW_PROTOCOL names the one scheme of the address, so that redirects, rewritten
-  addresses and submodules cannot choose another one. Commands that need no network may use none:
-  a partial clone would fetch what it lacks, object by object.
-- End: each call has a deadline. Past it, or when the caller is cancelled, git's process group is
-  ended: SIGTERM, so that git removes its lock files, and SIGKILL after a moment.
+- Configuration and environment are fixed (git_config.py); there is no terminal.
+- Transport: GIT_ALLOW_PROTOCOL allows only the scheme of the address, so redirects, rewritten
+  addresses and submodules cannot select another one. Commands that need no network have none: a
+  partial clone would fetch missing objects one by one.
+- End: each call has a deadline. After it, or when the caller is cancelled, git's process group gets
+  SIGTERM, so that git removes its lock files, and SIGKILL after a moment.
 """
 
 import asyncio
@@ -21,33 +21,33 @@ from nixery.source import git_config
 from nixery.source.address import Address
 
 LISTING_SECONDS = 30.0
-"""A forge lists its refs in 1-3 s; docker's patience with us is not much longer than this."""
+"""A forge lists its refs in 1–3 s; docker does not wait much longer."""
 TREE_SECONDS = 240.0
-"""One commit of nixpkgs is 45 MB and takes 10-30 s; below NIXERY_REQUEST_TIMEOUT's default."""
+"""One commit of nixpkgs is 45 MB and takes 10–30 s; less than NIXERY_REQUEST_TIMEOUT's default."""
 HISTORY_SECONDS = 3600.0
-"""All commits of nixpkgs take minutes, once; requests do not wait for the end of it."""
+"""All commits of nixpkgs take minutes, once; requests do not wait for that."""
 LOCAL_SECONDS = 120.0
-"""Reading the mirror takes milliseconds, writing 40,000 files seconds; a busy disk more."""
+"""Reading the mirror takes milliseconds, writing 40,000 files seconds; more on a busy disk."""
 
 MAX_PROCESSES = 16
-"""Processes of one source. Most take milliseconds; a few that fetch may go on for minutes."""
+"""Processes of one source. Most take milliseconds; a few that fetch may take minutes."""
 
 _TERMINATION_SECONDS = 2.0
-_KEPT_MESSAGES = 16_384  # bytes of what git, or the server through it, has to say; its end counts
+_KEPT_MESSAGES = 16_384  # bytes kept of git's messages and the remote's; the end matters
 
 
 class GitFailed(Exception):
-    """Git ended with an error; ``messages`` is what it printed, without user information."""
+    """Git exited with an error; ``messages`` is its output, without user information."""
 
     def __init__(self, verb: str, status: int, messages: str) -> None:
-        super().__init__(f"git {verb} ended with {status}: {messages}")
+        super().__init__(f"git {verb} exited with {status}: {messages}")
         self.verb = verb
         self.status = status
         self.messages = messages
 
 
 class GitTimedOut(GitFailed):
-    """The deadline passed; git is gone."""
+    """The deadline passed; git was ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Git:
         work_tree: Path | None = None,
         network: bool = False,
     ) -> Output:
-        """Run git on the bare repository ``directory``; ``deadline`` is in seconds.
+        """Runs git on the bare repository ``directory``; ``deadline`` in seconds.
 
         Raises GitTimedOut, or GitFailed for any status but 0.
         """
@@ -104,7 +104,7 @@ class Git:
                 )
             ended = True
         except TimeoutError:
-            raise GitTimedOut(verb, -1, f"no end after {deadline:g} s") from None
+            raise GitTimedOut(verb, -1, f"still running after {deadline:g} s") from None
         finally:
             if not ended:
                 await _end(process)
@@ -115,7 +115,7 @@ class Git:
 
 
 async def _end_of(stream: asyncio.StreamReader) -> bytes:
-    """Read everything and keep the last of it."""
+    """Reads everything and keeps the end."""
     kept = b""
     while chunk := await stream.read(65_536):
         kept = (kept + chunk)[-_KEPT_MESSAGES:]
@@ -123,13 +123,13 @@ async def _end_of(stream: asyncio.StreamReader) -> bytes:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End the process group, whether or not git itself still runs."""
+    """Ends the process group, whether or not git itself still runs."""
     with CancelScope(shield=True):
         subprocesses.send(process, signal.SIGTERM)
         with move_on_after(_TERMINATION_SECONDS):
             await process.wait()
-        # What git started may have more patience than git.
+        # A child of git may ignore SIGTERM.
         subprocesses.send(process, signal.SIGKILL)
-        # The pipes close with the last of the group, which is how it is known to be gone.
+        # The pipes close when the last process of the group ends.
         with move_on_after(_TERMINATION_SECONDS):
             await process.communicate()

@@ -1,12 +1,11 @@
-"""What git is told when it runs for a service: nobody is asked, and nothing foreign runs.
+"""Configuration and environment of git when it runs for a service.
 
-- Configuration: git reads one file that is written here, and no system-wide or personal one; both
-  can name programs to run. An operator who needs settings of his own (a credential helper, a
-  proxy, a certificate) names a file in GIT_CONFIG_GLOBAL, which is included. Keys of ssh, netrc,
-  GIT_ASKPASS and GIT_SSH_COMMAND go on working.
+- Configuration: git reads only the file that is written here. System-wide and personal ones can
+  name programs to run. Operators can include a file of theirs (a credential helper, a proxy, a
+  certificate) with GIT_CONFIG_GLOBAL. SSH keys, netrc, GIT_ASKPASS and GIT_SSH_COMMAND work.
 - Prompts: GIT_TERMINAL_PROMPT=0, and ssh in batch mode.
-- Secrets: a password is in no argument and no address, it comes from a helper that answers for
-  its own host only; user information in what git prints is cut out.
+- Secrets: a password is in no argument and no address. A credential helper returns it, for its
+  own host only. User information is removed from git's output.
 """
 
 import os
@@ -21,13 +20,13 @@ _KEPT_VARIABLES = re.compile(
     r"GIT_(?:SSH|SSH_COMMAND|SSH_VARIANT|ASKPASS|SSL_.*|PROXY_SSL_.*|HTTP_PROXY.*|EXEC_PATH"
     r"|CONFIG_COUNT|CONFIG_KEY_\d+|CONFIG_VALUE_\d+)"
 )
-"""What an operator may tell git; GIT_DIR, GIT_TRACE and the like would lead it elsewhere."""
+"""Variables that operators may set for git; GIT_DIR, GIT_TRACE and others would break it."""
 
 _ALWAYS = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
-    # A revision's files are its bytes: no line ends, filters or names are changed, and names
-    # that only Windows or macOS could not hold are written like all others.
+    # Files are the bytes of the commit: line ends, filters and names are not converted, and names
+    # that only Windows or macOS forbid are written too.
     "core.attributesFile": "/dev/null",
     "core.autocrlf": "false",
     "core.symlinks": "true",
@@ -41,7 +40,7 @@ _ALWAYS = {
     "submodule.recurse": "false",
     "fetch.recurseSubmodules": "false",
     "transfer.bundleURI": "false",
-    # A background process would escape its deadline.
+    # A background process would ignore the deadline.
     "gc.autoDetach": "false",
     "maintenance.autoDetach": "false",
 }
@@ -51,7 +50,7 @@ _USER_INFO = re.compile(r"(?<=://)[^/\s'\"]*@|\b[\w.+~-]+@(?=[\w.-]+:)")
 
 
 def write(address: Address, directory: Path, included: str) -> Path:
-    """Write the configuration, and the password where there is one, for their owner only."""
+    """Writes the configuration, and the password if there is one, readable by the owner only."""
     directory.mkdir(parents=True, exist_ok=True)
     config = directory / "config"
     login = directory / "login"
@@ -69,14 +68,14 @@ def configuration(address: Address, *, login: Path, included: str) -> str:
     lines = ["[http]", "\tlowSpeedLimit = 1000", "\tlowSpeedTime = 30"]
     lines += ['[remote "origin"]', f"\turl = {_quoted(address.url)}"]
     if address.login:
-        # Git's own protocol for this: only "get" is answered, so that nothing is ever stored or
-        # erased, and only for this site, so that a redirect does not carry the password away.
+        # Git's credential protocol. Only "get" is answered, so nothing is stored or erased, and
+        # only for this site, so a redirect does not get the password.
         answer = f'!f() {{ test "$1" = get && cat {shlex.quote(str(login))}; }}; f'
         lines += [f"[credential {_quoted('https://' + address.site)}]"]
         lines += [f"\thelper = {_quoted(answer)}"]
     if address.scheme == "file":
-        # The other side is a git of ours, reading a repository that the operator named, whoever
-        # owns it; it offers what the mirror and single commits need.
+        # The remote side is this machine's git, reading a repository that the operator named,
+        # whoever owns it. It must offer what the mirror and single commits need.
         lines += ["[safe]", "\tdirectory = *", "[uploadpack]", "\tallowFilter = true"]
     if included:
         lines += ["[include]", f"\tpath = {_quoted(included)}"]
@@ -84,7 +83,7 @@ def configuration(address: Address, *, login: Path, included: str) -> str:
 
 
 def environment(environ: Mapping[str, str], config: Path) -> dict[str, str]:
-    """The service's environment as git may see it."""
+    """The service's environment, filtered for git."""
     kept = {
         name: value
         for name, value in environ.items()
@@ -110,7 +109,7 @@ def without_user_info(text: str) -> str:
 
 
 def _in_batch_mode(command: str) -> str:
-    """A command that is not OpenSSH's may not know the option and is left as it is."""
+    """Adds batch mode to OpenSSH; other commands may not support the option."""
     program = command.strip().partition(" ")[0]
     if Path(program).name != "ssh" or "batchmode" in command.lower():
         return command
@@ -118,7 +117,7 @@ def _in_batch_mode(command: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    """As git's configuration files quote values and subsections."""
+    """Quoted as values and subsections of git's configuration files."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

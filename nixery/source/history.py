@@ -1,13 +1,13 @@
-"""Whether an allowed ref contains a commit that a client named.
+"""Check whether an allowed ref contains a commit that a client named.
 
-Input is the commit, and what the other side lists at this moment. The mirror holds the allowed
-refs under their own names, and every commit behind them. Refs that were deleted or moved by
-force are so in the mirror before the answer is given.
+The inputs are the commit, and the remote's current refs. The mirror contains the allowed refs under
+their names, and their commits. Refs that were deleted or force-pushed are updated in the mirror
+before the answer.
 
     listing ── same as the mirror's refs? ──no──► fetch, prune
                         │yes                          │
                         ▼                             ▼
-                  which refs contain the commit? those that are listed and allowed count
+                  which refs contain the commit? at least one must be listed and allowed
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ from nixery.source.refs import AllowedRefs, Commit, Ref
 from nixery.source.remote import Remote
 
 MOST_ANSWERS = 10_000
-"""Commits whose answer is remembered, as long as the other side lists the same refs: 1 MB."""
+"""Commits whose answer is cached while the remote lists the same refs: 1 MB."""
 
 MAX_SEARCHES = 8
-"""Commits that are searched for; each search is a process of git's."""
+"""Commits that are searched at once; each search is a git process."""
 
 
 class History:
@@ -36,12 +36,12 @@ class History:
         self._answers_for: Mapping[str, Ref] = {}
 
     async def contains(self, commit: Commit, listing: Mapping[str, Ref]) -> bool:
-        """Whether an allowed ref of the listing leads to the commit.
+        """Whether an allowed ref of the listing contains the commit.
 
         Raises SourceUnavailable, StorageFull.
         """
         wanted = self._allowed.of(listing)
-        # A name of the other length is not in this repository.
+        # A commit id of the other length cannot be in this repository.
         if all(len(ref.commit) != len(commit) for ref in wanted.values()):
             return False
         if wanted != self._answers_for or len(self._answers) >= MOST_ANSWERS:
@@ -67,13 +67,13 @@ class History:
         try:
             output = await self._mirror.ask("for-each-ref", "--format=%(objectname)%09%(refname)")
         except GitFailed:
-            return False  # the fetch will find out what is wrong with it
+            return False  # the fetch will report the fault
         lines = output.decode(errors="surrogateescape").split("\n")
         present = {name: oid for oid, _, name in (line.partition("\t") for line in lines)}
         return all(present.get(ref.name) == ref.object for ref in wanted.values())
 
     async def _leads_to(self, commit: Commit, wanted: Mapping[str, Ref]) -> bool:
-        # Refs that were allowed before the settings changed may still be there.
+        # Refs that were allowed by earlier settings may still exist.
         output = await self._mirror.ask(
             "for-each-ref", f"--contains={commit}", "--format=%(refname)"
         )

@@ -1,7 +1,7 @@
-"""A copy of a repository's refs and of what is behind them, brought up to date when asked.
+"""Mirror of a repository's refs and commits, updated on request.
 
-Two kinds are kept: commits without files (``--filter=tree:0``), to know what contains what, and
-whole ones of servers that give out no single commit.
+There are two kinds: commits without files (``--filter=tree:0``), to check what contains what, and
+complete ones, for servers that do not serve single commits.
 """
 
 import shutil
@@ -41,11 +41,11 @@ class Mirror:
         refspecs: tuple[str, ...],
         is_current: Callable[[], Awaitable[bool]],
     ) -> None:
-        """Fetch and prune, unless there is no need to; one fetch for all who ask meanwhile.
+        """Fetches and prunes if necessary; one fetch for all concurrent callers.
 
-        ``commit``: one that is looked for, named as the other side names its objects.
+        ``commit``: one that is needed, in the remote's object format.
         """
-        # A fetch that was under way may be older than what is asked for: then once more.
+        # A fetch in progress may be older than the commit: then fetch once more.
         for _ in range(2):
             if await is_current():
                 return
@@ -53,19 +53,19 @@ class Mirror:
                 return
 
     async def _fetch_together(self, init: tuple[str, ...], refspecs: tuple[str, ...]) -> bool:
-        """Whether the fetch began with this call, and not before it."""
+        """Whether the fetch started with this call, and not before."""
         own = object()
         return own is await self._fetches.run(
             "", lambda flight: self._fetch(flight, init, refspecs, own)
         )
 
     async def ask(self, *arguments: str, deadline: float = LOCAL_SECONDS) -> bytes:
-        """What git prints about the mirror, without any network."""
+        """The output of a git command on the mirror, without network."""
         output = await self._remote.git.run(*arguments, directory=self.directory, deadline=deadline)
         return output.stdout
 
     async def has_commit(self, commit: Commit) -> bool:
-        # Trees, files and annotated tags have such names as well.
+        # Trees, files and annotated tags have such ids too.
         try:
             return await self.ask("cat-file", "-t", commit) == b"commit\n"
         except GitTimedOut:
@@ -80,8 +80,8 @@ class Mirror:
         refspecs: tuple[str, ...],
         token: object,
     ) -> object:
-        """Gives the token back, by which a caller knows whether it was its own fetch."""
-        # A first fetch may take longer than any request waits: it goes on without one.
+        """Returns the token, so that a caller knows whether it was its own fetch."""
+        # A first fetch may take longer than any request waits, so it continues without callers.
         flight.commit()
         self.directory.mkdir(parents=True, exist_ok=True)
         async with locked_long(self.directory):
@@ -91,15 +91,15 @@ class Mirror:
             except GitTimedOut:
                 raise
             except GitFailed as error:
-                # The other side has just listed its refs. Either the network failed since, or the
-                # mirror is damaged, and then no further fetch will mend it. Nor will one where the
-                # repository was made anew with another object format.
+                # The remote has just listed its refs. Either the network failed since, or the
+                # mirror is damaged, or the repository was created again with another object format;
+                # no further fetch can repair those.
                 if not has_other_format(error.messages) and await self._is_sound():
                     raise
-                log.warning("mirror damaged, made anew", source=self._remote.address.public)
+                log.warning("mirror damaged, created again", source=self._remote.address.public)
                 await to_thread.run_sync(_empty, self.directory)
                 await self._fetch_filtered(init, refspecs)
-            with suppress(GitFailed):  # a mirror in many small packs is slower, and right
+            with suppress(GitFailed):  # a mirror of many small packs is slower, but correct
                 await self.ask("gc", "--auto", "--quiet", deadline=HISTORY_SECONDS)
         return token
 
@@ -107,7 +107,7 @@ class Mirror:
         await self.ask(*init)
         for option in self._filters:
             try:
-                # The commit graph makes "which refs contain it" a matter of milliseconds.
+                # With the commit graph, "which refs contain it" takes milliseconds.
                 await self._remote.git.run(
                     *FETCH, "--prune", "--write-commit-graph", option, "--", "origin", *refspecs,
                     directory=self.directory, deadline=HISTORY_SECONDS, network=True,
@@ -119,7 +119,7 @@ class Mirror:
                 return
 
     async def _is_sound(self) -> bool:
-        """Whether every commit behind the mirror's refs is there and readable."""
+        """Whether all commits of the mirror's refs exist and are readable."""
         try:
             await self.ask(
                 "-c", "core.commitGraph=false", "rev-list", "--quiet", "--all",
@@ -131,7 +131,7 @@ class Mirror:
 
 
 def _sweep(mirror: Path) -> None:
-    """Remove what a killed git left; the mirror's lock is held, so no other git works in it."""
+    """Removes leftovers of a killed git. The caller holds the mirror's lock."""
     for pattern in (
         "*.lock",
         "refs/**/*.lock",

@@ -1,4 +1,4 @@
-"""A package set on this machine, which may lie inside a larger tree."""
+"""Path source: a package set on this machine, which may be inside a larger tree."""
 
 import os
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from nixery.source.ttl_cache import TtlCache
 class PathSource:
     """``path``: a file, or a directory with a default.nix.
 
-    Symbolic links in it are followed with every request, so that it can be switched from one
-    package set to the next. Evaluation may read the nearest directory at or above it that holds
-    a ``.git``, since sets that lie in a repository read files beside them; without one it may
-    read the path itself and what is below.
+    Symbolic links are followed on every request, so a link can be switched to another package set.
+    Evaluation may read the nearest directory at or above the path that contains a ``.git``, because
+    package sets in a repository read files beside them; without one, the path and everything below
+    it.
     """
 
     def __init__(self, path: Path, tags: Iterable[str], identities: TtlCache[str]) -> None:
-        """Raises ConfigurationError where there is no package set."""
+        """Raises ConfigurationError if there is no package set."""
         self._path = path
         self._tags = AllowedTags(tags)
         self._identities = identities
@@ -38,7 +38,7 @@ class PathSource:
         identity = await self._identities.recall("", self._identity)
         return ResolvedSource(self._path.as_uri(), revision=None, identity=identity)
 
-    async def read(self, source: ResolvedSource) -> SourceTree:  # noqa: ARG002 - there is one
+    async def read(self, source: ResolvedSource) -> SourceTree:  # noqa: ARG002 - there is only one
         path = self._place()
         return SourceTree(path=path, root=readable_root(path))
 
@@ -48,24 +48,24 @@ class PathSource:
 
     def _place(self) -> Path:
         if _problem(self._path):
-            raise SourceUnavailable("the package set is not in its place: try again later")
+            raise SourceUnavailable("the package set is missing at the moment: try again later")
         return self._path.resolve()
 
 
 def readable_root(path: Path) -> Path:
-    """The nearest of the path and its parents that holds a ``.git``, else the path."""
+    """The nearest of the path and its parents that contains a ``.git``, or else the path."""
     return next((place for place in (path, *path.parents) if (place / ".git").exists()), path)
 
 
 def _problem(path: Path) -> str | None:
     if not path.is_absolute():
-        return "give an absolute path; this one depends on where the server was started"
+        return "the path is relative to where the server was started: give an absolute path"
     try:
         if path.is_dir():
             if not (path / "default.nix").is_file():
-                return "the directory has no default.nix; name the file that holds the package set"
+                return "the directory has no default.nix: name the file of the package set"
         elif not path.exists():
-            return "there is no such file or directory; name a package set"
+            return "this file or directory does not exist: name a package set"
     except OSError as error:
-        return f"the server may not read it ({error.strerror})"
-    return None if os.access(path, os.R_OK) else "the server may not read it"
+        return f"the server cannot read it ({error.strerror})"
+    return None if os.access(path, os.R_OK) else "the server cannot read it"

@@ -1,12 +1,12 @@
-"""Which refs of a repository a client may name, and what the other side lists.
+"""Refs and tags that a client may use, and the listing of the remote.
 
-Patterns are those of git's refspecs: a full ref name, or one with a single ``*`` that stands for
-any characters, ``/`` included. The pattern ``*`` alone allows every commit that the server
-hands out, pull requests of strangers included.
+Patterns are those of git's refspecs: a full ref name, possibly with one ``*`` for any characters
+including ``/``. The pattern ``*`` alone allows every commit that the server returns, including pull
+requests of strangers.
 
->>> allowed = AllowedRefs.parse(["refs/heads/*"])
->>> allowed.allows("refs/heads/release/24.05"), allowed.allows("refs/pull/1/head")
-(True, False)
+    >>> allowed = AllowedRefs.parse(["refs/heads/*"])
+    >>> allowed.allows("refs/heads/release/24.05"), allowed.allows("refs/pull/1/head")
+    (True, False)
 """
 
 import re
@@ -16,24 +16,24 @@ from dataclasses import dataclass
 from nixery.errors import ConfigurationError, TagUnknown
 
 Commit = str
-"""40 lower-case hex digits, or 64 in a repository whose object format is sha256."""
+"""40 lower-case hex digits, or 64 in a repository with the object format sha256."""
 
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
-# The characters that git refuses in ref names, and a "-" where an option could be read:
+# Excludes characters that git refuses in ref names, and "-" where it could start an option:
 # https://git-scm.com/docs/git-check-ref-format
 _REF_NAME = re.compile(r"(?![-/.])(?!.*(?:\.\.|@\{|//|/\.|/-))[^\x00-\x20\x7f~^:?*\[\\]+(?<![/.])")
 
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A ref as the other side lists it."""
+    """A ref of the remote's listing."""
 
     name: str
     object: str
-    """What it points to: a commit, or an annotated tag."""
+    """The object that it points to: a commit, or an annotated tag."""
     commit: Commit
-    """The same after annotated tags are followed. Nobody has looked whether it is a commit."""
+    """The same after following annotated tags; possibly not a commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class AllowedRefs:
 
     @classmethod
     def parse(cls, patterns: Iterable[str]) -> "AllowedRefs":
-        """Raises ConfigurationError for what is no pattern of full ref names."""
+        """Raises ConfigurationError for anything but patterns of full ref names."""
         given = tuple(dict.fromkeys(patterns))
         for pattern in given:
             if pattern != "*" and not _is_pattern(pattern):
                 raise ConfigurationError(
-                    f"NIXERY_GIT_ALLOWED_REFS: {pattern!r} is no pattern of refs; "
+                    f"NIXERY_GIT_ALLOWED_REFS: {pattern!r} is not a pattern of refs: "
                     "expected refs/heads/main, refs/heads/*, refs/tags/v*, or * for every commit"
                 )
         if not given:
@@ -65,10 +65,10 @@ class AllowedRefs:
         return {name: ref for name, ref in listing.items() if self.allows(name)}
 
     def kinds(self) -> tuple[str, ...]:
-        """What ``git ls-remote`` must be asked for, so that every allowed ref is listed.
+        """Arguments of ``git ls-remote`` with which it lists every allowed ref.
 
-        Heads and tags alone are asked for where that does: a big repository on a forge has a
-        hundred times as many pull requests.
+        Heads and tags only, if that is enough: a large repository on a forge has a hundred times as
+        many pull requests.
         """
         options = {
             "--heads"
@@ -81,9 +81,9 @@ class AllowedRefs:
         return () if "" in options else tuple(sorted(options))
 
     def refspecs(self, listing: Mapping[str, Ref]) -> tuple[str, ...]:
-        """For a mirror whose refs have the names they have on the other side.
+        """Refspecs for a mirror whose refs have the same names as the remote's.
 
-        Full names that are not listed are left out: git would fetch nothing at all.
+        Leaves out full names that are not listed: git would fetch nothing at all.
         """
         return tuple(
             f"+{pattern}:{pattern}"
@@ -93,7 +93,7 @@ class AllowedRefs:
 
 
 class AllowedTags:
-    """NIXERY_TAGS: the tags that a client may use where the tag does not choose the packages.
+    """NIXERY_TAGS: the tags that a client may use if the tag does not select the packages.
 
     ``*`` among them allows any tag, as in the Go server.
     """
@@ -106,14 +106,16 @@ class AllowedTags:
 
 
 def unknown(tag: str, source: str) -> TagUnknown:
-    """``source``: its address without user information, or what else a client may know."""
-    return TagUnknown(f"tag {tag[:140]} is not known to the package source {source}")
+    """``source``: its address without user information, or another public name."""
+    return TagUnknown(
+        f"tag {tag[:140]} does not exist in the package source {source}, or is not allowed"
+    )
 
 
 def parse_listing(output: bytes) -> dict[str, Ref]:
-    """The refs of ``git ls-remote`` by name; ``NAME^{}`` lines say where a tag leads.
+    """The refs of ``git ls-remote`` by name; ``NAME^{}`` lines give the target of a tag.
 
-    Other lines are left out: the other side may say what it likes.
+    Ignores other lines: the remote may send anything.
     """
     refs: dict[str, Ref] = {}
     for line in output.decode(errors="surrogateescape").split("\n"):
@@ -132,7 +134,7 @@ def is_branch_name(text: str) -> bool:
 
 
 def _is_pattern(pattern: str) -> bool:
-    # One "*" only, and a name of at least two components once something stands in its place.
+    # At most one "*", and a name of at least two components when it is replaced.
     return (
         pattern.startswith("refs/")
         and pattern.count("*") <= 1

@@ -1,4 +1,4 @@
-"""Asking the other side which refs it has, and what its failures mean."""
+"""Remote repository: lists its refs and HEAD, and explains its failures."""
 
 import asyncio
 import hashlib
@@ -17,7 +17,7 @@ from nixery.source.refs import COMMIT, Commit, Ref, parse_listing
 
 log = structlog.get_logger(__name__)
 
-# Nothing of a template (hooks, attributes) gets into a repository of ours.
+# No template, so no hooks or attributes from one.
 INIT = ("init", "--quiet", "--bare", "--template=")
 _SHA256_DIGITS = 64
 FETCH = (
@@ -33,10 +33,10 @@ COMMITS_ONLY = "--filter=tree:0"
 
 
 class Remote:
-    """One repository elsewhere, with the directory that is kept for it."""
+    """A remote repository, with the local directory for it."""
 
     def __init__(self, address: Address, state: Path, environ: Mapping[str, str]) -> None:
-        """``state``: where the directories of all repositories are."""
+        """``state``: contains the directories of all repositories."""
         self.address = address
         self.directory = state / hashlib.sha256(address.url.encode()).hexdigest()[:20]
         self.git = Git(address, self.directory, environ)
@@ -47,24 +47,24 @@ class Remote:
         sweep(self.directory)
 
     async def refs(self, kinds: tuple[str, ...]) -> Mapping[str, Ref]:
-        """All refs of these kinds (see ``listing``), no older than the question.
+        """All refs of these kinds (see ``listing``), no older than the call.
 
-        Clients choose tags, and as many as they like: one listing goes on at a time, and the next
-        one answers all who have come meanwhile. Raises SourceUnavailable.
+        Clients choose tags, possibly very many. Only one listing runs at a time, and the next one
+        answers all calls that arrived meanwhile. Raises SourceUnavailable.
         """
         return await self._listings.run((kinds, self._rounds[kinds]), lambda _: self._list(kinds))
 
     async def _list(self, kinds: tuple[str, ...]) -> Mapping[str, Ref]:
         async with self._turn:
-            self._rounds[kinds] += 1  # who asks from now on may know of a newer ref
+            self._rounds[kinds] += 1  # later calls may know of a newer ref
             return await self.listing(kinds)
 
     async def listing(self, kinds: tuple[str, ...], *names: str) -> dict[str, Ref]:
-        """The refs of these names, or all; ``kinds``: ``--heads``, ``--tags``, none for any.
+        """The refs of these names, or all; ``kinds``: ``--heads``, ``--tags``, or empty for any.
 
         Raises SourceUnavailable.
         """
-        # Git matches the end of a name; callers look the whole name up.
+        # Git matches the end of a name, so callers compare the whole name.
         patterns = [pattern for name in names for pattern in (name, f"{name}^{{}}")]
         try:
             output = await self.git.run(
@@ -76,10 +76,10 @@ class Remote:
         return parse_listing(output.stdout)
 
     async def head(self) -> Commit | None:
-        """The commit of HEAD, or None where the repository is empty.
+        """The commit of HEAD, or None if the repository is empty.
 
-        ``git ls-remote HEAD`` makes the other side list every ref it has, which for nixpkgs is
-        50 MB of pull requests. A fetch asks for HEAD alone; of the commit it brings one object.
+        With ``git ls-remote HEAD`` the remote would list all refs: 50 MB of pull requests for
+        nixpkgs. A fetch asks for HEAD only, and gets one object of the commit.
 
         Raises SourceUnavailable.
         """
@@ -119,10 +119,10 @@ class Remote:
         )
 
     def unavailable(self, error: GitFailed) -> SourceUnavailable | StorageFull:
-        """What the client is told; the operator finds git's own words in the log."""
+        """The error for the client; git's own message goes to the log."""
         self.report(error)
         if is_full(error):
-            return StorageFull("no room left for the package source")
+            return StorageFull("the disk for the package source is full")
         late = " in time" if isinstance(error, GitTimedOut) else ""
         return SourceUnavailable(
             f"the package source {self.address.public} does not answer{late}: try again later",
@@ -131,21 +131,21 @@ class Remote:
 
 
 def init_for(commit: Commit) -> tuple[str, ...]:
-    """Arguments that make a repository which can hold the commit."""
-    # Left out where it is not needed: git before 2.29 does not know the option.
+    """Arguments that create a repository which can hold the commit."""
+    # Only if necessary: git before 2.29 does not know the option.
     return (*INIT, "--object-format=sha256") if len(commit) == _SHA256_DIGITS else INIT
 
 
 def has_other_format(messages: str) -> bool:
-    """Whether two repositories name their objects differently, by sha1 and by sha256."""
+    """Whether the repositories use different object formats, sha1 and sha256."""
     return "mismatched algorithms" in messages or "with different hash" in messages
 
 
 def refuses_filters(messages: str) -> bool:
-    """Whether the same fetch may succeed without a filter, or has gone on without one.
+    """Whether the fetch may succeed without a filter, or continued without one.
 
-    The server has none; its configuration forbids this one; or a tag leads straight to a tree or
-    a file, which the filter keeps back although it was asked for.
+    The server does not support filters, or forbids this one, or a tag points to a tree or a file,
+    which the filter omits although it was requested.
     """
     return any(
         text in messages

@@ -1,14 +1,14 @@
-"""The files of single commits, extracted once and kept for a while.
+"""Trees: the files of single commits, extracted once and kept for a while.
 
     <state>/sources/<commit>/source   a commit's files; its time is that of the last use
-    <state>/sources/.staged-*                being fetched and written; locked while its owner lives
+    <state>/sources/.staged-*         being fetched and written; locked while its process runs
 
-The last component is always ``source``: it is part of the store paths of what Nix copies from
-the tree, which must be the same on every machine.
+The last component is always ``source``: it is part of the store paths of what Nix copies from the
+tree, which must be equal on all machines.
 
-The files are the commit's own: no attribute in it leaves files out or changes their bytes
-(``git archive`` would follow export-ignore and export-subst), no filter runs (Git LFS files
-stay pointers), submodules are empty directories.
+The files are the commit's bytes: no attribute omits or changes files (``git archive`` would apply
+export-ignore and export-subst), no filter runs (Git LFS files stay pointers), submodules are empty
+directories.
 """
 
 import asyncio
@@ -31,16 +31,16 @@ from nixery.source.refs import COMMIT, Commit
 from nixery.source.remote import FETCH, Remote, has_other_format, init_for
 
 SPARE_SECONDS = 60.0
-"""On top of the longest request, for what happens between resolving and reading."""
+"""Seconds in addition to the longest request, between resolving and reading."""
 MAX_EXTRACTIONS = 4
-"""Each extraction is a download and a core's work; more at once would only be slower each."""
+"""Extractions at once. Each is a download and uses a core, so more would not be faster."""
 
-# Above every .gitattributes in the tree. working-tree-encoding takes no "-": it would be an error.
+# Overrides every .gitattributes in the tree. working-tree-encoding does not accept "-".
 _NO_CONVERSION = "* -text -ident -filter !eol !working-tree-encoding\n"
 
 
 class NoSuchCommitError(Exception):
-    """The other side does not have the commit, or it is no commit."""
+    """The remote does not have the commit, or it is not a commit."""
 
     def __init__(self, commit: Commit) -> None:
         super().__init__(commit)
@@ -50,12 +50,13 @@ class NoSuchCommitError(Exception):
 @dataclass(frozen=True, slots=True)
 class TreeLimits:
     in_use_for: float
-    """For how many seconds after it was handed out a tree is never removed."""
+    """Seconds after its last use in which a tree is not removed."""
     kept: int = 8
-    """nixpkgs is 300-400 MB a revision. Clients stay on few revisions at a time, and what they
-    built is served without its tree."""
+    """Trees that are kept. A revision of nixpkgs is 300–400 MB. Clients use few revisions at a
+    time, and built images are served without their tree."""
     most: int = 32
-    """As many may be in use together; clients that ask for ever new ones must not fill the disk."""
+    """Trees that may be in use at once, so that clients with ever new revisions cannot fill the
+    disk."""
 
 
 class Trees:
@@ -79,10 +80,10 @@ class Trees:
         sweep(directory)
 
     async def read(self, commit: Commit) -> Path:
-        """The directory with the commit's files, for at least ``Limits.in_use_for``.
+        """The directory of the commit's files, for at least ``TreeLimits.in_use_for``.
 
-        Raises NoSuchCommitError, SourceUnavailable, StorageFull, and EvaluationFailed for a
-        commit whose files cannot be written.
+        Raises NoSuchCommitError, SourceUnavailable, StorageFull, and EvaluationFailed if the
+        commit's files cannot be written.
         """
         while (tree := self._hand_out(commit)) is None:
             await self._extractions.run(commit, lambda _: self._extract(commit))
@@ -107,18 +108,18 @@ class Trees:
                 await self._fetch(commit, place / "repository")
                 tree = place / "tree"
                 await self._write(commit, place / "repository", tree / "source")
-                # A tree is trusted because it has its name: a power cut must not leave the name
-                # without the files.
+                # A tree is trusted by its name, so a power cut must not leave the name without the
+                # files.
                 await to_thread.run_sync(flush, tree)
                 with locked(self._directory):
                     self._touch(tree)
                     if not (self._directory / commit).exists():
                         tree.rename(self._directory / commit)
-            # Removing trees can take longer than making one; nobody waits for it.
+            # Removing trees can take longer than extracting one, so nobody waits for it.
             self._sweeping = asyncio.create_task(to_thread.run_sync(sweep, self._directory))
         except OSError as error:
             if is_full(error):
-                raise StorageFull("no room left for the package source") from error
+                raise StorageFull("the disk for the package source is full") from error
             raise
         except GitFailed as error:
             raise self._remote.unavailable(error) from error
@@ -139,16 +140,16 @@ class Trees:
             if "unadvertised object" not in error.messages:
                 raise
             await self._borrow(commit, repository)
-        # Trees, files and annotated tags have such names as well.
+        # Trees, files and annotated tags have such ids too.
         kind = await git.run("cat-file", "-t", commit, directory=repository, deadline=LOCAL_SECONDS)
         if kind.stdout != b"commit\n":
             raise NoSuchCommitError(commit)
 
     async def _borrow(self, commit: Commit, repository: Path) -> None:
-        """For servers that give out what their refs point to, and no single commit behind it.
+        """Extracts from a whole clone, for servers that do not serve single commits.
 
-        So does every git over plain ssh, unless its sshd has ``AcceptEnv GIT_PROTOCOL``. All of
-        the repository is fetched, once, and what is new later.
+        Among them is git over plain ssh, unless sshd has ``AcceptEnv GIT_PROTOCOL``. Fetches the
+        whole repository once, and then what is new.
         """
         whole = self._whole
         await whole.update(commit, ("+refs/*:refs/*",), lambda: whole.has_commit(commit))
@@ -173,11 +174,11 @@ class Trees:
             self._remote.report(error)
             raise EvaluationFailed(
                 f"the files of revision {commit} of {self._remote.address.public} "
-                "cannot be written out"
+                "cannot be written to disk"
             ) from error
 
     def _make_room(self) -> None:
-        """Remove the trees that were not used for longest, beyond those that are kept."""
+        """Removes the least recently used trees above the limit."""
         with locked(self._directory):
             trees = sorted(
                 (path for path in self._directory.iterdir() if COMMIT.fullmatch(path.name)),
@@ -185,7 +186,7 @@ class Trees:
                 reverse=True,
             )
             idle_since = self._clock() - self._limits.in_use_for
-            # One more is about to come.
+            # One more will be added.
             idle = [
                 path for path in trees[self._limits.kept - 1 :] if path.stat().st_mtime < idle_since
             ]

@@ -1,8 +1,8 @@
-"""What a moving name meant a moment ago.
+"""TTL cache of what moving names (branches, tags, paths) resolved to.
 
-A name is looked up at most every ``ttl`` seconds, once for all who ask meanwhile. When that fails
-because the other side does not answer, the last good answer serves for up to a day: whoever pulls
-``latest`` wants an image more than the newest one.
+A name is resolved at most once every ``ttl`` seconds, for all callers together. If the remote does
+not answer, the last result is used for up to a day: a pull of ``latest`` should rather get an older
+image than none.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,21 +20,21 @@ Clock = Callable[[], float]
 log = structlog.get_logger()
 
 STALE = 24 * 3600.0
-"""Seconds after which an answer is too old to serve, also when there is no other."""
+"""Seconds after which a result is no longer used, even if there is no other."""
 NAMES = 10_000
-"""As many are remembered; clients choose them."""
+"""Maximum number of names; clients choose them."""
 NEW_AT_ONCE = 100
-"""Names that are looked up for the first time; together, so that they share a listing of the other
-side. Those that are known do not wait for them."""
+"""New names that are resolved at once; together, so that they share a listing of the remote. Known
+names do not wait for them."""
 
 
 class TtlCache(Generic[T]):
-    """``clock``: seconds, monotonic."""
+    """``clock``: monotonic, in seconds."""
 
     def __init__(self, ttl: float, clock: Clock, waiting: int = QUEUE) -> None:
-        """``waiting``: new names that wait to be looked up; more are refused."""
+        """``waiting``: new names that may wait; more are refused."""
         self._line = WaitingLine(waiting)
-        self._turns = Queue(NEW_AT_ONCE, self._line, doing="looked up")
+        self._turns = Queue(NEW_AT_ONCE, self._line, doing="resolved")
         self._ttl = ttl
         self._clock = clock
         self._answers: dict[str, tuple[T, float]] = {}
@@ -42,7 +42,7 @@ class TtlCache(Generic[T]):
         self._lookups: SingleFlight[T] = SingleFlight()
 
     async def recall(self, name: str, find: Callable[[], Awaitable[T]]) -> T:
-        """``find``'s answer, or the last one. Raises what ``find`` raises, and TooBusy."""
+        """The result of ``find``, or the last one. Raises the errors of ``find``, and TooBusy."""
         now = self._clock()
         known = self._answers.get(name)
         if known and (now - known[1] < self._ttl or now < self._retry.get(name, 0)):
@@ -64,7 +64,7 @@ class TtlCache(Generic[T]):
         except SourceUnavailable as error:
             if known is None or now - known[1] >= STALE:
                 raise
-            # Not asked again for a while: each attempt may take as long as its time limit.
+            # No attempt for a while: each may take as long as its timeout.
             self._retry[name] = self._clock() + self._ttl
             log.warning("serving the last known revision", name=name, reason=error.message)
             return known[0]

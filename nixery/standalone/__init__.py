@@ -1,13 +1,13 @@
-"""Images without a server: what layers one has and why, and its bytes in a directory or a file.
+"""Images without a server: their plan, and their bytes in a directory or a file.
 
-    prepare.py   from the name to the closure, rooted: the builder's steps without what it remembers
-    planning.py  the layers as a server with these settings and this storage would have them
-    place.py     where the image goes, and whether it can
-    build.py     blobs and manifest, made again (scratch.py: where)
-    layout.py    … as an OCI image layout, byte for byte what a server serves
-    docker.py    … as an archive for ``docker load``, with the same tars, uncompressed
-    report.py    a plan for people and for programs
+    prepare.py      from the name to the closure: the builder's steps without its caches
+    planning.py     the layers, as a server with these settings and this storage plans them
+    destination.py  checks of the output path
+    build.py        builds blobs and manifest (scratch.py: where they are written)
+    layout.py       … as an OCI image layout, byte for byte what a server serves
+    docker.py       … as an archive for ``docker load``, with the same layers uncompressed
+    report.py       a plan as text or JSON
 
-A server and this room make images by the same steps (``assembler``), out of the same settings,
-plans and tables. Nothing is written to the server's storage.
+Uses the same steps as a server (``assembler``), with the same settings, plans and tables. Writes
+nothing to the server's storage.
 """

@@ -1,4 +1,4 @@
-"""The image's bytes, made here. They appear at their place whole or not at all."""
+"""Builds an image. It appears at its destination completely or not at all."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,16 +26,16 @@ class Made:
     image: Prepared
     planned: PlannedImage
     manifest: Manifest
-    """OCI's."""
+    """The OCI manifest."""
 
     @property
     def config(self) -> Digest:
-        """Which docker calls the image's ID."""
+        """Digest of the config, docker's image ID."""
         return blobs_of(self.manifest)[0].digest
 
 
 def plan_only(order: Order, tools: Tools, plans: Storage | None) -> tuple[Prepared, PlannedImage]:
-    """``plans``: the server's storage, where one is set."""
+    """``plans``: the server's storage, if one is set."""
 
     async def run() -> tuple[Prepared, PlannedImage]:
         async with _planned(order, tools, plans) as found:
@@ -45,9 +45,9 @@ def plan_only(order: Order, tools: Tools, plans: Storage | None) -> tuple[Prepar
 
 
 def build_layout(order: Order, tools: Tools, plans: Storage | None, target: Path) -> Made:
-    """An OCI image layout in the directory ``target``, or where links in its place lead to.
+    """An OCI image layout in the directory ``target``, or where a link there points to.
 
-    Raises ConfigurationError where there is something already.
+    Raises ConfigurationError if something exists there.
     """
     place = place_of_directory(target)
     with scratch_for(place) as scratch:
@@ -58,10 +58,10 @@ def build_layout(order: Order, tools: Tools, plans: Storage | None, target: Path
 
 
 def build_archive(order: Order, tools: Tools, plans: Storage | None, target: Path) -> Made:
-    """A file for ``docker load``; one that is there, or that links lead to, is replaced.
+    """A file for ``docker load``. Replaces an existing file, or the target of a link.
 
-    Its config, and so the image's ID, is the one that a server serves. Raises ConfigurationError
-    where there is anything but a regular file.
+    Its config, and so the image ID, is that of a server. Raises ConfigurationError if something
+    other than a regular file exists there.
     """
     place = place_of_file(target)
     plain = replace(tools, packer=replace(tools.packer, compression=Uncompressed()))
@@ -77,7 +77,7 @@ def build_archive(order: Order, tools: Tools, plans: Storage | None, target: Pat
 async def _planned(
     order: Order, tools: Tools, plans: Storage | None
 ) -> AsyncIterator[tuple[Prepared, PlannedImage]]:
-    # Before anything is built: what is wrong use is said at once.
+    # Checked first, so that wrong usage is reported before anything is built.
     chosen = await anyio.to_thread.run_sync(choose, tools, plans, order.tables)
     async with prepared(tools, order) as image:
         yield image, await anyio.to_thread.run_sync(plan, image, tools, plans, chosen)

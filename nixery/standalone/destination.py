@@ -1,7 +1,7 @@
-"""Where an image goes. What cannot be put there is said before anything is built.
+"""Checks of an image's destination, before anything is built.
 
-Images are renamed into their place, so that they appear whole. A rename puts what it moves in the
-place of a link, of a device and of a pipe alike: ``-o /dev/stdout`` would be the end of it.
+Images are renamed to their destination, so that they appear completely. A rename replaces links,
+devices and pipes too: ``-o /dev/stdout`` would destroy it.
 """
 
 import os
@@ -14,31 +14,33 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 
 def place_of_directory(target: Path) -> Path:
-    """Where links lead to: nothing, or an empty directory. Raises ConfigurationError, OSError."""
+    """The target of links: missing, or an empty directory. Raises ConfigurationError, OSError."""
     there, place = _look(target)
     if there is None:
         return place
     if not stat.S_ISDIR(there.st_mode) or any(place.iterdir()):
-        raise ConfigurationError(f"{target} is there already, and is no empty directory")
+        raise ConfigurationError(
+            f"{target} exists, and is not an empty directory: name another place"
+        )
     _check_movable(target, place)
     if place == Path.cwd().resolve():
-        # Whoever stands in it would be left in the old one, which is gone.
+        # A shell in that directory would stay in the old one, which is deleted.
         raise ConfigurationError(
-            f"{target} is the current directory, which cannot be replaced: name one in it"
+            f"{target} is the current directory, which cannot be replaced: name a directory in it"
         )
     return place
 
 
 def place_of_file(target: Path) -> Path:
-    """Where links lead to: nothing, or a regular file. Raises ConfigurationError, OSError."""
+    """The target of links: missing, or a regular file. Raises ConfigurationError, OSError."""
     there, place = _look(target)
     if there is None:
         return place
     if stat.S_ISDIR(there.st_mode):
-        raise ConfigurationError(f"{target} is a directory; name the file that is to be made")
+        raise ConfigurationError(f"{target} is a directory: name a file")
     if not stat.S_ISREG(there.st_mode):
         raise ConfigurationError(
-            f"{target} is no regular file, and would be replaced by one: name a file"
+            f"{target} is not a regular file, and would be replaced by one: name a file"
         )
     _check_movable(target, place)
     return place
@@ -47,12 +49,14 @@ def place_of_file(target: Path) -> Path:
 def _look(target: Path) -> tuple[os.stat_result | None, Path]:
     place = Path(os.path.realpath(target))
     try:
-        # Of the target: /dev/stdout leads to a pipe, whose real path names nothing.
+        # Of the target itself: /dev/stdout links to a pipe, whose real path does not exist.
         return target.stat(), place
     except FileNotFoundError:
         return None, place
     except NotADirectoryError:
-        raise ConfigurationError(f"{target.parent} is no directory: name another place") from None
+        raise ConfigurationError(
+            f"{target.parent} is not a directory: name another place"
+        ) from None
 
 
 def _check_movable(target: Path, place: Path) -> None:
@@ -63,7 +67,7 @@ def _check_movable(target: Path, place: Path) -> None:
 
 
 def _is_mounted(place: Path) -> bool:
-    """Also where it is another part of the same file system, which no device number tells."""
+    """Also True for a bind mount of the same file system, which has the same device number."""
     path = os.fsencode(place)
     for special in b"\\ \t\n":
         path = path.replace(bytes([special]), b"\\%03o" % special)

@@ -1,8 +1,8 @@
-"""What ``docker save`` writes and ``docker load`` reads: a tar of tars, and what they are.
+"""Writes the archive of ``docker save`` and ``docker load``: a tar of tars.
 
     <digest>.json     the config, byte for byte that of the image
     <diff ID>.tar     each layer, uncompressed
-    manifest.json     their names in order, and the image's
+    manifest.json     their names in order, and the image's name
 
 Source: https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md
 """
@@ -18,7 +18,7 @@ from nixery.standalone.scratch import Scratch
 
 
 def write(file: Path, scratch: Scratch, manifest: Manifest, reference: str) -> None:
-    """``manifest``: of uncompressed layers. ``reference``: the name that the image gets."""
+    """``manifest``: of uncompressed layers. ``reference``: the image's name."""
     config, *layers = (descriptor.digest for descriptor in blobs_of(manifest))
     members = {config: f"{hexdigits(config)}.json"} | {
         layer: f"{hexdigits(layer)}.tar" for layer in layers
@@ -38,7 +38,7 @@ def write(file: Path, scratch: Scratch, manifest: Manifest, reference: str) -> N
 
 
 def _add(archive: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> None:
-    """With the owner, mode and time that TarInfo has by itself: root, 0644, 1970."""
+    """Owner, mode and time are TarInfo's defaults: root, 0644, 1970."""
     member = tarfile.TarInfo(name)
     member.size = size
     archive.addfile(member, content)

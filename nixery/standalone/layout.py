@@ -1,4 +1,4 @@
-"""An OCI image layout: the blobs as they are served, and an index that names one manifest.
+"""Writes an OCI image layout: the blobs as they are served, and an index with one manifest.
 
     oci-layout
     index.json

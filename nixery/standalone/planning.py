@@ -1,8 +1,8 @@
-"""The layers of an image, as a server with these settings and this storage would have them.
+"""Plans the layers of an image like a server with these settings and this storage.
 
-tables were chosen            planned with those
-the image has a plan already  that one: what was served once keeps its layers
-else                          planned with the tables that count now
+--tables was given            planned with that table
+the image has a plan          that one: an image that was served keeps its layers
+otherwise                     planned with the current tables
 no storage is set             planned without tables
 """
 
@@ -24,11 +24,12 @@ from nixery.tables.published import Published
 @dataclass(frozen=True, slots=True)
 class PlannedImage:
     layers: tuple[Layer, ...]
-    """In the image's order; the environment layer is not listed."""
+    """In the image's order, without the environment layer."""
     tables: Mapping[str, str]
-    """Versions of the tables that decided it, by kind."""
+    """Versions of the tables that it was planned with, by kind."""
     when: Literal["chosen", "before", "now"]
-    """With which tables: those asked for, those of the first time, those that count now."""
+    """Which tables these are: the requested ones, those of the recorded plan, or the current
+    ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +40,29 @@ class Chosen:
 
 
 def choose(tools: Tools, storage: Storage | None, version: str | None) -> Chosen | None:
-    """The tables of that version; None where none is named. Blocks.
+    """The table of that version; None if no version is given. Blocks.
 
-    Raises ConfigurationError where there is no such table for the strategy.
+    Raises ConfigurationError if the strategy has no such table.
     """
     if version is None:
         return None
     kinds = READS[tools.layering]
     if not kinds:
         raise ConfigurationError(
-            f"the strategy {tools.layering} reads no tables, and so not {version!r} either"
+            f"the strategy {tools.layering} reads no tables: remove --tables {version!r}"
         )
     if storage is None:
         raise ConfigurationError(
-            f"there is no storage to read table {version!r} from: set NIXERY_STORAGE_BACKEND "
-            "and what belongs to it, as for the server"
+            f"no storage to read table {version!r} from: set NIXERY_STORAGE_BACKEND and the "
+            "settings of the storage, as for the server"
         )
     published = Published(storage)
     there = {kind: version for kind in kinds if published.read(kind, version)}
     tables, versions = CurrentTables(published, kinds).of(there)
     if not versions:
         raise ConfigurationError(
-            f"there is no table {version!r} that the strategy {tools.layering} reads; "
-            "nixery tables --all shows what is there"
+            f"the storage has no table {version!r} for the strategy {tools.layering}: "
+            "nixery tables --all lists the versions"
         )
     return Chosen(tables, versions)
 
@@ -69,7 +70,7 @@ def choose(tools: Tools, storage: Storage | None, version: str | None) -> Chosen
 def plan(
     image: Prepared, tools: Tools, storage: Storage | None, chosen: Chosen | None = None
 ) -> PlannedImage:
-    """``chosen``: instead of what counts. Blocks, and raises what the storage raises."""
+    """``chosen``: instead of the current tables. Blocks, and raises the errors of the storage."""
     group = _Grouping(image.closure, tools)
     if chosen:
         return PlannedImage(group.with_tables(chosen.tables), chosen.versions, "chosen")
@@ -94,7 +95,7 @@ class _Grouping:
         return layers.group(self.closure, tables, budget, strategy).layers
 
     def as_before(self, plan: StoredPlan, tables: Tables) -> tuple[Layer, ...]:
-        """Those of the plan, with the reasons that the ``tables`` of then give."""
+        """The layers of the plan, with the reasons that its ``tables`` give."""
         reasons = {layer.paths: layer.why for layer in self.with_tables(tables)}
         size = {info.path: info.size for info in self.closure.paths}
         return tuple(

@@ -1,4 +1,4 @@
-"""From an image's name to its closure: the builder's steps, without what it remembers."""
+"""From an image's name to its closure: the builder's steps without its caches."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from nixery.source import PackageSource, ResolvedSource
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a server with these settings would make images with."""
+    """The parts that a server with these settings builds images with."""
 
     source: PackageSource
     nix: NixStore
@@ -26,19 +26,19 @@ class Tools:
     workers: Workers
     packer: Packer
     at_once: int
-    """Layers packed at the same time."""
+    """Layers packed at once."""
     layering: Strategy
     layer_budget: int
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for."""
+    """The requested image."""
 
     reference: str
     """``name`` or ``name:tag``."""
     tables: str | None = None
-    """The version of the table to plan with; None: as the server would."""
+    """Version of the table to plan with; None: as the server would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class Prepared:
     packages: tuple[Package, ...]
     closure: Closure
     key: str
-    """What a server keeps the image's plan under."""
+    """The key of the image's plan in a server's storage."""
 
 
 @asynccontextmanager
 async def prepared(tools: Tools, order: Order) -> AsyncIterator[Prepared]:
-    """The image with its closure; the store paths are there until the block is left.
+    """The image with its closure; the store paths are rooted until the block is left.
 
     Builds and downloads what the store lacks. Raises the errors of nixery.errors.
     """

@@ -1,4 +1,4 @@
-"""A plan, for people and for programs."""
+"""Report of a plan, as text or JSON."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,19 +9,19 @@ from nixery.standalone.planning import PlannedImage
 from nixery.standalone.prepare import Prepared, Tools
 
 SHOWN = 3
-"""Paths of each layer that people see: the largest."""
+"""Paths of each layer in the text: the largest."""
 
 _WHY: Mapping[Why, str] = {
-    "alone": "alone: it is one of the largest",
-    "together": "together: hardly ever asked for apart",
-    "rest": "the tail: what the budget has no layers for",
+    "alone": "alone: one of the largest",
+    "together": "together: rarely requested apart",
+    "rest": "the rest: no layers are left for it",
 }
 _ROOM = "alone: there is room for all"
-_TREE = "together: one of them alone brings the others"
+_TREE = "together: one of them alone needs the others"
 _WHEN = {
-    "chosen": "with the tables that were asked for",
-    "before": "as it was first made",
-    "now": "with what counts now",
+    "chosen": "with the requested tables",
+    "before": "as recorded when it was first built",
+    "now": "with the current tables",
 }
 
 
@@ -54,7 +54,7 @@ def text(image: Prepared, planned: PlannedImage, tools: Tools) -> str:
     tables = ", ".join(f"{kind} {version}" for kind, version in sorted(planned.tables.items()))
     source = " ".join(filter(None, (image.source.url, image.source.revision)))
     lines = [
-        f"{image.name}:{image.tag} out of {source}",
+        f"{image.name}:{image.tag} from {source}",
         f"{len(image.closure.paths)} store paths, {size_text(image.closure.size)} unpacked",
         f"planned by {tools.layering} for {tools.layer_budget} layers, {_WHEN[planned.when]}",
         f"tables: {tables or 'none'}",
@@ -65,7 +65,7 @@ def text(image: Prepared, planned: PlannedImage, tools: Tools) -> str:
         why = _why(layer, tools.layering, crowded=crowded)
         lines.append(f"{number:>3}  {size_text(layer.size):>10}  {why}")
         lines += _paths(layer, size)
-    lines.append(f"{len(planned.layers) + 1:>3}  links that make the image's root of its packages")
+    lines.append(f"{len(planned.layers) + 1:>3}  links from the image's root into its packages")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Where blobs lie while an image is being made."""
+"""Scratch storage of the blobs while an image is built."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,25 +12,25 @@ from nixery.storage.filesystem import FilesystemStorage
 
 
 class Scratch:
-    """A storage in a directory of its own, beside what is made out of it."""
+    """A storage in a directory beside the destination."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.storage = FilesystemStorage(directory / "storage")
 
     def path(self, digest: Digest) -> Path:
-        """The file of a blob, which may be moved away."""
+        """The file of a blob, which the caller may move."""
         return self.directory / "storage" / layer_key(digest)
 
 
 @contextmanager
 def scratch_for(target: Path) -> Iterator[Scratch]:
-    """On the file system of ``target``, so that a rename reaches it; gone afterwards.
+    """On the file system of ``target``, so that its files can be renamed; removed at the end.
 
-    Raises ConfigurationError where the target's directory is not there.
+    Raises ConfigurationError if the target's directory does not exist.
     """
     target = target.absolute()
     if not target.parent.is_dir():
-        raise ConfigurationError(f"{target.parent} is no directory: make it first")
+        raise ConfigurationError(f"{target.parent} is not a directory: create it first")
     with TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as directory:
         yield Scratch(Path(directory))

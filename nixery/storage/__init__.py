@@ -1,20 +1,20 @@
-"""Where blobs and small objects are kept.
+"""Storage of blobs and small objects: the Protocol, and what its implementations share.
 
-    layers/<sha256>          every blob and manifest that can be asked for by digest
-    builds/<key>             what packing this set of store paths gave
+    layers/<sha256>          every blob and manifest that can be requested by digest
+    builds/<key>             the packed layer of a set of store paths
     manifests/<key>          a cached manifest
-    plans/<key>              how that manifest was planned
-    tables/<kind>/<version>  what layers are planned with: popularity, units, a starting list
-    tables/<kind>/current    which of them counts
-    asked/<key>              an image that was made: what tables are learned from
-    leases/<key>             who is building what, until when
-    pulled/<digest>          when a manifest was last pulled, to the day
-    quarantine/<sha256>      what did not hash to its name
+    plans/<key>              the plan of that manifest
+    tables/<kind>/<version>  planning tables: popularity, units, a starting list
+    tables/<kind>/current    the current version of each kind
+    asked/<key>              record of a requested image, to learn tables from
+    leases/<key>             which replica builds an image, until when
+    pulled/<digest>          the day when a manifest was last pulled
+    quarantine/<sha256>      blobs whose content did not match their digest
     staging/<uuid>           being written, never read
 
-One Protocol, implemented by siblings of this file. All calls block, and are made from worker
-threads: packing, hashing and the bucket libraries are synchronous as well. Every call may raise
-StorageFull, and StorageUnavailable where a bucket does not answer in time or a disk is broken.
+All calls block and are made from worker threads: packing, hashing and the bucket libraries are
+synchronous too. Every call may raise StorageFull, and StorageUnavailable if a bucket does not
+answer in time or a disk is broken.
 """
 
 from collections.abc import Iterator
@@ -37,14 +37,14 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """What the store says of an object without reading it."""
+    """Metadata of an object."""
 
     key: str
     size: int
     version: str
-    """Another one whenever the content may be another: inode and times, or a generation."""
+    """Changes whenever the content may have changed: inode and times, or a generation."""
     modified: float
-    """When it was written or touched; seconds since 1970 by the store's clock (see ``now``)."""
+    """Time of the last write or touch: seconds since 1970 by the store's clock (see ``now``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class Object:
 
 
 class Condition(Enum):
-    ABSENT = "write only where nothing is"
+    ABSENT = "write only if nothing exists"
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """Serve this file, whose content has the digest that was asked for."""
+    """Serve this file. Its content has the requested digest."""
 
     path: Path
     size: int
@@ -67,7 +67,7 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Send the client there; ``size`` is for answering HEAD ourselves."""
+    """Redirect the client there. ``size`` is for answering HEAD."""
 
     url: str
     size: int
@@ -92,7 +92,7 @@ class ReadRange(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """Serve what ``read`` gives: a bucket's object that clients cannot be sent to."""
+    """Serve what ``read`` returns: an object of a bucket that clients cannot be redirected to."""
 
     read: ReadRange
     size: int
@@ -103,100 +103,103 @@ Location = LocalFile | Redirect | Content | Streamed
 
 @dataclass(frozen=True, slots=True)
 class Unverified:
-    """There is a blob, which must be verified before it may be served."""
+    """The blob exists, and must be verified before it may be served."""
 
     size: int
 
 
 class Staging(Protocol):
-    """A blob being written; nobody can see it before ``publish``."""
+    """A blob being written, invisible until ``publish``."""
 
     def write(self, data: Buffer, /) -> None:
-        """The buffer may be used again afterwards."""
+        """The caller may reuse the buffer afterwards."""
 
     def publish(self) -> Blob:
-        """Make it durable under its digest, then visible; whole or not at all.
+        """Makes the blob durable under its digest, then visible.
 
-        The digest is that of the bytes written. Publishing what exists already is no error: its
-        time is renewed, and where it is not what it should be, it is replaced.
+        The digest is that of the written bytes. An existing blob is renewed, or replaced if its
+        content is wrong.
         """
 
 
 class Storage(Protocol):
     @property
     def trusted_seconds(self) -> float:
-        """For how long a Stat may be taken for true: 0 where looking again costs nothing."""
+        """Seconds for which a Stat may be reused; 0 if another look costs nothing."""
 
     @property
     def conditional(self) -> bool:
-        """Whether ``write`` and ``delete`` keep to their conditions; leases need that."""
+        """Whether ``write`` and ``delete`` honour their conditions, which leases require."""
 
     def stage(self) -> AbstractContextManager[Staging]:
-        """A new blob; leaving the block without ``publish`` throws it away."""
+        """A new blob. Leaving the block without ``publish`` discards it."""
 
     def locate(self, digest: Digest) -> Location | Unverified | None:
-        """Where to get a blob from, or None if there is none. Does not read the blob."""
+        """Where to read a blob, or None if it does not exist. Does not read it."""
 
     def verify(self, digest: Digest) -> Location | None:
-        """Where to get a blob from, after reading it whole where this process has not done so.
+        """Where to read a blob, after verifying it unless this process did so before.
 
-        Takes a second per gigabyte. A blob that does not hash to its name is put into quarantine,
-        and gives None. Buckets look after their content themselves, so there nothing is read.
+        Takes one second per gigabyte. A damaged blob is moved to quarantine and gives None. Buckets
+        verify their content themselves, so there this reads nothing.
         """
 
     def stat(self, key: str) -> Stat | None: ...
 
     def read(self, key: str) -> Object | None:
-        """A small object, whole, or None.
+        """A small object, or None.
 
-        One of more than ``LARGEST_READ`` bytes comes without its data: it is nothing that this
-        program wrote, and must not fill the memory of whoever looks at it.
+        If it has more than ``LARGEST_READ`` bytes it comes without data: this program did not write
+        it, and it must not fill the memory.
         """
 
     def pieces(self, stat: Stat) -> Iterator[bytes]:
-        """An object of any size, as it is, unchecked.
+        """An object of any size, unverified.
 
-        Raises StorageUnavailable or OSError where it cannot be read, or is not there any more.
+        Raises StorageUnavailable or OSError if it cannot be read or was removed.
         """
 
     def write(
         self, key: str, data: bytes, condition: Condition | Stat | None = None
     ) -> Stat | None:
-        """Replace a small object, durably and whole.
+        """Writes or replaces a small object, durably.
 
-        With a condition, only where nothing is there, or what is there is still that Stat's
-        version; None says that the condition did not hold and nothing was written.
+        With a condition: only if nothing exists, or if the existing object still has the version of
+        that Stat. Returns None if the condition failed.
         """
 
     def list(self, prefix: str) -> Iterator[Stat]:
-        """Every object whose key begins with ``prefix``, which ends in a slash; in no order."""
+        """All objects whose key starts with ``prefix``, which ends in a slash; in any order."""
 
     def delete(self, stat: Stat) -> bool:
-        """Remove an object if it is still that version; False where it is not."""
+        """Removes an object if it still has that version; returns False if not."""
 
     def touch(self, stat: Stat) -> Stat | None:
-        """Renew an object's time, so that it counts as used now; None where it is gone."""
+        """Renews an object's time, to mark it as used; None if it does not exist."""
 
     def quarantine(self, digest: Digest) -> None:
-        """Take a blob that does not hash to its name out of service; no error if it is gone."""
+        """Moves a damaged blob to quarantine; no error if it does not exist."""
 
     def now(self) -> float:
-        """The store's clock, in seconds since 1970: all who share a bucket agree on it."""
+        """The store's clock: seconds since 1970, the same for all users of a bucket."""
 
     def lacking(self) -> int:
-        """Bytes that must go until there is room for new images; 0 where there is, or no limit."""
+        """Bytes to free before new images fit; 0 if there is room, or no limit."""
 
     def check(self) -> None:
-        """Raises ConfigurationError where this storage cannot be used as configured."""
+        """Raises ConfigurationError if the storage cannot be used as configured."""
 
     def ping(self) -> None:
-        """Raises NixeryError where it cannot be used now. Cheap: probes ask every few seconds."""
+        """Raises NixeryError if the storage cannot be used now.
+
+        Cheap: probes call it every few seconds.
+        """
 
 
 LARGEST_READ = 64 << 20
-"""Bytes of a small object; tables are the largest, and have some megabytes."""
+"""Bytes of a small object. Tables are the largest, with some megabytes."""
 FRESH = 3_600.0
-"""Seconds; far less than gc leaves everything alone for."""
+"""Seconds; much shorter than gc's grace period."""
 
 
 def layer_key(digest: Digest) -> str:
@@ -204,10 +207,10 @@ def layer_key(digest: Digest) -> str:
 
 
 def renew(storage: Storage, stat: Stat) -> Stat | None:
-    """Touches what is about to be used again, unless that was done a moment ago; None: it is gone.
+    """Touches an object that is about to be used, unless it was touched recently; None: it is gone.
 
-    In a bucket it costs a request for each layer of an image, and in S3 a copy. Whoever wants to
-    delete it must have seen it a day old, which is another version than a fresh one.
+    In a bucket this costs one request for each layer of an image, and in S3 a copy. gc only deletes
+    a version that is a day old, so a touched object is safe.
     """
     if stat.modified > storage.now() - FRESH:
         return stat
@@ -215,16 +218,16 @@ def renew(storage: Storage, stat: Stat) -> Stat | None:
 
 
 def put(storage: Storage, data: bytes) -> Blob:
-    """Store a small blob, such as a config or a manifest."""
+    """Stores a small blob, such as a config or a manifest."""
     with storage.stage() as staging:
         staging.write(data)
         return staging.publish()
 
 
 def fetch(storage: Storage, digest: Digest, *, limit: int) -> bytes | None:
-    """A small blob's bytes; None where there is none, or it is larger than ``limit`` bytes.
+    """The bytes of a small blob; None if it does not exist or has more than ``limit`` bytes.
 
-    They are hashed each time. A damaged blob gives None, and is put into quarantine.
+    Verified on every call. A damaged blob gives None and is moved to quarantine.
     """
     there = storage.stat(layer_key(digest))
     if there is None or there.size > limit:

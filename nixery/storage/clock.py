@@ -1,4 +1,4 @@
-"""A bucket's clock, which all who share the bucket agree on."""
+"""The clock of a bucket, which is the same for all its users."""
 
 import time
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from nixery.errors import StorageUnavailable
 
 
 class ServerClock:
-    """The bucket's time, known from the ``Date`` of its responses and kept on from there.
+    """The bucket's time: learned from ``Date`` headers, then advanced by the local clock.
 
-    A Date has whole seconds, so this is right to half a second and half a round trip; replicas
-    that compare times must allow for two seconds.
+    A Date has whole seconds, so the error is half a second and half a round trip. Replicas that
+    compare times must allow for two seconds.
     """
 
     def __init__(
@@ -20,9 +20,9 @@ class ServerClock:
         renew: float = 600,
         local: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``ask``: makes any request. ``renew``: seconds after which its answer is looked at.
+        """``ask``: makes any request. ``renew``: seconds until the time is learned again.
 
-        ``local``: a clock that never jumps.
+        ``local``: a monotonic clock.
         """
         self._ask = ask
         self._renew = renew
@@ -32,7 +32,7 @@ class ServerClock:
         self._last = float("-inf")
 
     def hear(self, date: str | None, seconds: float = 0) -> None:
-        """To be told of every response: its ``Date``, and how long the request took."""
+        """To call for every response, with its ``Date`` and the duration of the request."""
         if date is None or not self._is_old():
             return
         received = self._local()
@@ -40,7 +40,7 @@ class ServerClock:
         self._heard = received
 
     def now(self) -> float:
-        """Raises StorageUnavailable where the bucket has never told its time."""
+        """Raises StorageUnavailable if no response had a Date yet."""
         if self._is_old():
             self._look()
         self._last = max(self._last, self._local() + self._offset)
@@ -53,7 +53,7 @@ class ServerClock:
             if self._heard == float("-inf"):
                 raise
         if self._heard == float("-inf"):
-            raise StorageUnavailable("the bucket does not say what time it is")
+            raise StorageUnavailable("the bucket's responses have no Date header")
 
     def _is_old(self) -> bool:
         return self._local() - self._heard > self._renew

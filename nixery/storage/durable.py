@@ -1,4 +1,4 @@
-"""System calls that make files durable, with the failures that this takes seriously."""
+"""Durable file operations: system calls that sync files and directories."""
 
 import errno
 import os
@@ -11,14 +11,14 @@ from nixery.errors import StorageFull, StorageUnavailable
 
 
 def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
-    """``write`` may take less than it is given, for example when the disk fills up."""
+    """Writes everything: ``write`` may accept less, for example when the disk fills up."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def sync_directory(directory: Path) -> None:
-    """A name is durable only when its directory is."""
+    """Syncs a directory. A name in it is durable only then."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -27,7 +27,7 @@ def sync_directory(directory: Path) -> None:
 
 
 def make_directory(directory: Path) -> None:
-    """Create it with its parents, each durable in the directory above it."""
+    """Creates a directory and its parents, each durable in its parent."""
     chain = [directory, *directory.parents]
     existing = next(index for index, path in enumerate(chain) if path.is_dir())
     directory.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def make_directory(directory: Path) -> None:
 
 
 def replace(source: Path, target: Path, *, aside: Path) -> None:
-    """Rename a file over whatever has its name; a directory there is moved ``aside`` first."""
+    """Renames a file over an existing one. Moves a directory of that name ``aside`` first."""
     try:
         source.rename(target)
     except IsADirectoryError:
@@ -47,10 +47,10 @@ def replace(source: Path, target: Path, *, aside: Path) -> None:
 
 @contextmanager
 def failures_are_told() -> Iterator[None]:
-    """A full disk or an exhausted quota becomes StorageFull, any other failure StorageUnavailable.
+    """Turns a full disk or exhausted quota into StorageFull, other errors into StorageUnavailable.
 
-    A disk may become read-only, vanish or break while the server runs. What the system said, with
-    the file, is the cause: clients are not told where that lies.
+    A disk may become read-only, vanish or break while the server runs. The system's message with
+    the file name is the cause, which clients do not see.
     """
     try:
         yield
@@ -59,9 +59,7 @@ def failures_are_told() -> Iterator[None]:
 
 
 def failure(error: OSError) -> StorageFull | StorageUnavailable:
-    """See ``failures_are_told``."""
+    """The error of nixery.errors for ``error``."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(
-            "the registry's disk is full; images that are stored can still be pulled"
-        )
+        return StorageFull("the registry's disk is full; stored images can still be pulled")
     return StorageUnavailable(f"the registry's disk cannot be used: {error.strerror}")

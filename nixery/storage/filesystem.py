@@ -1,19 +1,19 @@
 """Storage in a directory of the local file system.
 
-A blob becomes visible only whole and durable: it is written to ``staging/``, hashed as it is
-written, synced, renamed to its name, and then the directory that holds the name is synced. Of 50
-acknowledged blobs a power cut lost none in this order, one without the last step, and all of
-them with a plain write (measured on ext4 and XFS).
+A blob becomes visible only when it is complete and durable: it is written to ``staging/`` and
+hashed, synced, renamed to its name, and then the directory of the name is synced. Of 50
+acknowledged blobs, a power cut lost none in this order, one without the last step, and all with a
+plain write (measured on ext4 and XFS).
 
-``staging/`` lies beside ``layers/``, so that a rename never crosses a file system. Processes that
-share the directory agree through a lock on ``.lock``: whoever removes or replaces on a condition
-holds it alone, whoever adds holds it together with others.
+``staging/`` is beside ``layers/``, so a rename never crosses file systems. Processes that share the
+directory use a lock on ``.lock``: an exclusive one to remove or replace on a condition, a shared
+one to add.
 
-Only regular files are objects: fifos, devices, directories and symbolic links in the place of one
-are treated as absent, and replaced by what is written under their name.
+Only regular files are objects. A fifo, device, directory or symbolic link in the place of one is
+treated as absent, and replaced when something is written under its name.
 
-Disks rot: a blob must be verified before this process serves it for the first time, and is put
-into ``quarantine/`` if its content is not what its name says.
+Disks rot: a blob is verified before this process serves it for the first time, and moved to
+``quarantine/`` if its content does not match its digest.
 """
 
 import os
@@ -54,13 +54,13 @@ log = structlog.get_logger()
 
 COPY_BYTES = 1 << 20
 DEPTH = 2
-"""Directories in a key, at most: ``tables/<kind>/<version>``."""
+"""Maximum number of directories in a key: ``tables/<kind>/<version>``."""
 TOLD = 100
-"""Files that are not regular, of which a process writes to its log; others may make many."""
+"""Number of irregular files that a process logs; other programs may create many."""
 
 
 class FilesystemStorage:
-    """``directory`` is STORAGE_PATH; a directory of the Go server can be taken over as it is."""
+    """``directory``: STORAGE_PATH. A directory of the Go server can be used as it is."""
 
     trusted_seconds = 0.0
     conditional = True
@@ -75,13 +75,13 @@ class FilesystemStorage:
     def stage(self) -> Iterator[StagedFile]:
         with failures_are_told():
             path = self._made("staging") / uuid.uuid4().hex
-            # 0o644: a web server in front (X-Accel-Redirect) may run as another user.
+            # 0o644, because a web server in front (X-Accel-Redirect) may run as another user.
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             yield StagedFile(path, descriptor, self.publish)
         finally:
             os.close(descriptor)
-            with suppress(OSError):  # published, and so renamed away; or the disk takes nothing
+            with suppress(OSError):  # renamed by publish, or the disk is broken
                 path.unlink()
 
     def locate(self, digest: Digest) -> Location | Unverified | None:
@@ -99,7 +99,7 @@ class FilesystemStorage:
         path = self._directory / found.key
         if self._verified.get(digest) != found.version:
             if not hashes_to(path, digest):
-                log.error("blob is not what its name says", digest=digest, size=found.size)
+                log.error("blob does not match its digest", digest=digest, size=found.size)
                 self.quarantine(digest)
                 return None
             self._verified[digest] = found.version
@@ -107,7 +107,7 @@ class FilesystemStorage:
 
     def stat(self, key: str) -> Stat | None:
         try:
-            # A pull looks at a hundred of them: joining strings costs a fifth of joining paths.
+            # Called a hundred times per pull: joining strings costs a fifth of joining paths.
             status = look(self._prefix + key)
         except OSError as error:
             raise failure(error) from error
@@ -173,7 +173,7 @@ class FilesystemStorage:
             target = self._made("quarantine") / hexdigits(digest)
             with suppress(FileNotFoundError), self._locked(Lock.EXCLUSIVE):
                 replace(self._directory / layer_key(digest), target, aside=target.parent)
-                os.utime(target)  # from now on it is kept for a while
+                os.utime(target)  # from now on gc keeps it for a while
 
     def now(self) -> float:
         return time.time()
@@ -183,7 +183,7 @@ class FilesystemStorage:
 
     def check(self) -> None:
         try:
-            # Quarantine now, because a disk may have no room for a directory when it is needed.
+            # Created now: when it is needed, the disk may have no room for a directory.
             for name in ("layers", "builds", "manifests", "staging", "quarantine"):
                 self._made(name)
             with self.stage() as staging, self._locked(Lock.SHARED):
@@ -191,7 +191,7 @@ class FilesystemStorage:
         except (OSError, StorageUnavailable) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
             raise ConfigurationError(
-                f"STORAGE_PATH={self._directory} cannot be written to: "
+                f"STORAGE_PATH={self._directory} is not writable: "
                 f"{getattr(cause, 'strerror', cause)}"
             ) from None
 
@@ -199,14 +199,14 @@ class FilesystemStorage:
         with failures_are_told():
             staging = self._made("staging")
         if not os.access(staging, os.W_OK | os.X_OK):
-            raise StorageUnavailable(f"{self._directory} cannot be written to any more")
+            raise StorageUnavailable(f"{self._directory} is no longer writable")
 
     def publish(self, staging: StagedFile, digest: Digest) -> None:
         with self._locked(Lock.SHARED):
             self._verified[digest] = self.place(staging, layer_key(digest)).version
 
     def place(self, staging: StagedFile, key: str) -> Stat:
-        """Rename a synced file to its place, durably."""
+        """Renames a synced file to its place, durably."""
         target = self._directory / key
         self._made(str(Path(key).parent))
         replace(staging.path, target, aside=self._directory / "quarantine")
@@ -222,15 +222,15 @@ class FilesystemStorage:
     def _ignore(self, path: str) -> None:
         if path not in self._ignored and len(self._ignored) < TOLD and os.path.lexists(path):
             self._ignored.add(path)
-            # Its name may hold what no log can.
+            # The name may contain characters that must not reach a log.
             log.warning("not a regular file, ignored", path=ascii(path))
 
     def _opened(self, key: str) -> BinaryIO:
-        """For reading. Raises FileNotFoundError where there is no regular file."""
+        """Opens for reading. Raises FileNotFoundError if it is not a regular file."""
         return os.fdopen(open_regular(self._directory / key), "rb")
 
     def _made(self, name: str) -> Path:
-        """Not remembered: a directory that somebody removes comes back."""
+        """Creates it on each call, in case somebody removes it."""
         directory = self._directory / name
         if not directory.is_dir():
             make_directory(directory)

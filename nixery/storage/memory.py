@@ -1,4 +1,4 @@
-"""Storage in memory: for tests, under the same contract as the durable ones."""
+"""Storage in memory, for tests, under the same contract as the others."""
 
 import hashlib
 import itertools
@@ -22,7 +22,7 @@ from nixery.storage import (
 
 
 class MemoryStorage:
-    """``clock`` is what ``now`` answers."""
+    """``clock``: the source of ``now``."""
 
     trusted_seconds = 0.0
     conditional = True
@@ -59,7 +59,7 @@ class MemoryStorage:
         if data is None:
             return None
         known = self._stats.get(key)
-        if known is None or known.size != len(data):  # a test changed ``objects`` itself
+        if known is None or known.size != len(data):  # a test changed ``objects`` directly
             known = self._renew(key)
         return known
 

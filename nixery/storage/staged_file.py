@@ -1,4 +1,4 @@
-"""Files of the file system's storage, while they are written and when they are read again."""
+"""Files of the file system storage: hashed while they are written, and verified."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from nixery.storage.durable import failures_are_told, write_all
 
 
 class StagedFile:
-    """A file that is hashed as it is written; ``publish`` gives it its name."""
+    """A file that is hashed while it is written; ``publish`` renames it to its digest."""
 
     def __init__(
         self, path: Path, descriptor: int, publish: Callable[["StagedFile", Digest], None]
@@ -42,7 +42,7 @@ class StagedFile:
 
 
 def hashes_to(path: Path, digest: Digest) -> bool:
-    """Whether the file has this content; False where there is no regular file."""
+    """Whether the file has this content; False if it is not a regular file."""
     try:
         with os.fdopen(open_regular(path), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == hexdigits(digest)

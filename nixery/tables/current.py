@@ -1,4 +1,4 @@
-"""The tables that count at this moment, parsed: what the next plan is made with."""
+"""The current tables, parsed, for the next plan."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -12,13 +12,13 @@ from nixery.tables.published import Published
 log = structlog.get_logger()
 
 PlanningKind = Literal["popularity", "units"]
-"""Kinds of tables that layers are planned with."""
+"""Kinds of tables that strategies plan with."""
 
 
 class CurrentTables:
-    """Asks the storage each time, which costs a look per kind, and parses only what is new.
+    """Checks the storage each time, one look per kind, and parses only new versions.
 
-    A table that is gone or cannot be read counts as empty, until it is published again.
+    A table that is missing or unreadable is treated as empty until it is published again.
     """
 
     def __init__(self, published: Published, kinds: Iterable[PlanningKind]) -> None:
@@ -29,12 +29,12 @@ class CurrentTables:
         self._said: set[str] = set()
 
     def look(self) -> tuple[Tables, Mapping[str, str]]:
-        """The tables with their versions by kind. Blocks, and raises what the storage raises."""
+        """The tables, with their versions by kind. Blocks, and raises the errors of the storage."""
         pointers = {kind: self._published.current(kind).version for kind in self._kinds}
         return self.of({kind: version for kind, version in pointers.items() if version})
 
     def of(self, versions: Mapping[PlanningKind, str]) -> tuple[Tables, Mapping[str, str]]:
-        """The tables of these versions, with the versions of those that can be read."""
+        """The tables of these versions, with the versions of those that are readable."""
         found = {kind: self._read(kind, version) for kind, version in versions.items()}
         popularity, units = found.get("popularity"), found.get("units")
         tables = Tables(
@@ -52,7 +52,7 @@ class CurrentTables:
             if table is None:
                 if version not in self._said:
                     log.warning(
-                        "table cannot be read and counts as empty", kind=kind, version=version
+                        "table is unreadable and treated as empty", kind=kind, version=version
                     )
                 self._said.add(version)
                 return None

@@ -1,4 +1,4 @@
-"""Tables in files: what ``nixery popcount`` writes, and ``nixery tables publish`` reads."""
+"""Tables in files: ``nixery popcount`` writes them, ``nixery tables publish`` reads them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from nixery.tables.request_record import decode, encode
 
 
 def recognise(data: bytes) -> tuple[TableKind, bytes] | None:
-    """What kind of table it is, with its canonical form; None for what is none."""
+    """The kind of a table with its canonical form; None if it is not a table."""
     if units := parse_units(data):
         return "units", encode_units(units)
     if start := decode(data):
@@ -22,10 +22,10 @@ def recognise(data: bytes) -> tuple[TableKind, bytes] | None:
 
 
 def publish(storage: Storage, files: Iterable[Path]) -> Mapping[TableKind, Pointer]:
-    """What is current then, of each kind. All files are read before anything is written.
+    """Publishes the files, and returns what is current then. Reads all files first.
 
-    Raises ConfigurationError for a file that cannot be read or is no table, and where there are
-    two of one kind; NixeryError where somebody else published in the same moment.
+    Raises ConfigurationError if a file is unreadable or not a table, or if two have one kind;
+    NixeryError if another process published at the same time.
     """
     tables: dict[TableKind, bytes] = {}
     for file in files:
@@ -35,20 +35,22 @@ def publish(storage: Storage, files: Iterable[Path]) -> Mapping[TableKind, Point
             raise ConfigurationError(f"cannot read {file}: {error.strerror}") from None
         if found is None:
             raise ConfigurationError(
-                f"{file} is none of the tables that nixery popcount makes: "
-                "popularity.json, units.json, start.json"
+                f"{file} is not a table of nixery popcount: expected "
+                "popularity.json, units.json or start.json"
             )
         kind, data = found
         if kind in tables:
-            raise ConfigurationError(f"{file} is a second table of {kind}; one of each can count")
+            raise ConfigurationError(
+                f"{file} is a second table of kind {kind}: give one of each kind"
+            )
         tables[kind] = data
     return {kind: make_current(Published(storage), kind, data) for kind, data in tables.items()}
 
 
 def make_current(published: Published, kind: TableKind, data: bytes) -> Pointer:
-    """Raises NixeryError where somebody else published in the same moment."""
+    """Raises NixeryError if another process published at the same time."""
     before = published.current(kind)
     after = published.publish(kind, data, before)
     if published.read(kind, after.version or "") != data:
-        raise NixeryError(f"another table of {kind} was published in this moment; try again")
+        raise NixeryError(f"another {kind} table was published at the same time; try again")
     return after

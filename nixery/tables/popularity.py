@@ -27,11 +27,11 @@ from nixery.tables.published import Published
 log = structlog.get_logger()
 
 DOWNLOAD_DEADLINE = 600.0
-"""Seconds for one look, however slowly the answer comes."""
+"""Seconds for one attempt, however slowly the response arrives."""
 MAX_DOWNLOAD = 64 << 20
 """Bytes; the counts of 100,000 packages take 3 MB."""
 DOWNLOAD_TIMEOUT = 30.0
-"""Seconds to wait for a connection, and for each piece of an answer."""
+"""Seconds to connect, and for each piece of the response."""
 
 
 class PopularityWatch:
@@ -50,23 +50,24 @@ class PopularityWatch:
         self._load = load
         self._fault: str | None = None
         self.looked = threading.Event()
-        """The first look has ended, however it ended."""
+        """Set after the first attempt, successful or not."""
 
     async def watch(self) -> None:
-        """Until it is cancelled."""
+        """Runs until it is cancelled."""
         while True:
             found = await self.look()
             self.looked.set()
             await self._sleep(DAY if found else HOUR)
 
     async def look(self) -> bool:
-        """Whether there was a table, which then is published."""
+        """Whether a table was found and published."""
         try:
             async with asyncio.timeout(DOWNLOAD_DEADLINE):
-                # Left behind when the server ends: an address that never answers must not hold it.
+                # The thread is abandoned at shutdown, because a server that never answers must not
+                # delay it.
                 data = await run_abandoned(lambda: self._load(self._url))
             await anyio.to_thread.run_sync(self._publish, data)
-        except Exception as error:  # noqa: BLE001 - it is a hint only
+        except Exception as error:  # noqa: BLE001 - the table is optional
             self._failed(_for_logs(f"{type(error).__name__}: {error}"))
             return False
         self._fault = None
@@ -84,7 +85,7 @@ class PopularityWatch:
 def load(url: str) -> bytes:
     """The table in its canonical form, from http, https and file URLs, and from paths.
 
-    Blocks, perhaps for long. Raises what goes wrong, and ValueError for what is no table.
+    Blocks, possibly for long. Raises any error, and ValueError for anything but a table.
     """
     popularity = parse_popularity(_read(url))
     if popularity is None:
@@ -99,15 +100,15 @@ def _read(url: str) -> bytes:
             return _download(url)
         case "file" | "":
             path = Path(unquote(parts.path))
-            if not stat.S_ISREG(path.stat().st_mode):  # a pipe might never say anything
-                raise ValueError("it is no regular file")
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe might never end
+                raise ValueError("it is not a regular file")
             with path.open("rb") as file:
                 return _limited(file.read(MAX_DOWNLOAD + 1))
     raise ValueError(f"its scheme is {parts.scheme}, not http, https or file")
 
 
 def _download(url: str) -> bytes:
-    # Loaded here: most servers have no such URL.
+    # Imported here, because most servers have no such URL.
     import urllib3  # noqa: PLC0415
 
     retries = urllib3.Retry(2, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504))
@@ -117,7 +118,7 @@ def _download(url: str) -> bytes:
         answer = pool.request("GET", url, preload_content=False)
         try:
             if answer.status != 200:
-                raise ValueError(f"the answer is {answer.status}")
+                raise ValueError(f"the response is {answer.status}")
             return _limited(answer.read(MAX_DOWNLOAD + 1))
         finally:
             answer.release_conn()
@@ -130,8 +131,8 @@ def _limited(data: bytes) -> bytes:
 
 
 def _for_logs(text: str) -> str:
-    """Without names, passwords and queries of a URL, which may be secret.
+    """Removes user names, passwords and queries of URLs, which may be secret.
 
-    And without addresses of objects, which make the same fault look like another one.
+    Also removes addresses of objects, with which equal faults would differ.
     """
     return re.sub(r"(?<=//)[^/\s]*@|\?[^\s)'\"]*| at 0x[0-9a-f]+", "", text)

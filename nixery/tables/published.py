@@ -1,11 +1,11 @@
-"""Which table of each kind counts: ``tables/<kind>/current`` names one ``tables/<kind>/<version>``.
+"""The current table of each kind: ``tables/<kind>/current`` names one ``tables/<kind>/<version>``.
 
     units/3f…      published by hand       units/current   {"version": "c0…"}
     units/c0…      learned, and better
 
-The table is durable before anything names it. The name is written on the condition that it is
-still the one that was seen: of two replicas that publish at once one wins, and the other takes
-what that one chose. A storage that keeps no conditions has the last one win; still all agree.
+The table is durable before anything names it. The pointer is written on the condition that it is
+unchanged: if two replicas publish at the same time, one wins, and the other adopts its table.
+Without conditional writes the last one wins, and all replicas still agree.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,12 +29,12 @@ CURRENT = "current"
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """What ``current`` of a kind said."""
+    """The content of ``current``."""
 
     version: str | None
-    """64 hex digits; None where nothing was published, or nobody can read it."""
+    """64 hex digits; None if nothing was published, or it is unreadable."""
     seen: Stat | None
-    """None where there is no such object."""
+    """None if the object does not exist."""
 
 
 def pointer_key(kind: str) -> str:
@@ -46,12 +46,12 @@ def table_key(kind: str, version: str) -> str:
 
 
 def decode_pointer(data: bytes) -> str | None:
-    """The version it names; None where it cannot be read."""
+    """The version it names; None if it is unreadable."""
     return records.read(data, lambda pointer: hex_key(member(pointer, "version")))
 
 
 class Published:
-    """Blocks, and raises what the storage raises."""
+    """Blocks, and raises the errors of the storage."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -61,16 +61,16 @@ class Published:
         return Pointer(decode_pointer(found.data), found.stat) if found else Pointer(None, None)
 
     def read(self, kind: TableKind, version: str) -> bytes | None:
-        """The table's bytes; None where it is gone, or is not what its name says."""
+        """The table's bytes; None if it is missing or damaged."""
         if not is_hex_key(version):
             return None
         found = self._storage.read(table_key(kind, version))
         return found.data if found and version_of(found.data) == version else None
 
     def needed(self, keys: Iterable[str]) -> Iterator[str]:
-        """Of these keys below ``tables/`` all ``current``, and what they name.
+        """Of these keys below ``tables/``: every ``current``, and the tables that they name.
 
-        Also of kinds that only another version of this program knows.
+        Includes kinds of other versions of this program.
         """
         for key in keys:
             kind, _, name = key.removeprefix("tables/").partition("/")
@@ -83,12 +83,12 @@ class Published:
     def publish(self, kind: TableKind, data: bytes, instead_of: Pointer) -> Pointer:
         """Makes this table the current one, unless another was published since ``instead_of``.
 
-        Returns what is current then. What is current already is not written again.
+        Returns the current pointer afterwards. Does not write if the table is current already.
         """
         version = version_of(data)
         if instead_of.version == version and self.read(kind, version) is not None:
             return instead_of
-        # Also where it lies there already: from now on it is new, and gc leaves it alone.
+        # Even if it exists: that makes it new, so gc does not remove it.
         self._storage.write(table_key(kind, version), data)
         pointer = canonical_json({"version": version})
         written = self._storage.write(

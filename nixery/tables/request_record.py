@@ -1,4 +1,4 @@
-"""Packages and everything they refer to, as bytes: an image asked for, or a starting list.
+"""Request records: packages and their closure, of a requested image or a starting list.
 
 {"format": 1, "manifests": ["sha256:…", …],         an image's, in both formats
  "packages": [1], "paths": [["/nix/store/…-glibc-2.38", 30000000, []], ["…-git", 9000000, [0]]]}
@@ -14,12 +14,12 @@ from nixery.records import Malformed, digest, elements, member, natural, text
 
 RECORD_FORMAT = 1
 MAX_STARTING_LIST = 64 << 20
-"""Bytes; the starting list of a whole channel has some 10 MB."""
+"""Bytes; the starting list of a whole channel has 10 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """Packages, and everything they refer to."""
+    """Packages and their closure."""
 
     packages: tuple[StorePath, ...]
     closure: Closure
@@ -57,7 +57,7 @@ def _asked(record: object) -> tuple[RequestRecord, tuple[Digest, ...]]:
     def chosen(numbers: object) -> tuple[StorePath, ...]:
         found = [natural(number) for number in elements(numbers)]
         if any(number >= len(paths) for number in found):
-            raise Malformed("a number that no path has")
+            raise Malformed("an index that no path has")
         return tuple(paths[number] for number in found)
 
     infos = tuple(PathInfo(path, natural(size), chosen(to)) for path, size, to in entries)

@@ -1,6 +1,6 @@
-"""The tables that a storage keeps: what counts now, and what still lies there from before.
+"""The tables of a storage: the current ones, and older ones that can be restored.
 
-gc keeps a table as long as it counts or a plan names it, and what counted before for a day more.
+gc keeps current tables and those that a plan names, and previous ones for another day.
 """
 
 from datetime import UTC, datetime
@@ -22,12 +22,12 @@ class StoredTable(TypedDict):
 
 class StoredKind(TypedDict):
     version: str | None
-    """Of the table that counts; None where there is none."""
+    """Version of the current table; None if there is none."""
     size: int
     since: str | None
     """When it became current."""
     others: list[StoredTable]
-    """Those that do not count, what was stored last first."""
+    """Other tables, the last stored first."""
 
 
 def tables(storage: Storage) -> dict[TableKind, StoredKind]:
@@ -36,7 +36,7 @@ def tables(storage: Storage) -> dict[TableKind, StoredKind]:
 
 
 def text(found: dict[TableKind, StoredKind], *, every: bool) -> str:
-    """One table a line; ``every``: also those that do not count."""
+    """One table per line; ``every``: also those that are not current."""
     lines: list[str] = []
     for kind, entry in found.items():
         if entry["version"]:
@@ -52,10 +52,10 @@ def text(found: dict[TableKind, StoredKind], *, every: bool) -> str:
 
 
 def restore(storage: Storage, version: str) -> TableKind:
-    """Makes a table that the storage keeps the current one of its kind.
+    """Makes a stored table the current one of its kind.
 
-    Raises ConfigurationError where there is none; NixeryError where somebody else published in the
-    same moment.
+    Raises ConfigurationError if it does not exist, NixeryError if another process published at the
+    same time.
     """
     published = Published(storage)
     for kind in TABLE_KINDS:
@@ -63,7 +63,7 @@ def restore(storage: Storage, version: str) -> TableKind:
             make_current(published, kind, data)
             return kind
     raise ConfigurationError(
-        f"there is no table {version} in this storage; nixery tables --all shows what is there"
+        f"this storage has no table {version}: nixery tables --all lists the versions"
     )
 
 

@@ -8,11 +8,11 @@ use most of the descriptors, and the rest is reserved:
     a file or bucket object sent on it               2    the file, and a duplicate of the socket
     RESERVED_DESCRIPTORS, or a quarter of the limit       pipes, buckets, files being packed
 
-Where they are used up and one more client comes, connections are closed in this order:
+If all are used and another client connects, connections are closed in this order:
 
     silent     has not sent a whole request yet; the oldest first
-    idle       its requests are answered; the one that has been idle for longest first
-    busy       a request is being answered: never closed, the newcomer is
+    idle       its requests are answered; the longest idle first
+    busy       a request is being answered: never closed, the new connection is
 """
 
 import resource
@@ -30,24 +30,24 @@ from nixery.logs.throttle import Later, LogThrottle
 log = structlog.get_logger()
 
 MOST_DESCRIPTORS = 65_536
-"""The limit is not raised above this: programs that this one starts inherit it, and some walk
-through all descriptors that they may have."""
+"""Upper bound of the raised limit: child processes inherit it, and some scan all possible
+descriptors."""
 RESERVED_DESCRIPTORS = 1_024
 PER_BODY = 2
 EXTENSION = "nixery.body"
-"""Under ``scope["extensions"]``: the connection's ``Connections.body``."""
+"""Key in ``scope["extensions"]`` of the connection's ``Connections.body``."""
 
 
 class Connection(Protocol):
     def drop(self) -> None:
-        """Closes it at once; it holds nothing that a client waits for."""
+        """Closes the connection at once; no response is in progress."""
 
 
 class Connections:
-    """Those of one server; used in its event loop."""
+    """The connections of one server. For its event loop's thread only."""
 
     def __init__(self, limit: int, later: Later | None = None) -> None:
-        """``limit``: descriptors of the whole process. ``later``: see Tally."""
+        """``limit``: descriptors of the whole process. ``later``: see LogThrottle."""
         self._room = limit - min(RESERVED_DESCRIPTORS, limit // 4)
         self._silent: OrderedDict[Connection, None] = OrderedDict()
         self._idle: OrderedDict[Connection, None] = OrderedDict()
@@ -57,7 +57,7 @@ class Connections:
         self._tally = LogThrottle(report, later) if later else LogThrottle(report)
 
     def opened(self, connection: Connection) -> bool:
-        """Whether there is room for it; where there is not, it must be closed."""
+        """Whether there is room for the connection; if not, the caller must close it."""
         if not self._make_room(1):
             self._tally.note("refused")
             return False
@@ -65,13 +65,13 @@ class Connections:
         return True
 
     def is_busy(self, connection: Connection) -> None:
-        """It has sent a whole request."""
+        """Records that a whole request arrived."""
         if self._is_known(connection):
             self.closed(connection)
             self._busy.add(connection)
 
     def is_idle(self, connection: Connection) -> None:
-        """All of its requests are answered."""
+        """Records that all requests are answered."""
         if self._is_known(connection):
             self.closed(connection)
             self._idle[connection] = None
@@ -83,7 +83,10 @@ class Connections:
 
     @contextmanager
     def body(self) -> Iterator[None]:
-        """Around a response that reads a file or a bucket. Raises TooBusy where it cannot."""
+        """Context of a response that reads a file or a bucket.
+
+        Raises TooBusy if the limit is reached.
+        """
         if not self._make_room(PER_BODY):
             self._tally.note("files refused")
             raise TooBusy("too many files are being sent; try again in a moment")
@@ -94,7 +97,7 @@ class Connections:
             self._bodies -= 1
 
     def not_accepted(self) -> None:
-        """The system had no descriptor for a client, whatever took them."""
+        """Records that accept(2) found no free descriptor."""
         self._tally.note("not accepted")
         self._close_one()
 
@@ -118,7 +121,7 @@ class Connections:
         return connections + PER_BODY * self._bodies
 
     def _is_known(self, connection: Connection) -> bool:
-        """False for those that were closed here, and whose last events are still to come."""
+        """False for connections that were closed here and still have events to come."""
         return connection in self._busy or connection in self._silent or connection in self._idle
 
     def _report(self, counts: dict[str, int]) -> None:
@@ -126,7 +129,7 @@ class Connections:
 
 
 def body_of(scope: Scope) -> AbstractContextManager[None]:
-    """``Connections.body`` of the request's server; nothing under another server."""
+    """``Connections.body`` of the request's server; a null context under other servers."""
     body = scope.get("extensions", {}).get(EXTENSION)
     return body() if body else nullcontext()
 
@@ -137,7 +140,7 @@ def descriptor_limit() -> int:
 
 
 def raise_descriptor_limit() -> None:
-    """To what the system allows this process, within bounds. Shells and systemd give 1,024."""
+    """Raises the limit as far as the system allows, up to a bound. Shells and systemd set 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -15,16 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 TRANSFER_SECONDS = 60.0
-"""Seconds for transfers. A layer of 500 MB takes 40 s on a line of 100 Mbit/s."""
+"""Seconds for transfers. A layer of 500 MB takes 40 s at 100 Mbit/s."""
 SPARE = 5.0
-"""Seconds beyond that for cancelled builds to end, and their requests with them."""
+"""Additional seconds for cancelled builds and their requests to end."""
 LAST = 5.0
-"""Seconds beyond both, after which the process ends in any case (nixery/host/forced_exit.py)."""
+"""Additional seconds after which the process exits in any case (nixery/host/forced_exit.py)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds; see the constants."""
+    """In seconds; see the constants."""
 
     grace: float = TRANSFER_SECONDS
     spare: float = SPARE
@@ -35,7 +35,7 @@ TIMES = Times()
 
 
 class Drain:
-    """Counts what is under way. One per server, used in its event loop."""
+    """Counts requests in progress. One per server; for its event loop's thread only."""
 
     def __init__(self) -> None:
         self.draining = False
@@ -48,7 +48,7 @@ class Drain:
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Around every request, until its last byte is sent."""
+        """Context of every request, until its last byte is sent."""
         self._requests += 1
         try:
             yield
@@ -58,7 +58,7 @@ class Drain:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Around the part of a request in which it waits for an image."""
+        """Context of the part of a request that waits for an image."""
         self._waiting += 1
         self._changed.set()
         try:
@@ -72,7 +72,7 @@ class Drain:
             await self._changed.wait()
 
     async def finish(self, cancel_builds: Callable[[], Awaitable[None]], grace: float) -> None:
-        """Waits for transfers, ``grace`` seconds at most, then cancels what is being built."""
+        """Waits for transfers, at most ``grace`` seconds, then cancels builds."""
         try:
             async with asyncio.timeout(grace):
                 await self.transfers_ended()

@@ -1,15 +1,14 @@
-"""Uvicorn's HTTP connection, and what a registry needs beyond it.
+"""An HTTP/1.1 connection: uvicorn's protocol class, extended for a registry.
 
-- Files go out by the kernel (``zerocopy.py``).
-- Request headers have a deadline. Uvicorn has none: some hundred connections that send half a
-  request and then nothing would take all descriptors, and shut everybody else out.
-- Of several requests in a row on one connection (pipelining), uvicorn tells only the last that the
-  client left; here all learn it, and none sends to nobody.
-- A client that takes nothing of its answer any more is cut off. Its system goes on saying that it
-  is there, so TCP's own limits never end it, and it would hold a connection and a file for ever.
-- Where there are too many connections, some are closed (``connections.py``).
-- Headers, and requests in a row, are limited. Uvicorn takes what comes: the parser's work grows
-  with the square of a header's length, and one packet may hold 10,000 requests, all remembered.
+- The kernel sends files (``zerocopy.py``).
+- Request headers have a deadline. Uvicorn has none, so some hundred connections that send half a
+  request could use up all descriptors.
+- When a client disconnects, all of its pipelined requests learn it. Uvicorn tells only the last.
+- A client that stops reading its response is disconnected. Its system keeps acknowledging, so
+  TCP's own timeouts never end the connection.
+- Connections above the limit are closed (``connections.py``).
+- The size of headers and the number of pipelined requests are limited. Uvicorn accepts any: parsing
+  takes time quadratic in a header's length, and one packet may contain 10,000 requests.
 """
 
 import asyncio
@@ -26,29 +25,29 @@ from nixery.wire.connections import EXTENSION, Connections
 from nixery.wire.zerocopy import ZERO_COPY, ZeroCopySend, can_send
 
 HEADER_SECONDS = 30.0
-"""From the connection, or from the first byte of a later request, to the end of the headers."""
+"""From the connection, or the first byte of a later request, to the end of the headers."""
 STALLED_SECONDS = 3600.0
-"""Between two looks at what a client has still to take; where both see the same, it is cut off.
-Clients of a registry give up far earlier. A proxy may not: nginx keeps up to 1 GiB in a file, and
-takes nothing more until the client, on however slow a line, has all of that."""
+"""Interval between two checks of a client's progress; it is disconnected if there was none.
+Registry clients give up much earlier, but a proxy may not: nginx buffers up to 1 GiB in a file
+and reads nothing more until its client, on a slow line, has received it."""
 MAX_HEADERS = 64 * 1024
-"""Bytes that bring neither the end of headers nor a part of a body; proxies allow 8 to 64 KiB."""
+"""Bytes without the end of the headers or a part of a body. Proxies allow 8 to 64 KiB."""
 MAX_WAITING = 100
-"""Requests that wait for an earlier one of their connection. No client of a registry sends two."""
+"""Pipelined requests that may wait for an earlier one. Registry clients send one at a time."""
 
 
 class TooManyRequests(Exception):
-    """Raised in the parser, which then takes the rest for rubbish."""
+    """Raised in the parser callback. httptools then rejects the rest of the connection's input."""
 
 
 class RegistryProtocol(HttpToolsProtocol):
-    """One connection; for ``uvicorn.Config(http=…)``, with all ``connections`` of the server."""
+    """One connection, for ``uvicorn.Config(http=…)``. ``connections``: all of the server."""
 
     def __init__(
         self,
-        *args: Any,  # noqa: ANN401 - uvicorn's own
+        *args: Any,  # noqa: ANN401 - as in uvicorn
         connections: Connections,
-        **kwargs: Any,  # noqa: ANN401 - uvicorn's own
+        **kwargs: Any,  # noqa: ANN401 - as in uvicorn
     ) -> None:
         super().__init__(*args, **kwargs)
         self._all = connections
@@ -63,7 +62,7 @@ class RegistryProtocol(HttpToolsProtocol):
         self.app = cast("Any", self._answer)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        # ignored as in uvicorn: servers of streams get no other transport
+        # type ignored as in uvicorn: stream servers use no other transport
         super().connection_made(transport)
         if not self._all.opened(self):
             self.drop()
@@ -79,16 +78,16 @@ class RegistryProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._unfinished > MAX_HEADERS and not self.transport.is_closing():
             self.send_400_response(f"Request headers may have {MAX_HEADERS} bytes.")
-        # Data ends uvicorn's keep-alive timer, whatever it is: the body of a request that has been
-        # answered, or empty lines. So something else must run from here on.
+        # Any data stops uvicorn's keep-alive timer, even empty lines or the body of an answered
+        # request. So the header deadline must start here.
         if self.cycle is None or self.cycle.response_complete:
             self._expect_headers()
 
     def send_400_response(self, msg: str) -> None:
-        """Rubbish after a request that is still being answered ends the connection at once.
+        """Closes the connection if invalid data follows a request that is still being answered.
 
-        What uvicorn writes would land within that answer, or wait for room in a buffer which a
-        reader that has stopped never makes, and the transfer with it.
+        Uvicorn's error response would appear inside the unfinished one, or wait for buffer space
+        that a stalled client never frees.
         """
         if self.cycle is None or self.cycle.response_complete:
             super().send_400_response(msg)
@@ -117,7 +116,7 @@ class RegistryProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.cycle.response_complete:  # the last one that was asked for
+        if self.cycle.response_complete:  # the last request that was sent
             self._all.is_idle(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -134,7 +133,7 @@ class RegistryProtocol(HttpToolsProtocol):
             sender.disconnect()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The application, with the extensions that can be had."""
+        """Runs the application, with the extensions that this connection supports."""
         scope.setdefault("extensions", {})[EXTENSION] = self._all.body
         cycle = next((cycle for cycle in self._cycles if cycle.scope is scope), None)
         if cycle is None or not can_send(cycle):
@@ -149,7 +148,7 @@ class RegistryProtocol(HttpToolsProtocol):
             self._senders.remove(sender)
 
     def _look(self) -> None:
-        """Cuts off a client that took nothing since the last time."""
+        """Disconnects a client that received nothing since the last check."""
         unsent = self._unsent()
         if unsent is not None and unsent == self._seen:
             self.transport.abort()
@@ -158,9 +157,10 @@ class RegistryProtocol(HttpToolsProtocol):
         self._next_look = self.loop.call_later(STALLED_SECONDS, self._look)
 
     def _unsent(self) -> tuple[int, ...] | None:
-        """Numbers of which one changes whenever the client takes a byte; None: it has them all.
+        """Counters of which at least one changes when the client receives a byte.
 
-        A buffer that is full again was empty enough to resume meanwhile.
+        None if nothing is unsent. The number of resumes is one of them: a buffer that is full at
+        two checks may have been drained in between.
         """
         offsets = [sender.offset for sender in self._senders if sender.offset is not None]
         waiting = self.transport.get_write_buffer_size()
@@ -179,9 +179,10 @@ class RegistryProtocol(HttpToolsProtocol):
 
 
 def _queued(transport: asyncio.Transport) -> int:
-    """Bytes in the kernel that the client has not taken; 0 where it cannot say.
+    """Bytes in the kernel's send buffer; 0 if the kernel cannot say.
 
-    It takes more from us only once a good part of its megabytes is gone: minutes, on a slow line.
+    The kernel accepts more only after a good part of its megabytes is received: minutes, on a slow
+    line.
     """
     with suppress(OSError):
         connection = transport.get_extra_info("socket").fileno()

@@ -1,9 +1,9 @@
-"""A file's bytes from the page cache into a socket, by the kernel, beside asyncio's transport.
+"""sendfile(2): sends a file from the page cache into a socket, beside asyncio's transport.
 
-``loop.sendfile`` does not do here. It stops reading from the socket, so that a client that leaves
-is noticed late; and where the transport is closed under it, because the client sent rubbish
-meanwhile, it waits for ever. A duplicate of the socket's descriptor can be watched for writing by
-public means, while the transport goes on reading and notices whatever happens.
+``loop.sendfile`` is not usable here. It stops reading from the socket, so a disconnect is noticed
+late. If the transport is closed during the call, because the client sent invalid data, it waits for
+ever. A duplicate of the socket's descriptor can be watched for writing while the transport keeps
+reading.
 """
 
 import asyncio
@@ -15,39 +15,39 @@ from contextlib import suppress
 import anyio.to_thread
 
 IS_AVAILABLE = sys.platform == "linux"
-"""Elsewhere sendfile is another call, with other results."""
+"""Other systems have a sendfile with other semantics."""
 
 _READ_AHEAD = 128 * 1024
 
-# What a socket says when its other end is gone, besides ConnectionError and TimeoutError.
+# Errors of a socket whose peer is gone, besides ConnectionError and TimeoutError.
 _GONE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ENOTCONN})
 _NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 DESCRIPTOR_RETRY = 0.1
-"""Seconds between two looks for a free descriptor."""
+"""Seconds between attempts to get a free descriptor."""
 
 
 class NotSendable(Exception):
-    """The kernel cannot send this file; it can still be read."""
+    """The kernel cannot send this file, but it can be read."""
 
 
 class Transfer:
-    """A part of a file on its way into a socket that does not block."""
+    """The transfer of a part of a file into a non-blocking socket."""
 
     def __init__(self, file: int, offset: int, count: int) -> None:
-        """``file`` is an open descriptor; ``offset`` and ``count`` are bytes."""
+        """``file``: an open descriptor. ``offset``, ``count``: bytes."""
         self._file = file
         self.offset = offset
-        """Where the next byte is read: how far it has come."""
+        """The next byte to send."""
         self.stop = offset + count
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, connection: int) -> None:
-        """Returns once the socket, whose descriptor is ``connection``, has taken everything.
+        """Returns once the socket with the descriptor ``connection`` has accepted everything.
 
-        Raises ConnectionResetError where the client left, EOFError where the file ends early,
-        NotSendable, and OSError where the file cannot be read.
+        Raises ConnectionResetError if the client disconnected, EOFError if the file is too short,
+        NotSendable, and OSError if the file cannot be read.
         """
         # A small blob fits into the socket's buffer at once.
         self._push(connection)
@@ -57,14 +57,14 @@ class Transfer:
             await self._push_when_writable(connection)
 
     def abandon(self) -> None:
-        """Ends ``run``: the connection is lost."""
-        self._end(ConnectionResetError("the client left"))
+        """Ends ``run``, because the connection is lost."""
+        self._end(ConnectionResetError("the client disconnected"))
 
     async def _push_when_writable(self, connection: int) -> None:
         loop = asyncio.get_running_loop()
         # The loop refuses to watch a descriptor that belongs to one of its transports.
         while (duplicate := _duplicate(connection)) is None:
-            # What has begun is not cut: others end, and then there is a descriptor again.
+            # A started transfer is not broken: it waits until another one frees a descriptor.
             await asyncio.wait([self._ended], timeout=DESCRIPTOR_RETRY)
             if self._ended.done():
                 return self._ended.result()
@@ -75,7 +75,7 @@ class Transfer:
             finally:
                 loop.remove_writer(duplicate)
         finally:
-            os.close(duplicate)  # before that, the client would not see the connection's end
+            os.close(duplicate)  # otherwise the client would not see the end of the connection
 
     def _push(self, connection: int) -> None:
         try:
@@ -101,7 +101,7 @@ class Transfer:
 
 
 def _duplicate(connection: int) -> int | None:
-    """None where the process has as many descriptors as it may."""
+    """None if the process has no free descriptor."""
     try:
         return os.dup(connection)
     except OSError as error:
@@ -112,37 +112,37 @@ def _duplicate(connection: int) -> int | None:
 
 def _meaning(error: OSError) -> Exception:
     if isinstance(error, ConnectionError | TimeoutError) or error.errno in _GONE:
-        return ConnectionResetError("the client left")
+        return ConnectionResetError("the client disconnected")
     if error.errno in _NO_SENDFILE:
         return NotSendable(error.strerror)
     return error
 
 
 async def load(file: int, offset: int, count: int) -> None:
-    """Bring a part of a file into the page cache, where it mostly is.
+    """Loads a part of a file into the page cache, where it mostly is already.
 
-    sendfile waits for the disk; called in the event loop, every other client would wait as well.
+    sendfile blocks on the disk, and in the event loop it would delay every other client.
     """
     if count and not is_cached(file, offset, count):
         await anyio.to_thread.run_sync(_read, file, offset, offset + count)
 
 
 def is_cached(file: int, offset: int, count: int) -> bool:
-    """Asks for the first and the last byte: files are read, and forgotten, in larger parts."""
+    """Checks the first and the last byte: files are cached in larger units."""
     try:
         for place in (offset, offset + count - 1):
             os.preadv(file, [bytearray(1)], place, os.RWF_NOWAIT)
     except BlockingIOError:
         return False
     except OSError:
-        return True  # not every file system can say; sendfile will find out
+        return True  # not all file systems support this; then sendfile finds out
     return True
 
 
 def _read(file: int, offset: int, stop: int) -> None:
     buffer, length = bytearray(_READ_AHEAD), stop - offset
-    with suppress(OSError):  # sendfile meets the same error, where it can be told
+    with suppress(OSError):  # sendfile meets the same error, and can report it
         while offset < stop and (count := os.preadv(file, [buffer], offset)):
             offset += count
-        # Whoever wants this part wants the next: the disk reads on while this one is sent.
+        # The next part will be needed soon: lets the disk read ahead while this one is sent.
         os.posix_fadvise(file, offset, length, os.POSIX_FADV_WILLNEED)

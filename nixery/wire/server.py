@@ -1,11 +1,11 @@
-"""Uvicorn, set up for a registry.
+"""Uvicorn, configured for a registry.
 
     with listen("127.0.0.1", 0) as listener:
         Server(app, on_start=print).run(sockets=[listener])      http://127.0.0.1:41235
 
-The socket is bound before anything else is done: a port in use is told at once, and port 0 can be
-asked for its number. SIGTERM and SIGINT end the server in an orderly way: nothing new is
-accepted, transfers and then builds end (see drain.py), then the lifespan is closed.
+The socket is bound first, so a port in use is reported at once, and port 0 can be queried. On
+SIGTERM or SIGINT the server accepts nothing new, finishes transfers, cancels builds (drain.py) and
+closes the lifespan.
 """
 
 import asyncio
@@ -33,27 +33,28 @@ log = structlog.get_logger()
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 KEEP_ALIVE = 75
-"""Seconds. Longer than nginx keeps its side open (60), or it would meet closed connections."""
+"""Seconds. Longer than nginx keeps its side open (60), else it would use closed connections."""
 BACKLOG = 4096
-"""Connections that the kernel keeps until they are accepted; by default it allows no more. A client
-that finds no room tries again after a second, and then after more."""
+"""Connections in the kernel's accept queue, at most the kernel's default limit. A client that finds
+no room retries after one second, and later after longer."""
 ACCEPTED_AT_ONCE = 32
-"""Before those that are connected already have their turn, and before any of them is counted."""
+"""Connections accepted per round of the event loop, so that existing ones get their turn, and each
+new one is counted."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. No host: all addresses, IPv4 and IPv6. Port 0: any free one.
+    """A listening socket. No host: all addresses, IPv4 and IPv6. Port 0: any free port.
 
-    Raises ConfigurationError where the address is in use or not this machine's.
+    Raises ConfigurationError if the address is in use or does not belong to this machine.
     """
     try:
         listener = _bind(host, port)
     except OSError as error:
         where = f"{host or 'all addresses'}, port {port}"
         raise ConfigurationError(f"cannot listen on {where}: {error.strerror or error}") from None
-    # Connections inherit it. asyncio sets it only on sockets that name their protocol, which
-    # create_server's do not; headers and body are two writes, and the second would wait 40 ms
-    # for the client's delayed acknowledgement.
+    # Connections inherit this. asyncio sets it only on sockets with an explicit protocol, unlike
+    # those of create_server. Headers and body are two writes, and the second would wait 40 ms for
+    # the client's delayed acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
@@ -70,7 +71,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Where a client on this machine reaches the listener."""
+    """The URL of the listener for clients on this machine."""
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = "localhost"
@@ -81,7 +82,7 @@ async def _nothing() -> None: ...
 
 
 class Server(uvicorn.Server):
-    """``on_start`` is called with the URL once requests are answered, ``on_stop`` as it ends."""
+    """``on_start`` is called with the URL once requests are answered, ``on_stop`` at shutdown."""
 
     def __init__(
         self,
@@ -91,19 +92,19 @@ class Server(uvicorn.Server):
         times: Times = TIMES,
     ) -> None:
         self._connections = Connections(descriptor_limit())
-        # A protocol class takes uvicorn's arguments; it is called, and nothing else.
+        # uvicorn expects a class, but only calls it.
         protocol = cast("Any", partial(RegistryProtocol, connections=self._connections))
         super().__init__(
             uvicorn.Config(
                 app,
-                http=protocol,  # uvicorn's with httptools, and more
+                http=protocol,  # uvicorn's httptools protocol, extended
                 loop="asyncio",
                 lifespan="on",
                 ws="none",
-                log_config=None,  # nixery.logs.setup has it all
-                access_log=False,  # nixery.http.requests writes ours
+                log_config=None,  # nixery.logs.setup configures logging
+                access_log=False,  # nixery.http.requests logs requests
                 server_header=False,
-                proxy_headers=False,  # nobody asks for the client's address or scheme
+                proxy_headers=False,  # client addresses and schemes are not used
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=math.ceil(times.grace + times.spare),
                 backlog=ACCEPTED_AT_ONCE,  # asyncio's; see startup
@@ -118,8 +119,8 @@ class Server(uvicorn.Server):
         if not self.started:
             return
         for listener in sockets or []:
-            # asyncio has one number for both, how many the kernel keeps and how many it accepts
-            # before it does anything else.
+            # asyncio uses one number for both the kernel's queue and the connections accepted per
+            # round.
             listener.listen(BACKLOG)
             url = url_of(listener)
             log.info("listening", url=url)
@@ -127,16 +128,19 @@ class Server(uvicorn.Server):
                 self._on_start(url)
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What fails in the event loop itself."""
+        """Handles errors of the event loop itself."""
         error = context.get("exception")
         if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS and "socket" in context:
-            # asyncio tries again every second, several times, and would log a traceback for each.
+            # asyncio retries every second and would log a traceback each time.
             self._connections.not_accepted()
         else:
             loop.default_exception_handler(context)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Both wait for requests: ours ends those that would never end, uvicorn's sees them end."""
+        """Waits for requests twice.
+
+        Drain ends those that would not end, then uvicorn sees them end.
+        """
         stopping = asyncio.create_task(self._on_stop())
         try:
             await super().shutdown(sockets)
@@ -146,9 +150,9 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Uvicorn raises the signal again at the end, which would make a clean stop a failure."""
+        """Like uvicorn's, but does not raise the signal again, so that the exit code is 0."""
         if threading.current_thread() is not threading.main_thread():
-            yield  # Python gives signals to the main thread only: a test stops its server itself
+            yield  # Python delivers signals to the main thread only: a test stops its server itself
             return
         signals = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self.handle_exit) for number in signals}
@@ -159,7 +163,7 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def serve(  # noqa: PLR0913 - a server, and what is to happen around it
+def serve(  # noqa: PLR0913 - a server and its callbacks
     app: ASGIApp,
     host: str,
     port: int,
@@ -168,14 +172,14 @@ def serve(  # noqa: PLR0913 - a server, and what is to happen around it
     on_stop: Callable[[], Coroutine[Any, Any, None]] = _nothing,
     times: Times = TIMES,
 ) -> None:
-    """Serve until a signal ends it.
+    """Serves until SIGTERM or SIGINT.
 
-    Raises ConfigurationError where it cannot listen, NixeryError where the lifespan fails.
+    Raises ConfigurationError if it cannot listen, NixeryError if the lifespan fails.
     """
     raise_descriptor_limit()
     with listen(host, port) as listener:
         server = Server(app, on_start, on_stop, times)
-        with suppress(SystemExit):  # newer uvicorn's way to say that the lifespan did not come up
+        with suppress(SystemExit):  # newer versions of uvicorn report a failed lifespan like this
             server.run(sockets=[listener])
         if not server.started:
-            raise NixeryError("the server did not start; the log says why")
+            raise NixeryError("the server did not start: see the log")

@@ -1,7 +1,7 @@
 """The ASGI extension "zero copy send": the application names a part of a file, the server sends it.
 
-Uvicorn has no such thing; this adds it to one of its requests. Where it cannot be had (TLS, another
-system, another server) ``scope["extensions"]`` does not offer it, and the application sends bytes.
+Adds it to a request of uvicorn. If it is not possible (TLS, another system, another server),
+``scope["extensions"]`` lacks it, and the application sends bytes.
 
 Source: https://asgi.readthedocs.io/en/latest/extensions.html#zero-copy-send
 """
@@ -22,14 +22,14 @@ ZERO_COPY = "http.response.zerocopysend"
 """The type of the message, and the name of the extension."""
 
 LOADED_AT_ONCE = 16 * 1024 * 1024
-"""Bytes that must be in the page cache before the first of them is sent."""
+"""Bytes that are loaded into the page cache before the first of them is sent."""
 _SEND_BYTES = 1024 * 1024
-# What is used of uvicorn's cycle beyond ASGI; all there from uvicorn 0.29 to 0.54.
+# Non-ASGI attributes of uvicorn's cycle that are used here; all exist in uvicorn 0.29 to 0.54.
 _USED = ("chunked_encoding", "disconnected", "expected_content_length", "flow", "transport")
 
 
 def can_send(cycle: RequestResponseCycle) -> bool:
-    """Whether files can go out by the kernel on this connection."""
+    """Whether the kernel can send files on this connection."""
     return (
         sendfile.IS_AVAILABLE
         and all(hasattr(cycle, name) for name in _USED)
@@ -39,10 +39,10 @@ def can_send(cycle: RequestResponseCycle) -> bool:
 
 
 class ZeroCopySend:
-    """``send`` of one request, which knows one type of message more.
+    """``send`` of one request, with one more type of message.
 
-    Unlike uvicorn's own messages, this one raises ConnectionResetError once the client has left, as
-    ASGI asks for since 2.4: a file is long, and nobody wants the rest.
+    Unlike uvicorn's own messages, this one raises ConnectionResetError after a disconnect, as ASGI
+    requires since 2.4: sending the rest of a file would be wasted.
     """
 
     def __init__(self, cycle: RequestResponseCycle, send: Send) -> None:
@@ -70,18 +70,18 @@ class ZeroCopySend:
 
     @property
     def offset(self) -> int | None:
-        """Where in the file the client has come to; None where it is not waited for."""
+        """The offset that the client has received up to; None if no transfer is in progress."""
         return None if self._transfer is None else self._transfer.offset
 
     def disconnect(self) -> None:
-        """The connection is lost."""
+        """Ends the transfer, because the connection is lost."""
         if self._transfer is not None:
             self._transfer.abandon()
 
     async def _send_part(self, file: int, offset: int, count: int) -> None:
         cycle = self._cycle
         if cycle.chunked_encoding is not False or count > cycle.expected_content_length:
-            raise RuntimeError("a response has not begun whose Content-Length covers this")
+            raise RuntimeError("no response was started whose Content-Length covers this")
         await self._flush()
         for start in range(offset, offset + count, LOADED_AT_ONCE):
             length = min(LOADED_AT_ONCE, offset + count - start)
@@ -107,10 +107,10 @@ class ZeroCopySend:
             self._transfer = None
 
     def _cork(self, *, is_on: bool) -> None:
-        """From the first part of a file to the end of the last, only full segments go out.
+        """Sends only full segments from the first part of a file to the end of the last.
 
-        Asyncio sets TCP_NODELAY, with which each 64 KiB that sendfile moves go out as they are: a
-        fifth fewer bytes a second. The end between two parts costs half of that again.
+        Asyncio sets TCP_NODELAY, so each 64 KiB that sendfile moves would be flushed, which costs a
+        fifth of the throughput. Uncorking between two parts costs half of that.
         """
         if is_on != self._is_corked:
             self._is_corked = is_on
@@ -119,10 +119,10 @@ class ZeroCopySend:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, is_on)
 
     async def _flush(self) -> None:
-        """What was written before goes out before."""
+        """Waits until all earlier data is written."""
         transport = self._cycle.transport
         if transport.get_write_buffer_size():
-            # With no room at all, "may be written to" means that the buffer is empty.
+            # With a limit of 0, "writable" means that the buffer is empty.
             transport.set_write_buffer_limits(high=0)
             try:
                 await self._cycle.flow.drain()
@@ -130,7 +130,7 @@ class ZeroCopySend:
                 transport.set_write_buffer_limits()
 
     async def _copy(self, file: int, offset: int, stop: int) -> None:
-        """By hand, for a file system whose files the kernel does not send."""
+        """Copies the part, for file systems whose files the kernel does not send."""
         while offset < stop:
             length = min(_SEND_BYTES, stop - offset)
             piece = await anyio.to_thread.run_sync(os.pread, file, length, offset)
@@ -143,18 +143,20 @@ class ZeroCopySend:
     def _check_connection(self) -> None:
         if self._cycle.disconnected or self._cycle.transport.is_closing():
             self._give_up()
-            raise ConnectionResetError("the client left")
+            raise ConnectionResetError("the client disconnected")
 
     def _give_up(self) -> None:
-        # The socket may have failed before the transport noticed: what comes now is for nobody,
-        # and a response that stays incomplete is no error of the application.
+        # The socket may have failed before the transport noticed. Further data is discarded, and an
+        # incomplete response is not an error of the application.
         self._cycle.disconnected = True
-        if not self._cycle.transport.is_closing():  # abort fails where all is over
+        if (
+            not self._cycle.transport.is_closing()
+        ):  # abort fails if the connection is closed already
             self._cycle.transport.abort()
 
 
 def _part(message: Message) -> tuple[int, int]:
-    """Offset and count; by default from where the file stands to its end."""
+    """Offset and count; by default from the file's position to its end."""
     file: Any = message["file"]
     offset = message.get("offset")
     if offset is None:

@@ -123,5 +123,5 @@ def test_a_directory_that_goes_away_meanwhile_is_an_error(root, tmp_path, replac
     (tmp_path / "nix/store/a/lib").rename(tmp_path / "elsewhere")
     if replaced:
         (tmp_path / "nix/store/a/lib").touch()
-    with pytest.raises(StoreDamaged, match="/nix/store/a/lib is no directory any more"):
+    with pytest.raises(StoreDamaged, match="/nix/store/a/lib is no longer a directory"):
         look(root, b"/nix/store/a/lib")

@@ -81,7 +81,7 @@ def test_a_file_that_goes_on_is_no_shorter_file(descriptor):
 
 def test_a_symlink_in_the_place_of_a_file_is_not_followed(tmp_path):
     (tmp_path / "file").symlink_to("/etc/passwd")
-    with pytest.raises(StoreDamaged, match="file is not in the store any more"):
+    with pytest.raises(StoreDamaged, match="file is no longer in the store"):
         open_file(bytes(tmp_path / "file"))
 
 
@@ -95,7 +95,7 @@ def test_a_directory_in_the_place_of_a_file_has_no_content(tmp_path):
 
 def test_a_file_whose_directory_became_a_file_is_gone(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StoreDamaged, match="file/x is not in the store any more"):
+    with pytest.raises(StoreDamaged, match="file/x is no longer in the store"):
         open_file(bytes(tmp_path / "file/x"))
 
 

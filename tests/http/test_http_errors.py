@@ -111,7 +111,7 @@ def test_headers():
     assert describe(errors.SourceUnavailable("m"), "friendly", ID).headers == {"Retry-After": "10"}
     refused = HTTPException(405, headers={"Allow": "HEAD, GET"})
     assert describe(refused, "friendly", ID).headers == {"Allow": "GET, HEAD"}
-    assert "nothing can be pushed" in describe(refused, "friendly", ID).message
+    assert "accepts no pushes" in describe(refused, "friendly", ID).message
     response = render(describe(refused, "friendly", ID))
     assert response.headers["allow"] == "GET, HEAD"
     assert response.headers["content-type"] == "application/json"

@@ -94,7 +94,7 @@ def test_a_bucket_that_fails_is_told_and_comes_back(start, google):
 
 def test_wrong_settings_stop_the_start(start):
     with (
-        pytest.raises(AssertionError, match="GCS_BUCKET=other: there is no such bucket"),
+        pytest.raises(AssertionError, match="GCS_BUCKET=other: this bucket does not exist"),
         start("one", GCS_BUCKET="other"),
     ):
         pass

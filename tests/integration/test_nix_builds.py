@@ -157,7 +157,7 @@ async def test_builder_that_takes_too_long(nix_environment, tiny_source, tmp_pat
 async def test_no_builder_of_the_architecture(nix_environment, tiny_source, tmp_path, salt):
     """It is evaluated, and cannot be built."""
     nix = Nix(environment=nix_environment, evaluation=Evaluation(config={"salt": salt}))
-    with pytest.raises(Denied, match="no builder for aarch64-linux is there") as caught:
+    with pytest.raises(Denied, match="no builder for aarch64-linux is available") as caught:
         await prepare(nix, tiny_source, tmp_path / "root", "hello", architecture=Architecture.ARM64)
     assert caught.value.cause == "no_builder"
 

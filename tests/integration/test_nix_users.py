@@ -204,7 +204,7 @@ async def test_failures(user, salt, *, name, kind, cause, text):
 
 async def test_no_builder(user, salt):
     nix = user.nix(evaluation=Evaluation(config={"salt": salt}))
-    with pytest.raises(Denied, match="no builder for aarch64-linux is there"):
+    with pytest.raises(Denied, match="no builder for aarch64-linux is available"):
         await prepare(user, nix, user.roots / salt, "hello", architecture=Architecture.ARM64)
 
 
@@ -236,7 +236,7 @@ async def test_nothing_of_the_place_is_needed(place):
 async def test_no_daemon(place):
     address = f"unix://{place.directory}/nobody-listens"
     nix = Place(place.directory, environment(place, NIX_REMOTE=address)).nix()
-    with pytest.raises(NixeryError, match="see that it runs") as caught:
+    with pytest.raises(NixeryError, match="check that it runs") as caught:
         await nix.evaluate(place.source, request("hello"))
     assert caught.value.cause == "no_daemon"
 

@@ -203,7 +203,7 @@ def test_nix_run(flake, nix_store):
     version = flake("run", rest=("--", "--version"), within=with_store(nix_store))
     assert version == f"nixery, version {nixery.__version__}\n"
     said = flake("run", within=with_store(nix_store), fails=True)
-    assert "exactly one of NIXERY_CHANNEL" in said, "it wants to serve"
+    assert "set exactly one of NIXERY_CHANNEL" in said, "it wants to serve"
 
 
 @as_root
@@ -259,7 +259,7 @@ def test_popcount(build, project, nix_store, tmp_path):
         text=True,
         check=True,
     )
-    assert "Count a package set" in done.stdout
+    assert "Analyse a package set" in done.stdout
 
 
 @as_root

@@ -7,7 +7,7 @@ from anyio.to_thread import run_sync
 from click.testing import CliRunner
 from support.tiny_set import request, source_of
 
-from nixery.cli import popcount
+from nixery.cli.popcount import popcount
 from nixery.layers.tables import parse_popularity, parse_units
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nix]
@@ -21,7 +21,7 @@ async def test_a_closure_of_this_store_is_counted(
     for name, value in nix_environment.items():
         monkeypatch.setenv(name, value)
     paths = [path for package in packages for path in package.paths]
-    run = partial(CliRunner().invoke, popcount.popcount, ["store", *paths, "-o", str(tmp_path)])
+    run = partial(CliRunner().invoke, popcount, ["store", *paths, "-o", str(tmp_path)])
     result = await run_sync(run)
     assert result.exit_code == 0, result.output
     assert parse_popularity((tmp_path / "popularity.json").read_bytes()).counts

@@ -102,7 +102,7 @@ def test_a_record_that_cannot_be_kept_is_no_error(images, storage, monkeypatch, 
     monkeypatch.setattr(storage, "write", write)
     with capture_logs() as logs:
         images.note("git", asked("git"), [])
-    assert [entry["event"] for entry in logs] == ["what was asked for is not recorded"]
+    assert [entry["event"] for entry in logs] == ["requested image is not recorded"]
 
 
 def test_nor_is_a_graph_with_holes(images):

@@ -34,10 +34,10 @@ def test_own_event(stream):
     """An event with its values, and those of the request around it."""
     configure_logging(stream, json=True)
     with structlog.contextvars.bound_contextvars(request_id="r"):
-        structlog.get_logger().info("image made", layers=3)
+        structlog.get_logger().info("image built", layers=3)
     (line,) = lines(stream)
     assert line.pop("timestamp").endswith("Z")
-    assert line == {"event": "image made", "layers": 3, "level": "info", "request_id": "r"}
+    assert line == {"event": "image built", "layers": 3, "level": "info", "request_id": "r"}
 
 
 def test_library(stream):

@@ -56,7 +56,7 @@ def chatter(count=MANY):
 
 def in_short(lines):
     left_out = len(lines) - HEAD - KEPT_LINES
-    note = f"{left_out} lines are left out here; NIXERY_LOG_LEVEL=debug logs them"
+    note = f"{left_out} lines were skipped here; NIXERY_LOG_LEVEL=debug logs them"
     return [*lines[:HEAD], note, *lines[-KEPT_LINES:]]
 
 
@@ -79,7 +79,7 @@ def test_builds_side_by_side():
     spoken = [says(n, f"{n}: {text}") for text in chatter() for n in (1, 2)]
     lines, _ = logged(start(1), start(2), *spoken, stop(1), stop(2))
     for number in "12":
-        own = [line for line in lines if line.startswith(number) or "left out" in line]
+        own = [line for line in lines if line.startswith(number) or "skipped" in line]
         assert len(own) == HEAD + KEPT_LINES + 2
 
 
@@ -100,7 +100,7 @@ def test_many_builds():
     assert LOGGED - 50 < len(told) <= LOGGED + 2
     assert told[-2] == "no"
     missing = MANY * 10 - (len(told) - 2) + MANY - HEAD  # and of the activities
-    assert told[-1].startswith(f"{missing} lines are left out here")
+    assert told[-1].startswith(f"{missing} lines were skipped here")
     assert len(record.log) <= KEPT_BUILDS * KEPT_LINES
 
 

@@ -79,7 +79,7 @@ def finished(*errors, status=1, log=(), claims=(), has_built=True):
             ],
             Denied,
             "no_builder",
-            "no builder for aarch64-linux is there to make hello",
+            "no builder for aarch64-linux is available to build hello",
         ),
         (
             [
@@ -90,7 +90,7 @@ def finished(*errors, status=1, log=(), claims=(), has_built=True):
             ],
             Denied,
             "no_builder",
-            "no builder for aarch64-linux is there to make hello",
+            "no builder for aarch64-linux is available to build hello",
         ),
         (
             [
@@ -101,7 +101,7 @@ def finished(*errors, status=1, log=(), claims=(), has_built=True):
             ],
             Denied,
             "no_builder",
-            "no builder for x86_64-linux with features kvm is there to make hello",
+            "no builder for x86_64-linux with features kvm is available to build hello",
         ),
         (
             [f"hash mismatch in fixed-output derivation '{DRV}':\n  specified: sha256-A\n  got: B"],
@@ -145,13 +145,13 @@ def finished(*errors, status=1, log=(), claims=(), has_built=True):
             [f"opening file '/srv/store{DRV}': No such file or directory"],
             DerivationCollected,
             "collected",
-            "the garbage collector took a derivation before it was built: pull again",
+            "the garbage collector removed a derivation before it was built: pull again",
         ),
         (
             [f"path '{DRV}' is not valid"],
             DerivationCollected,
             "collected",
-            "the garbage collector took a derivation before it was built: pull again",
+            "the garbage collector removed a derivation before it was built: pull again",
         ),
     ],
 )
@@ -238,7 +238,7 @@ def test_ended_by_a_signal(number):
     """A package that takes all memory: an answer that is remembered, and no fault of the server."""
     error = of_evaluation(finished(status=-number), "package 'git'")
     assert isinstance(error, EvaluationFailed)
-    assert "package 'git' cannot be evaluated: Nix was ended by SIG" in error.message
+    assert "package 'git' cannot be evaluated: Nix was killed by SIG" in error.message
     assert isinstance(of_realisation(finished(status=-number), ()), BuildFailed)
     assert type(of_closure(finished(status=-number))) is NixeryError
 

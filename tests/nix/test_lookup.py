@@ -77,7 +77,7 @@ def test_what_is_not_a_store_path(entry):
     ],
 )
 def test_what_is_not_an_answer(text):
-    with pytest.raises(EvaluationFailed, match="cannot be read"):
+    with pytest.raises(EvaluationFailed, match="cannot be parsed"):
         read(text, ("curl",))
 
 
@@ -113,7 +113,7 @@ def test_refused_for_a_dependency():
 def test_not_a_package():
     error = verdict(RefusedName("lib", "not_a_package", "set"), SYSTEM)
     assert isinstance(error, Denied)
-    assert error.message == "'lib' is no package but a set of the package set"
+    assert error.message == "'lib' is not a package: it is an attribute set"
 
 
 def test_failed():

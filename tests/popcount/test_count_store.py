@@ -68,7 +68,7 @@ def test_what_is_not_in_the_store_is_not_asked_for(count, asked, tmp_path, named
     (tmp_path / "here/circle").symlink_to("circle")
     result = count(named)
     assert result.exit_code == 1
-    assert f"nixery: {named} is no store path, and no link to one" in result.stderr
+    assert f"nixery: {named} is not a store path or a link to one" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not asked.exists()
 

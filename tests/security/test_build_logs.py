@@ -84,7 +84,7 @@ def test_the_reason_is_told(serve_salted):
     assert error["message"] == "chatty failed to build: the reason"
     assert lines[-1] == "the reason"
     assert len(lines) == BUILD
-    assert "199931 lines are left out here" in lines[50]
+    assert "199931 lines were skipped here" in lines[50]
 
 
 def test_a_chatty_neighbour(serve_salted):

@@ -84,7 +84,7 @@ def test_store_path_of_others(nix_environment, package_set, serve_set, refused, 
         env=nix_environment,
     ).stdout.strip()
     with serve_set(package_set(of_words(outPath=f'"{added}"'))) as served:
-        assert "not those that its derivation makes" in refused(served, "evil").text
+        assert "not those of its derivation" in refused(served, "evil").text
 
 
 @pytest.mark.parametrize("kind", ["file", "environment of the server", "netrc", "git credentials"])

@@ -41,7 +41,7 @@ def test_a_path_that_is_not_there_ends_the_start(make, tmp_path):
         make(tmp_path, tmp_path / "missing")
     assert caught.value.message == (
         f"NIXERY_ALLOWED_PATHS: {tmp_path}/missing cannot be read (No such file or directory): "
-        "name what is there"
+        "name an existing path"
     )
 
 

@@ -111,8 +111,8 @@ async def test_gone(make, repository):
     [
         ({"channel": "-x"}, "NIXERY_CHANNEL"),
         ({"channel": "a b"}, "NIXERY_CHANNEL"),
-        ({"channel": "main", "channel_url": "http://h.test/a"}, "must look like"),
-        ({"repo": "ext::sh -c x"}, "must look like"),
+        ({"channel": "main", "channel_url": "http://h.test/a"}, "must be like"),
+        ({"repo": "ext::sh -c x"}, "must be like"),
         ({"repo": "/srv/a", "allowed_refs": []}, "empty"),
         ({"repo": "/srv/a", "allowed_refs": ["main"]}, "NIXERY_GIT_ALLOWED_REFS"),
         ({"repo": "/srv/a", "environ": {"PATH": "/nowhere"}}, "git is not on PATH"),

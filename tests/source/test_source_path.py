@@ -83,10 +83,10 @@ async def test_tags(package_set):
 def test_what_is_no_package_set(tmp_path, package_set):
     """The operator is told what to do, in one line, before the server starts."""
     for path, words in (
-        (tmp_path / "missing", "no such file"),
+        (tmp_path / "missing", "does not exist"),
         (package_set.parent, "no default.nix"),
         (package_set.relative_to(tmp_path), "absolute"),
-        (package_set / "default.nix" / "x", "no such file"),
+        (package_set / "default.nix" / "x", "does not exist"),
     ):
         with pytest.raises(ConfigurationError, match=words) as caught:
             path_source(path, ["latest"])

@@ -38,13 +38,13 @@ def is_pipe(path):
 
 
 def test_a_pipe_is_not_replaced_by_an_archive(refuses, pipe):
-    assert "is no regular file" in refuses(build_archive, pipe)
+    assert "is not a regular file" in refuses(build_archive, pipe)
     assert is_pipe(pipe)
 
 
 def test_a_link_to_a_pipe_is_not_replaced_by_an_archive(refuses, pipe, tmp_path):
     (tmp_path / "stdout").symlink_to(pipe)
-    assert "is no regular file" in refuses(build_archive, tmp_path / "stdout")
+    assert "is not a regular file" in refuses(build_archive, tmp_path / "stdout")
     assert is_pipe(pipe)
     assert (tmp_path / "stdout").is_symlink()
 
@@ -57,11 +57,11 @@ def test_an_open_pipe_without_a_name_is_refused(refuses):
     finally:
         os.close(reading)
         os.close(writing)
-    assert "is no regular file" in said
+    assert "is not a regular file" in said
 
 
 def test_a_pipe_is_no_directory(refuses, pipe):
-    assert "is no empty directory" in refuses(build_layout, pipe)
+    assert "is not an empty directory" in refuses(build_layout, pipe)
     assert is_pipe(pipe)
 
 
@@ -94,7 +94,7 @@ def test_the_directory_that_a_link_leads_to_is_made(tools, tmp_path, there):
 @pytest.mark.parametrize("build", [build_layout, build_archive])
 def test_a_link_into_nowhere_is_refused(refuses, tmp_path, build):
     (tmp_path / "link").symlink_to(tmp_path / "missing/image")
-    assert "make it first" in refuses(build, tmp_path / "link")
+    assert "create it first" in refuses(build, tmp_path / "link")
 
 
 @pytest.mark.parametrize("build", [build_layout, build_archive])
@@ -129,4 +129,4 @@ def test_a_mount_point_is_refused(refuses, tmp_path, monkeypatch, build, make):
 @pytest.mark.parametrize("build", [build_layout, build_archive])
 def test_a_place_below_a_file_is_refused(refuses, tmp_path, build):
     (tmp_path / "file").touch()
-    assert "is no directory" in refuses(build, tmp_path / "file/image")
+    assert "is not a directory" in refuses(build, tmp_path / "file/image")

@@ -80,7 +80,7 @@ def test_tables_that_are_not_there_are_missed_before_anything_is_built(
 
     monkeypatch.setattr(build, "prepared", never)
     storage = registry.storage if has_storage else None
-    with pytest.raises(ConfigurationError, match=f"there is no .*{'0' * 64}"):
+    with pytest.raises(ConfigurationError, match=f"no (?:storage|.*table).*{'0' * 64}"):
         build.plan_only(Order("hello", "0" * 64), tools, storage)
 
 
@@ -91,22 +91,24 @@ def test_what_is_no_version_is_no_table(registry, tools, version):
     with pytest.raises(ConfigurationError) as caught:
         build.plan_only(Order("hello", version), tools, registry.storage)
     assert caught.value.message == (
-        f"there is no table {version!r} that the strategy units reads; "
-        "nixery tables --all shows what is there"
+        f"the storage has no table {version!r} for the strategy units: "
+        "nixery tables --all lists the versions"
     )
     assert tools.nix.steps == []
 
 
 def test_a_table_that_cannot_be_read_is_none(registry, tools):
     version = publish(registry, b"{}")
-    with pytest.raises(ConfigurationError, match=f"there is no .*{version}"):
+    with pytest.raises(ConfigurationError, match=f"has no table .*{version}"):
         choose(tools, registry.storage, version)
 
 
 def test_a_strategy_without_tables_can_have_none_chosen(registry, tools):
     tools = replace(tools, layering="size")
     version = publish(registry, TOGETHER)
-    with pytest.raises(ConfigurationError, match=f"size reads no tables, and so not '{version}'"):
+    with pytest.raises(
+        ConfigurationError, match=f"size reads no tables: remove --tables '{version}'"
+    ):
         choose(tools, registry.storage, version)
 
 
@@ -139,7 +141,7 @@ async def test_a_tail_is_told_with_its_largest_paths(tools):
     async with prepared(tools, Order("git")) as image:
         found = plan(image, tools, None)
     text = report.text(image, found, tools)
-    assert text.count("the tail") == 1
+    assert text.count("the rest") == 1
     assert text.count("one of the largest") == 1
     assert len(image.closure.paths) == 4
     assert "more" not in text  # three are shown
@@ -151,5 +153,5 @@ async def test_the_reason_is_that_of_the_strategy(tools):
         found = plan(image, tools, None)
     assert "together" in {layer.why for layer in found.layers}
     text = report.text(image, found, tools)
-    assert "one of them alone brings the others" in text
-    assert "asked for apart" not in text
+    assert "one of them alone needs the others" in text
+    assert "requested apart" not in text

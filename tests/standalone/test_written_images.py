@@ -89,7 +89,7 @@ def test_what_is_there_is_not_written_over(tools, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/file").touch()
     for target in (tmp_path / "full", tmp_path / "full/file"):
-        with pytest.raises(ConfigurationError, match="is there already, and is no empty directory"):
+        with pytest.raises(ConfigurationError, match="exists, and is not an empty directory"):
             build_layout(HELLO, tools, None, target)
     with pytest.raises(ConfigurationError, match="is a directory"):
         build_archive(HELLO, tools, None, tmp_path / "full")

@@ -39,7 +39,7 @@ class FakeSource:
             case NixeryError() as error:
                 raise error
             case None:
-                raise TagUnknown(f"tag {tag} is not known to the package source")
+                raise TagUnknown(f"tag {tag} does not exist in the package source")
 
     async def read(self, source: ResolvedSource) -> SourceTree:
         self.reads.append(source)

@@ -55,7 +55,7 @@ def test_a_table_that_cannot_be_read_counts_as_empty_and_is_said_once(both, stor
         del storage.objects[key]
     with capture_logs() as logs:
         assert [both.look(), both.look()] == [(EMPTY, {})] * 2
-    assert [entry["event"] for entry in logs] == ["table cannot be read and counts as empty"]
+    assert [entry["event"] for entry in logs] == ["table is unreadable and treated as empty"]
 
 
 def test_a_lost_table_that_is_published_again_counts_again(both, storage):

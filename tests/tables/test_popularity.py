@@ -62,7 +62,7 @@ def test_from_a_file(tmp_path, form):
 
 @pytest.mark.parametrize(
     ("page", "said"),
-    [("missing", "the answer is 404"), ("text", "not an object of names and counts")],
+    [("missing", "the response is 404"), ("text", "not an object of names and counts")],
 )
 def test_what_is_wrong_is_said(site, page, said):
     with pytest.raises(ValueError, match=said):

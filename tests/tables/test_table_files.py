@@ -93,9 +93,9 @@ def test_what_is_published_counts(nixery, file, directory):
 @pytest.mark.parametrize(
     ("tables", "said"),
     [
-        ([b"rubbish"], "none of the tables"),
-        ([UNITS, b"rubbish"], "none of the tables"),
-        ([UNITS, UNITS], "second table of units"),
+        ([b"rubbish"], "is not a table of nixery popcount"),
+        ([UNITS, b"rubbish"], "is not a table of nixery popcount"),
+        ([UNITS, UNITS], "second table of kind units"),
     ],
 )
 def test_a_mistake_publishes_nothing(nixery, file, tables, said):
@@ -179,7 +179,7 @@ def test_learning_by_hand(nixery, directory):
     said = nixery("learn", NIXERY_LAYER_BUDGET="3")
     counts = json.loads(nixery("--json"))["units"]["version"]
     assert said == f"units {counts}, learned from 3 images\n"
-    assert "nothing that pays was learned from 3 images" in nixery("learn", NIXERY_LAYER_BUDGET="3")
+    assert "no table learned from 3 images saves enough" in nixery("learn", NIXERY_LAYER_BUDGET="3")
 
 
 def test_what_was_never_made_is_not_learned(nixery):

@@ -1,11 +1,11 @@
 """Storage in a bucket of Google Cloud Storage.
 
-An object's version is its generation (another one with every content) and metageneration
-(another one whenever it is renewed); every condition is checked by the bucket itself. Requests
-are repeated until a deadline; what then still fails is StorageUnavailable.
+An object's version is its generation (new with every content) and metageneration (new with every
+renewal). The bucket itself checks every condition. Requests are repeated until a deadline; a
+failure after that is StorageUnavailable.
 
-Clients are sent to the bucket for blobs, with an address that is signed for five minutes, or the
-public one. Where nothing can sign for the credentials, blobs are streamed through this server.
+Clients are redirected to the bucket for blobs, with a URL that is signed for five minutes, or a
+public one. If the credentials cannot sign, blobs are streamed through this server.
 """
 
 from pathlib import Path
@@ -25,13 +25,13 @@ def connect(
     emulator: str = "",
     patience: Patience = PATIENT,
 ) -> GcsStorage:
-    """``bucket`` is GCS_BUCKET. Nothing is asked of it yet: see ``check``.
+    """``bucket``: GCS_BUCKET. Makes no request to it: see ``check``.
 
-    Without ``credentials_file`` they are searched where Google's programs look: gcloud's own
-    file, then the machine's metadata server. ``emulator``: the address of a server that takes
-    the place of Google's; without a file it gets no credentials.
+    Without ``credentials_file``, credentials come from where Google's programs look: gcloud's file,
+    then the metadata server. ``emulator``: the address of an emulator, which gets no credentials
+    unless a file is given.
 
-    Raises ConfigurationError where there are no credentials, or none that can be read.
+    Raises ConfigurationError if credentials are missing or cannot be read.
     """
     opened = open_bucket(
         bucket, credentials_file, public=public, emulator=emulator, patience=patience

@@ -1,4 +1,4 @@
-"""From the settings to a bucket that can be asked: credentials, connections, who signs."""
+"""Client of a bucket: credentials, connections, and the signing of URLs."""
 
 import re
 import warnings
@@ -21,15 +21,15 @@ from nixery.errors import ConfigurationError
 from nixery.storage.bucket import POOL_SIZE, Patience
 from nixery.storage.gcs.signing import Links, choose_links
 
-# What an account may do is decided by its roles, in the bucket's and the project's IAM.
+# The account's permissions depend on its roles in the IAM of bucket and project.
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 
 class _Client(Client):  # type: ignore[misc]  # the library has no types
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
-        # For traces, which nobody reads here, it looks the bucket up in threads of its own,
-        # also after every object that is not there.
+        # The library would fetch bucket metadata for traces, in extra threads and after every
+        # missing object. No traces are made here.
         self._bucket_metadata_cache = None
 
 
@@ -37,23 +37,23 @@ class _Client(Client):  # type: ignore[misc]  # the library has no types
 class OpenBucket:
     bucket: Bucket
     session: AuthorizedSession
-    """All requests to the bucket are made by it."""
+    """The session of all requests to the bucket."""
     links: Links | None
 
 
 def open_bucket(
     name: str, credentials_file: Path | None, *, public: bool, emulator: str, patience: Patience
 ) -> OpenBucket:
-    """Raises ConfigurationError; makes no request but those that find credentials."""
+    """Raises ConfigurationError. Makes only the requests that find credentials."""
     emulator = _address(emulator) if emulator else ""
     credentials = _credentials(credentials_file, anonymous=bool(emulator))
     adapter = Adapter(patience)
-    # Tokens and signatures come from other servers, under the same limits.
+    # Tokens and signatures come from other servers, with the same limits.
     request = Request(limited(Session(), adapter))
     session = AuthorizedSession(credentials, auth_request=request)
     limited(session, adapter)
     client = _Client(
-        # Only calls about whole projects need one, and none is made.
+        # Only calls about whole projects use the project, and none is made.
         project="none",
         credentials=credentials,
         _http=session,
@@ -67,7 +67,7 @@ def open_bucket(
 
 
 def _address(emulator: str) -> str:
-    """With a scheme: Google's library for Go, and so the Go server, needs none."""
+    """Adds the scheme, which Google's library for Go, and so the Go server, does not need."""
     bare = re.fullmatch(r"[^/:]+(:[0-9]+)?/?", emulator)
     address = f"http://{emulator}" if bare else emulator
     try:
@@ -76,7 +76,7 @@ def _address(emulator: str) -> str:
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.host:
         raise ConfigurationError(
-            f"STORAGE_EMULATOR_HOST={emulator}: this is no address, such as http://localhost:4443"
+            f"STORAGE_EMULATOR_HOST={emulator} is not a URL, such as http://localhost:4443"
         )
     return address
 
@@ -89,11 +89,11 @@ def _credentials(file: Path | None, *, anonymous: bool) -> Credentials:
             found, _ = google.auth.default(scopes=SCOPES)
         else:
             with warnings.catch_warnings():
-                # The warning is about files that somebody else sent; this is the operator's own.
+                # The warning is about files from other people; this one is the operator's.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 found, _ = google.auth.load_credentials_from_file(str(file), scopes=SCOPES)
     except (GoogleAuthError, OSError, ValueError, KeyError, AttributeError) as error:
-        # The last two: the library trusts the shape of the JSON in the file.
+        # The last two: the library does not check the structure of the JSON.
         where = (
             f"GOOGLE_APPLICATION_CREDENTIALS={file}" if file else "no credentials for GCS_BUCKET"
         )
@@ -102,13 +102,13 @@ def _credentials(file: Path | None, *, anonymous: bool) -> Credentials:
 
 
 class Adapter(HTTPAdapter):
-    """Gives every request the same limits, also those that libraries send on their own."""
+    """Applies the same limits to every request, also to those that libraries make."""
 
     def __init__(self, patience: Patience) -> None:
         super().__init__(pool_maxsize=POOL_SIZE)
         self._limits = (patience.connect, patience.stall)
 
-    def send(self, request: PreparedRequest, *_: Any, **options: Any) -> Response:  # noqa: ANN401 - requests'
+    def send(self, request: PreparedRequest, *_: Any, **options: Any) -> Response:  # noqa: ANN401 - as in requests
         return super().send(request, **{**options, "timeout": self._limits})
 
 

@@ -1,4 +1,4 @@
-"""What the bucket's failures mean to a client, to the operator, and to a retry."""
+"""Errors of Google Cloud Storage, as errors of nixery.errors; which requests to repeat."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,19 +27,19 @@ GCS_ERRORS = (
     HTTPError,
     ConnectionError,
 )
-"""All that google-cloud-storage raises when a request does not go well."""
+"""Exceptions of google-cloud-storage for failed requests."""
 
 NO_ADDRESS = (MissingSchema, InvalidSchema, InvalidURL, LocationParseError)
-"""What requests and urllib3 raise before they send anything."""
+"""Exceptions of requests and urllib3 before anything is sent."""
 
 # https://cloud.google.com/storage/docs/json_api/v1/status-codes: reasons of a 403
 QUOTA = ("quotaExceeded", "dailyLimitExceeded")
 
 
 def retries(patience: Patience) -> Retry:
-    """How a request is repeated where that is safe: 408, 429, 5xx, a lost connection.
+    """Policy for repeating idempotent requests: after 408, 429, 5xx, or a lost connection.
 
-    Each pause is drawn at random below a bound that doubles.
+    Each pause is random, below a bound that doubles.
     """
     retry: Retry = DEFAULT_RETRY.with_delay(initial=patience.pause, maximum=8, multiplier=2)
     return retry.with_timeout(patience.deadline)
@@ -47,7 +47,7 @@ def retries(patience: Patience) -> Retry:
 
 @contextmanager
 def failures_are_told() -> Iterator[None]:
-    """Makes StorageUnavailable or StorageFull of what is left after the retries."""
+    """Turns an error that remains after the retries into StorageUnavailable or StorageFull."""
     try:
         yield
     except GCS_ERRORS as error:
@@ -57,30 +57,30 @@ def failures_are_told() -> Iterator[None]:
 def told(error: BaseException) -> NixeryError:
     cause = cause_of(error)
     if status_of(cause) == HTTPStatus.FORBIDDEN and reason_of(cause) in QUOTA:
-        return StorageFull("the bucket's quota is used up; images that are stored can be pulled")
-    return StorageUnavailable("the bucket does not answer as it should", log=[one_line(cause)])
+        return StorageFull("the bucket's quota is exhausted; stored images can still be pulled")
+    return StorageUnavailable("the request to the bucket failed", log=[one_line(cause)])
 
 
 def configuration(error: BaseException, bucket: str) -> ConfigurationError | None:
-    """What the operator must change where the bucket refuses; None where time may mend it."""
+    """A ConfigurationError if the operator must change something; None if the error may pass."""
     cause = cause_of(error)
     match status_of(cause):
         case HTTPStatus.NOT_FOUND:
-            problem = "there is no such bucket"
+            problem = "this bucket does not exist"
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN | HTTPStatus.BAD_REQUEST:
-            problem = f"the bucket refuses: {one_line(cause)}"
+            problem = f"access denied: {one_line(cause)}"
         case _ if isinstance(cause, RefreshError) and not cause.retryable:
-            problem = f"the credentials are refused: {one_line(cause)}"
-        # The second: where the address of the tokens is none, which a file of credentials holds.
+            problem = f"the credentials are rejected: {one_line(cause)}"
+        # The second: the credentials file names an invalid token URL.
         case _ if isinstance(cause, NO_ADDRESS) or isinstance(cause.__cause__, NO_ADDRESS):
-            problem = f"it cannot be asked at all: {one_line(cause)}"
+            problem = f"no request can be sent: {one_line(cause)}"
         case _:
             return None
     return ConfigurationError(f"GCS_BUCKET={bucket}: {problem}")
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """The last failure of those that were retried."""
+    """The last error before the deadline."""
     while isinstance(error, RetryError) and error.cause is not None:
         error = error.cause
     return error
@@ -95,21 +95,21 @@ def status_of(error: BaseException) -> int | None:
 
 
 def reason_of(error: BaseException) -> str:
-    """The API's word for it, or nothing."""
+    """The API's reason, or an empty string."""
     errors = _details(error).get("errors") or [{}]
     return str(errors[0].get("reason", ""))
 
 
 def one_line(error: BaseException) -> str:
-    """The text, shortened to what fits a log line."""
+    """The text in one line, shortened for the log."""
     text = str(_details(error).get("message") or error)
     return " ".join(text.split())[:300]
 
 
 def _details(error: BaseException) -> dict[str, Any]:
-    """What the API says of an error: https://cloud.google.com/storage/docs/json_api/v1/status-codes."""
+    """The error's JSON: https://cloud.google.com/storage/docs/json_api/v1/status-codes."""
     if status_of(error) is None:
         return {}
-    with suppress(AttributeError, KeyError, TypeError, ValueError):  # no answer of the API's own
+    with suppress(AttributeError, KeyError, TypeError, ValueError):  # not a response of the API
         return dict(error.response.json()["error"])  # type: ignore[attr-defined] # see suppress
     return {}

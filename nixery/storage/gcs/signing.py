@@ -1,4 +1,4 @@
-"""Addresses at which clients fetch a blob from the bucket itself."""
+"""URLs with which clients fetch a blob from the bucket."""
 
 import time
 from collections.abc import Callable
@@ -18,20 +18,20 @@ from requests import RequestException
 log = structlog.get_logger()
 
 LINK_SECONDS = 300
-"""Seconds that a signed address holds. Clients follow a redirect at once."""
+"""Seconds that a signed URL is valid. Clients follow a redirect at once."""
 REUSE_SECONDS = 180
-"""Seconds that an address signed by IAM is given out again: the rest is the client's time."""
+"""Seconds that a URL signed by IAM is reused: the rest of its validity is for the client."""
 RETRY_SECONDS = 60
-"""Seconds without another attempt after IAM refused to sign."""
+"""Seconds until the next attempt after IAM refused to sign."""
 
 
 class Links(Protocol):
     def link(self, key: str) -> str | None:
-        """Where a client gets this object now; None if it must be streamed."""
+        """The URL of an object, or None if it must be streamed."""
 
 
 class PublicLinks:
-    """For a bucket that everybody may read."""
+    """Public URLs, for a bucket that everybody may read."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
@@ -41,7 +41,7 @@ class PublicLinks:
 
 
 class SignedLinks:
-    """Signed with a private key that this process holds: no request, a millisecond."""
+    """Signs with a private key of this process: no request, one millisecond."""
 
     def __init__(self, bucket: Bucket, key: Signing) -> None:
         self._bucket = bucket
@@ -59,9 +59,9 @@ class SignedLinks:
 
 
 class RemoteLinks:
-    """Signed by Google's IAM, for a service account whose key nobody holds (workload identity).
+    """Signs with Google's IAM, for a service account without a local key (workload identity).
 
-    Each signature is a request, so an address is kept for REUSE_SECONDS seconds.
+    Each signature is a request, so a URL is reused for REUSE_SECONDS.
     """
 
     def __init__(self, signed: SignedLinks, clock: Callable[[], float] = time.monotonic) -> None:
@@ -80,8 +80,10 @@ class RemoteLinks:
         try:
             url = self._signed.link(key)
         except (GoogleAuthError, RequestException) as error:
-            # A pull that goes through this server is better than none.
-            log.warning("IAM does not sign; blobs go through this server", error=str(error)[:300])
+            # A pull through this server is better than none.
+            log.warning(
+                "IAM does not sign; blobs are streamed through this server", error=str(error)[:300]
+            )
             self._refused_until = now + RETRY_SECONDS
             return None
         if url:
@@ -90,7 +92,7 @@ class RemoteLinks:
         return url
 
     def _forget(self, now: float) -> None:
-        """Drops what expired; entries lie in the order of their expiry."""
+        """Drops expired entries, which are in the order of their expiry."""
         while self._kept:
             oldest = next(iter(self._kept), None)
             if oldest is None or now < self._kept[oldest].until:
@@ -105,7 +107,7 @@ class _Kept:
 
 
 class IamKey(Signing):
-    """Has the service account's messages signed by IAM.
+    """A signer that asks IAM.
 
     https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
     """
@@ -116,7 +118,7 @@ class IamKey(Signing):
 
     @property
     def signer_email(self) -> str:
-        # On Google's machines the address is known only once there is a token.
+        # On Google's machines, the account's address is known only once there is a token.
         if self._credentials.service_account_email == "default":
             self._credentials.refresh(self._request)
         return str(self._credentials.service_account_email)
@@ -132,7 +134,7 @@ class IamKey(Signing):
 def choose_links(
     bucket: Bucket, credentials: Credentials, request: Request, *, public: bool
 ) -> Links | None:
-    """None where clients cannot be sent to the bucket: nothing can sign for these credentials."""
+    """None if clients cannot be redirected, because these credentials cannot sign."""
     if public:
         return PublicLinks(bucket)
     if isinstance(credentials, KeyCredentials):

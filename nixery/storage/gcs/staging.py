@@ -1,7 +1,7 @@
-"""Writing a blob: streamed to ``staging/`` while it is hashed, then copied to its name.
+"""Upload of a blob: streamed to ``staging/`` and hashed, then copied to its name.
 
-The copy happens inside the bucket. It makes the blob visible at once and whole, and only where
-nothing has its name (generation 0), so that a blob which is there never changes under a reader.
+The copy happens inside the bucket. It makes the complete blob visible at once, and only if nothing
+has its name (generation 0), so an existing blob never changes while it is read.
 """
 
 import base64
@@ -26,21 +26,21 @@ from nixery.storage.gcs.failures import failures_are_told
 log = structlog.get_logger()
 
 CHUNK = 8 << 20
-"""Bytes per request of an upload, and held in memory. 1 MiB costs twice the CPU time."""
+"""Bytes per upload request, held in memory. 1 MiB costs twice the CPU time."""
 ATTEMPTS = 5
-"""How often somebody else may win the name before this one gives up."""
+"""Number of times that another writer may win the name."""
 
 
 class _Writer(BlobWriter):  # type: ignore[misc]  # the library has no types
     def terminate(self) -> None:
-        """Cancels the upload session. The library's own method asks at another address."""
+        """Cancels the upload session. The library's own method uses a wrong URL."""
         try:
             if self._upload_and_transport:
                 upload, transport = self._upload_and_transport
                 if upload.resumable_url:
                     transport.delete(upload.resumable_url)
         finally:
-            # Else the garbage collector closes the writer, which would end the upload as whole.
+            # Otherwise the garbage collector closes the writer, which would complete the upload.
             self._buffer.close()
 
 
@@ -50,7 +50,7 @@ class GcsUpload(StagedUpload):
         self._bucket = bucket
         self._retry = retry
         self._staged = bucket.blob(self.key)
-        # The library compares its own CRC32C with the one the bucket found, when it ends.
+        # At the end, the library compares its CRC32C with the bucket's.
         self._writer = _Writer(
             self._staged, chunk_size=CHUNK, content_type=BLOB_TYPE, checksum="crc32c", retry=retry
         )
@@ -87,24 +87,24 @@ class GcsUpload(StagedUpload):
             with suppress(PreconditionFailed):
                 return self._copy(key, over=0)
             there = self._bucket.get_blob(key, retry=self._retry)
-            if there is None:  # deleted since
+            if there is None:  # deleted meanwhile
                 continue
             with suppress(PreconditionFailed, NotFound):
                 if self._is_this(there):
                     renew(there, self._retry)
                     return None
-                log.error("blob is not what its name says; it is replaced", key=key)
+                log.error("blob does not match its digest; it is replaced", key=key)
                 return self._copy(key, over=there.generation)
-        raise StorageUnavailable(f"others keep writing {key}")
+        raise StorageUnavailable(f"other writers keep replacing {key}")
 
     def _copy(self, key: str, *, over: int) -> None:
-        """Raises PreconditionFailed where another generation than ``over`` is there (0: none)."""
+        """Raises PreconditionFailed if the existing generation is not ``over`` (0: none)."""
         target = self._bucket.blob(key)
         target.content_type = BLOB_TYPE
         token: str | None = None
         while True:
             # https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite: large objects
-            # between locations or storage classes take several calls.
+            # between locations or storage classes need several calls.
             token, _, _ = target.rewrite(
                 self._staged, token=token, if_generation_match=over, retry=self._retry
             )
@@ -112,7 +112,7 @@ class GcsUpload(StagedUpload):
                 break
         if not self._is_this(target):
             target.delete(if_generation_match=target.generation, retry=self._retry)
-            raise StorageUnavailable(f"the bucket made other bytes of {key}")
+            raise StorageUnavailable(f"the bucket's copy of {key} has a wrong checksum")
 
     def _is_this(self, there: BucketObject) -> bool:
         crc32c = base64.b64encode(self._crc32c.digest()).decode()
@@ -120,6 +120,6 @@ class GcsUpload(StagedUpload):
 
 
 def renew(there: BucketObject, retry: Retry) -> None:
-    """Changes nothing but the times: ``updated`` and the metageneration go on."""
+    """Renews ``updated`` and the metageneration, and changes nothing else."""
     there.metadata = {"renewed": uuid.uuid4().hex}
     there.patch(retry=retry)

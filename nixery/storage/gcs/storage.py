@@ -1,4 +1,4 @@
-"""The operations on a bucket's objects."""
+"""The storage operations, on objects of a bucket."""
 
 import uuid
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ from nixery.storage.gcs.staging import GcsUpload, renew
 log = structlog.get_logger()
 
 TRIES = 3
-"""How often an object that changes, or arrives damaged, is read again."""
+"""Number of reads of an object that changes or arrives damaged."""
 STAT_FIELDS = "items(name,size,generation,metageneration,updated),nextPageToken"
 
 
@@ -70,7 +70,7 @@ class GcsStorage:
         return Streamed(partial(self._pieces, key, found.generation), found.size)
 
     def verify(self, digest: Digest) -> Location | None:
-        return self.locate(digest)  # the bucket has checksums of its own
+        return self.locate(digest)  # the bucket verifies its own checksums
 
     def stat(self, key: str) -> Stat | None:
         with failures_are_told():
@@ -83,12 +83,12 @@ class GcsStorage:
                 found = self._bucket.get_blob(key, retry=self._retry)
                 if found is None:
                     return None
-                stat = _stat(found)  # downloading writes what its headers say, or do not, over it
+                stat = _stat(found)  # the download overwrites it from response headers
                 try:
                     small = stat.size <= LARGEST_READ
                     return Object(self._download(found) if small else b"", stat)
                 except (NotFound, PreconditionFailed, DataCorruption):
-                    # Replaced since it was looked at, or not what the bucket's checksum says.
+                    # It was replaced meanwhile, or does not match the bucket's checksum.
                     if attempt == TRIES:
                         raise
         return None
@@ -113,7 +113,7 @@ class GcsStorage:
                     **_matches(condition),
                 )
             except (PreconditionFailed, NotFound):
-                # When an answer gets lost and the request is repeated, it meets its own object.
+                # If a response was lost and the request repeated, it meets its own object.
                 there = self._bucket.get_blob(key, retry=self._retry)
                 if there is None or (there.metadata or {}).get("writer") != writer:
                     return None
@@ -143,7 +143,7 @@ class GcsStorage:
             except NotFound:
                 return None
             except (RetryError, TooManyRequests) as error:
-                # An object takes one change per second; whoever else made it renewed it for us.
+                # An object accepts one change per second; the other writer renewed it as well.
                 if not isinstance(cause_of(error), TooManyRequests):
                     raise
                 renewed = self.stat(stat.key)
@@ -176,7 +176,7 @@ class GcsStorage:
         return 0
 
     def check(self) -> None:
-        """Writes, reads, lists and removes an object: what the account may not do is found now."""
+        """Writes, reads, lists and removes an object, to detect missing permissions now."""
         key = f"staging/check-{uuid.uuid4().hex}"
         probe = self._bucket.blob(key)
         try:
@@ -189,21 +189,21 @@ class GcsStorage:
             raise (configuration(error, self._bucket.name) or told(error)) from None
         if not found:
             raise ConfigurationError(
-                f"GCS_BUCKET={self._bucket.name}: it does not list what was just written to it"
+                f"GCS_BUCKET={self._bucket.name}: an object that was just written is not listed"
             )
         if self._links is None or self._links.link(key) is None:
             log.warning(
-                "nothing can sign addresses for these credentials: blobs go through this server"
+                "these credentials cannot sign URLs: blobs are streamed through this server"
             )
 
     def ping(self) -> None:
-        self.stat("layers/0")  # any answer will do, also that there is no such object
+        self.stat("layers/0")  # any response will do, also a 404
 
     def _hear(self, response: Response, *_: object, **__: object) -> None:
         self._clock.hear(response.headers.get("Date"), response.elapsed.total_seconds())
         if response.status_code >= HTTPStatus.BAD_REQUEST:
-            # Where the library streams, it leaves an error's body unread, and its connection open.
-            response.content  # noqa: B018 - reads it
+            # The library's streaming leaves the body of an error unread, and the connection open.
+            response.content  # noqa: B018 - reads the body
 
     def _download(self, found: BucketObject) -> bytes:
         data = found.download_as_bytes(
@@ -215,7 +215,7 @@ class GcsStorage:
         return bytes(data)
 
     def _pieces(self, key: str, generation: int, start: int, length: int) -> Iterator[bytes]:
-        """Every piece is of the same generation, so a blob that is replaced is never mixed."""
+        """All pieces are of one generation, so old and new content are never mixed."""
         source = self._bucket.blob(key, generation=generation)
         with failures_are_told():
             for offset in range(start, start + length, RANGE_BYTES):
@@ -224,8 +224,8 @@ class GcsStorage:
                     start=offset,
                     end=offset + count - 1,  # inclusive, as in HTTP
                     raw_download=True,
-                    checksum=None,  # the bucket knows none of a part
-                    single_shot_download=True,  # else in 8 KiB, for three times the CPU time
+                    checksum=None,  # the bucket has no checksum of a part
+                    single_shot_download=True,  # 8 KiB cost three times the CPU time
                     retry=self._retry,
                 )
 

@@ -1,11 +1,11 @@
-"""Storage in a bucket of AWS S3, or of another service that speaks its protocol.
+"""Storage in a bucket of AWS S3, or of another service with this protocol.
 
-An object's ETag says what it holds, and a word in its metadata which write it was: a renewed
-object has the ETag that it had. Conditions are checked by the service itself where it can
-(``If-Match``, ``If-None-Match: *``); ``check`` finds out, and ``conditional`` says so.
+An object's version is its ETag, which identifies the content, and a random word in its metadata,
+which identifies the write: a renewed object keeps its ETag. The service checks conditions if it can
+(``If-Match``, ``If-None-Match: *``); ``check`` finds out, and ``conditional`` tells.
 
-Requests are repeated until a deadline; what then still fails is StorageUnavailable. Clients are
-sent to the bucket for blobs, with an address that is signed for some minutes.
+Requests are repeated until a deadline; a failure after that is StorageUnavailable. Clients are
+redirected to the bucket for blobs, with a URL that is signed for some minutes.
 """
 
 from nixery.storage.bucket import PATIENT, Patience
@@ -16,9 +16,9 @@ __all__ = ["S3Options", "S3Storage", "connect"]
 
 
 def connect(options: S3Options, patience: Patience = PATIENT) -> S3Storage:
-    """Nothing is asked of the bucket yet: see ``check``.
+    """Makes no request to the bucket: see ``check``.
 
-    Raises ConfigurationError where there are no credentials, or the endpoint is no address.
+    Raises ConfigurationError if credentials are missing, or the endpoint is not a URL.
     """
     client = open_client(options, patience)
     return S3Storage(client, options.bucket, options.link_expiration, patience)

@@ -1,4 +1,4 @@
-"""From the settings to a client that can ask."""
+"""The S3 client, created from the settings."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,39 +13,40 @@ from nixery.storage.bucket import POOL_SIZE, Patience
 
 @dataclass(frozen=True, slots=True)
 class S3Options:
-    """What the S3_* settings and AWS_REGION say."""
+    """The S3_* settings and AWS_REGION."""
 
     bucket: str
     region: str = "us-east-1"
     endpoint: str = ""
-    """The address of a service that is not AWS's own."""
+    """The URL of a service other than AWS."""
     access_key: str = ""
     secret_key: str = ""
-    """Without both, they are searched where AWS's programs look (environment, files, roles)."""
+    """If both are empty, credentials come from where AWS's programs look (environment, files,
+    roles)."""
     path_style: bool = False
     """``endpoint/bucket/key`` instead of ``bucket.endpoint/key``."""
     link_expiration: int = 300
-    """Seconds that a signed address holds; 0: blobs are streamed through this server."""
+    """Seconds that a signed URL is valid; 0: blobs are streamed through this server."""
 
 
-# botocore makes its clients' methods at run time, so a client has no type that could be named.
+# botocore creates the methods of its clients at run time, so there is no type to name.
 Client = Any
 
 
 def open_client(options: S3Options, patience: Patience) -> Client:
-    """A client that can be used from many threads. Raises ConfigurationError."""
+    """A thread-safe client. Raises ConfigurationError."""
     if not options.access_key.isprintable():
-        # As files of secrets often end. It stands in a header, so nothing could be sent.
-        raise ConfigurationError("S3_ACCESS_KEY holds a line break: give the key alone")
+        # Secret files often end in a line break, which a header cannot contain.
+        raise ConfigurationError("S3_ACCESS_KEY contains a line break: give the key alone")
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path" if options.path_style else "virtual"},
         connect_timeout=patience.connect,
         read_timeout=patience.stall,
-        # One attempt: repeating until a deadline is done around the calls.
+        # One attempt: the callers repeat until a deadline.
         retries={"total_max_attempts": 1},
         max_pool_connections=POOL_SIZE,
-        # Checksums in trailers are unknown to many services; Content-MD5 is known to all.
+        # Many services do not support checksums in trailers; all support Content-MD5.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
@@ -56,8 +57,8 @@ def open_client(options: S3Options, patience: Patience) -> Client:
         )
         if session.get_credentials() is None:
             raise ConfigurationError(
-                "no credentials for S3_BUCKET: S3_ACCESS_KEY and S3_SECRET_KEY are not set, and "
-                "AWS's own places hold none"
+                "no credentials for S3_BUCKET: set S3_ACCESS_KEY and S3_SECRET_KEY, or one of the "
+                "sources of AWS's programs"
             )
         return session.client(
             "s3",

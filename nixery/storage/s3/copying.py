@@ -1,4 +1,4 @@
-"""Copies inside the service: how a blob gets its name, and how an object is renewed."""
+"""Server-side copies: they publish a blob under its name, and renew objects."""
 
 import uuid
 
@@ -11,7 +11,8 @@ from nixery.storage.s3.failures import Asking
 from nixery.storage.s3.versions import WRITE, from_head
 
 ONE_CALL = 512 << 20
-"""Bytes that one call copies in time; S3 allows 5 GiB. Larger objects are copied in parts."""
+"""Bytes that one call copies in reasonable time; S3 allows 5 GiB. Larger objects are copied in
+parts."""
 IN_PARTS = TransferConfig(multipart_threshold=ONE_CALL, multipart_chunksize=ONE_CALL // 2)
 
 
@@ -26,9 +27,9 @@ def content_type(key: str) -> str:
 
 
 def copy(client: Client, ask: Asking, source: dict[str, str], key: str, size: int) -> Stat | None:
-    """To ``key`` of the same bucket, as a new write; None where the answer does not describe it.
+    """Copies to ``key`` of the same bucket, as a new write; None if the response lacks its Stat.
 
-    Raises Refused where there is no ``source``.
+    Raises S3Refused if ``source`` does not exist.
     """
     written = fresh_write()
     fields = {

@@ -1,4 +1,4 @@
-"""What the bucket's failures mean to a retry, to a client, and to the operator."""
+"""Errors of S3, as errors of nixery.errors; which requests to repeat."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -23,7 +23,7 @@ from nixery.storage.bucket import Patience
 T = TypeVar("T")
 
 S3_ERRORS = (ClientError, BotoCoreError, HTTPError)
-"""All that boto3 raises when a request does not go well."""
+"""Exceptions of boto3 for failed requests."""
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 REPEATABLE = frozenset(
@@ -33,8 +33,8 @@ REPEATABLE = frozenset(
         "InternalError",
         "ServiceUnavailable",
         "ThrottlingException",
-        "BadDigest",  # what arrived is not what was sent
-        "ConditionalRequestConflict",  # two wrote at once; AWS says to repeat
+        "BadDigest",  # the data was corrupted on the way
+        "ConditionalRequestConflict",  # two writes at once; AWS says to repeat
     }
 )
 REPEATABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
@@ -45,14 +45,14 @@ UNKNOWN_CONDITION = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequ
 
 
 class Asking:
-    """Calls the bucket: repeats what may be repeated, and tells what is left in our words."""
+    """Calls the bucket: repeats what may be repeated, and translates remaining errors."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
 
-    def __call__(self, call: Callable[..., T], **parameters: Any) -> T:  # noqa: ANN401 - boto3's
-        """Raises Refused, StorageFull or StorageUnavailable."""
-        # Drawn at random below a bound that doubles.
+    def __call__(self, call: Callable[..., T], **parameters: Any) -> T:  # noqa: ANN401 - as in boto3
+        """Raises S3Refused, StorageFull or StorageUnavailable."""
+        # Each pause is random, below a bound that doubles.
         retrying = Retrying(
             retry=retry_if_exception(is_repeatable),
             stop=stop_after_delay(self._patience.deadline),
@@ -66,10 +66,10 @@ class Asking:
 
 
 class S3Refused(StorageUnavailable):
-    """The service answered with an error that time does not mend; ``s3_code`` is S3's."""
+    """The service answered with an error that repeating does not solve; ``s3_code`` is S3's."""
 
     def __init__(self, code: str, status: int, text: str) -> None:
-        super().__init__("the bucket does not answer as it should", log=[f"{code}: {text}"])
+        super().__init__("the request to the bucket failed", log=[f"{code}: {text}"])
         self.s3_code = code
         self.http = status
 
@@ -79,7 +79,7 @@ class S3Refused(StorageUnavailable):
 
     @property
     def is_condition(self) -> bool:
-        """A condition of the request does not hold."""
+        """Whether a condition of the request failed."""
         return self.http == HTTPStatus.PRECONDITION_FAILED
 
     @property
@@ -101,33 +101,30 @@ def told(error: BaseException) -> NixeryError:
         return StorageUnavailable("the bucket does not answer", log=[str(error)[:300]])
     code, status, text = _parts(error)
     if code in FULL or status == HTTPStatus.INSUFFICIENT_STORAGE:
-        return StorageFull("the bucket is full; images that are stored can be pulled")
+        return StorageFull("the bucket is full; stored images can still be pulled")
     if is_repeatable(error):
         return StorageUnavailable("the bucket does not answer", log=[f"{code}: {text}"])
     return S3Refused(code, status, text)
 
 
 def configuration(error: NixeryError, bucket: str) -> NixeryError:
-    """What the operator must change where the bucket refuses, or where nothing can be asked.
-
-    The error itself otherwise.
-    """
+    """A ConfigurationError if the operator must change something; otherwise the error itself."""
     match error.__cause__:
         case NoCredentialsError():
-            return ConfigurationError(f"S3_BUCKET={bucket}: there are no credentials for it")
+            return ConfigurationError(f"S3_BUCKET={bucket}: no credentials found")
         case ParamValidationError() | EndpointProviderError() as cause:
-            # A name that no bucket has, an endpoint that is no address: nothing was sent.
+            # An invalid bucket name or endpoint: nothing was sent.
             problem = " ".join(str(cause).split())[:300]
             return ConfigurationError(f"S3_BUCKET={bucket}: {problem}")
     if not isinstance(error, S3Refused):
         return error
     match error.s3_code:
         case "NoSuchBucket" | "404" | "NotFound":
-            problem = "there is no such bucket"
+            problem = "this bucket does not exist"
         case "PermanentRedirect" | "301" | "AuthorizationHeaderMalformed" | "IllegalLocation":
             problem = f"it is not in the region that AWS_REGION names ({error.log[0]})"
         case _:
-            problem = f"the bucket refuses: {error.log[0]}"
+            problem = f"access denied: {error.log[0]}"
     return ConfigurationError(f"S3_BUCKET={bucket}: {problem}")
 
 

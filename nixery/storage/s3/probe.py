@@ -1,7 +1,7 @@
-"""Finds out what the account may do, and which conditions the service keeps.
+"""Probe of the account's permissions and of the service's support for conditions.
 
-Services that do not know a condition either say so or write regardless; the second must be seen
-before a lease rests on it.
+A service without conditional writes either reports an error or writes anyway. The second must be
+detected before a lease relies on it.
 """
 
 import uuid
@@ -24,7 +24,7 @@ class Conditions:
 
 
 def probe(client: Client, ask: Asking, bucket: str) -> Conditions:
-    """Raises ConfigurationError, and whatever Asking raises."""
+    """Raises ConfigurationError, and what ``ask`` raises."""
     key = f"staging/check-{uuid.uuid4().hex}"
     place = {"Bucket": bucket, "Key": key}
     _missing_is_told(client, ask, place)
@@ -42,21 +42,21 @@ def probe(client: Client, ask: Asking, bucket: str) -> Conditions:
 
 
 def _missing_is_told(client: Client, ask: Asking, place: dict[str, str]) -> None:
-    """Without the right to list, S3 answers 403 for what is not there."""
+    """Without the permission to list, S3 answers 403 for a missing object."""
     try:
         ask(client.head_object, **place)
     except S3Refused as error:
         if error.http == 403:  # Forbidden
             ask(client.list_objects_v2, Bucket=place["Bucket"], MaxKeys=1)
             raise ConfigurationError(
-                f"S3_BUCKET={place['Bucket']}: the account may not read it"
+                f"S3_BUCKET={place['Bucket']}: the account has no permission to read"
             ) from None
         if not error.is_gone:
             raise
 
 
 def _refuses(ask: Asking, call: Callable[..., object], **parameters: object) -> bool:
-    """Whether the service notices a condition that does not hold."""
+    """Whether the service rejects a condition that is false."""
     try:
         ask(call, **parameters)
     except S3Refused as error:

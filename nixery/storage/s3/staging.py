@@ -1,7 +1,7 @@
-"""Writing a blob: uploaded to ``staging/`` in parts while it is hashed, then copied to its name.
+"""Upload of a blob: in parts to ``staging/`` and hashed, then copied to its name.
 
-The copy happens inside the service, and makes the blob visible at once and whole. Copying over
-what is there already renews it, and mends what is not what its name says.
+The copy happens inside the service and makes the complete blob visible at once. Copying over an
+existing blob renews it, and repairs damaged content.
 """
 
 import base64
@@ -22,7 +22,7 @@ from nixery.storage.s3.failures import Asking, S3Refused
 log = structlog.get_logger()
 
 PART = 8 << 20
-"""Bytes in a part, and held in memory: at most 10,000 parts make 78 GiB. The least is 5 MiB."""
+"""Bytes of a part, held in memory: at most 10,000 parts make 78 GiB. The minimum is 5 MiB."""
 
 
 class S3Upload(StagedUpload):
@@ -57,7 +57,7 @@ class S3Upload(StagedUpload):
         if self._staged:
             self._ask(self._client.delete_object, **self._place)
         elif self._upload:
-            with suppress(S3Refused):  # ended already: an answer was lost
+            with suppress(S3Refused):  # already complete: a response was lost
                 self._ask(self._client.abort_multipart_upload, **self._place, UploadId=self._upload)
 
     def _send_part(self, data: bytes) -> None:
@@ -102,12 +102,12 @@ class S3Upload(StagedUpload):
                 MultipartUpload={"Parts": self._parts},
             )
         except S3Refused as error:
-            # Completed before, and the answer was lost: then the object is there.
+            # Already complete, because a response was lost; then the object exists.
             if error.s3_code != "NoSuchUpload":
                 raise
             self._ask(self._client.head_object, **self._place)
 
 
 def md5(data: bytes) -> str:
-    """For ``Content-MD5``: the service refuses what arrives otherwise."""
+    """Content-MD5, with which the service rejects corrupted data."""
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()

@@ -1,4 +1,4 @@
-"""The operations on a bucket's objects."""
+"""The storage operations, on objects of a bucket."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -48,7 +48,7 @@ class S3Storage:
 
     @property
     def conditional(self) -> bool:
-        """False until ``check``, or the first call with a condition, found that they are kept."""
+        """False until ``check`` or the first conditional call has probed the service."""
         return self._conditions is not None and self._conditions.write
 
     def stage(self) -> AbstractContextManager[S3Upload]:
@@ -62,7 +62,7 @@ class S3Storage:
         size = found["ContentLength"]
         if self._link_expiration == 0:
             return Streamed(partial(self._pieces, key, found["ETag"]), size)
-        # No request, but the credentials of a role may have to be fetched anew.
+        # Makes no request, but may have to refresh the credentials of a role.
         url = self._ask(
             self._client.generate_presigned_url,
             ClientMethod="get_object",
@@ -72,7 +72,7 @@ class S3Storage:
         return Redirect(url, size)
 
     def verify(self, digest: Digest) -> Location | None:
-        return self.locate(digest)  # the bucket has checksums of its own
+        return self.locate(digest)  # the bucket verifies its own checksums
 
     def stat(self, key: str) -> Stat | None:
         found = self._head(key)
@@ -109,7 +109,7 @@ class S3Storage:
         except S3Refused as error:
             if not (condition and (error.is_condition or error.is_gone)):
                 raise
-            # When an answer gets lost and the request is repeated, it meets its own object.
+            # If a response was lost and the request repeated, it meets its own object.
             found = self._head(key)
             return from_head(key, found) if found and found["Metadata"] == written else None
         date = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
@@ -147,7 +147,7 @@ class S3Storage:
         return True
 
     def touch(self, stat: Stat) -> Stat | None:
-        """A copy onto itself is S3's only way to renew an object's time."""
+        """A copy onto itself is the only way to renew an object's time in S3."""
         try:
             renewed = copy(self._client, self._ask, self._place(stat.key), stat.key, stat.size)
         except S3Refused as error:
@@ -175,7 +175,7 @@ class S3Storage:
         return 0
 
     def check(self) -> None:
-        """Writes, reads, lists and removes an object; finds out which conditions are kept."""
+        """Writes, reads, lists and removes an object, and probes conditions."""
         self._conditions = None
         try:
             self._kept()
@@ -183,15 +183,15 @@ class S3Storage:
             raise configuration(error, self._bucket) from None
 
     def ping(self) -> None:
-        self.stat("layers/0")  # any answer will do, also that there is no such object
+        self.stat("layers/0")  # any response will do, also a 404
 
     def _kept(self) -> Conditions:
-        """Tried out once, since a command may use a bucket that it did not check."""
+        """Probed once, because a command may use a bucket without ``check``."""
         if self._conditions is None:
             self._conditions = probe(self._client, self._ask, self._bucket)
             if not self._conditions.write or not self._conditions.delete:
                 log.warning(
-                    "the bucket's service does not keep conditions: replicas may build the same "
+                    "the bucket's service has no conditional writes: replicas may build the same "
                     "image twice, and gc must not run while images are built"
                 )
         return self._conditions
@@ -209,7 +209,7 @@ class S3Storage:
         return found
 
     def _get(self, key: str, **parameters: str) -> tuple[dict[str, Any], bytes]:
-        """Reading the body belongs to the attempt: it may break as well."""
+        """Reads the body as part of the attempt, because that may fail too."""
         found = self._client.get_object(**self._place(key), **parameters)
         if found["ContentLength"] > LARGEST_READ:
             found["Body"].close()
@@ -217,7 +217,7 @@ class S3Storage:
         return found, found["Body"].read()
 
     def _pieces(self, key: str, etag: str, start: int, length: int) -> Iterator[bytes]:
-        """Every piece is of the same content, so a blob that is replaced is never mixed."""
+        """All pieces have one ETag, so old and new content are never mixed."""
         for offset in range(start, start + length, RANGE_BYTES):
             last = min(offset + RANGE_BYTES, start + length) - 1
             asked = f"bytes={offset}-{last}"
@@ -225,7 +225,10 @@ class S3Storage:
             yield data
 
     def _holds(self, key: str, condition: Condition | Stat) -> bool:
-        """What an ETag cannot tell, and all that can be done where conditions are not kept."""
+        """Compares the write as well as the ETag.
+
+        The only check if the service has no conditions.
+        """
         if condition is Condition.ABSENT and self._kept().write:
             return True
         found = self._head(key)

@@ -1,10 +1,10 @@
-"""An object's version: its ETag, and which write it was.
+"""Versions of objects: the ETag, and the write.
 
-    "5d41402abc4b2a76b9719d911017c592"/8f14e45fceea167a   looked at: the word of its write
-    "5d41402abc4b2a76b9719d911017c592"/+1768478400        written by others: no word, and the second
+    "5d41402abc4b2a76b9719d911017c592"/8f14e45fceea167a   HEAD or GET: the word of its write
+    "5d41402abc4b2a76b9719d911017c592"/+1768478400        written by others: no word, the second
     "5d41402abc4b2a76b9719d911017c592"/@1768478400        listed: the second
 
-A list does not give the word, so what was listed is compared by the second of its last write.
+A list lacks the word, so listed objects are compared by the second of their last write.
 """
 
 from datetime import datetime
@@ -13,11 +13,11 @@ from typing import Any
 from nixery.storage import Stat
 
 WRITE = "nixery-write"
-"""The name in an object's metadata under which each write has another word."""
+"""Name of the metadata with a random word for each write."""
 
 
 def from_head(key: str, found: dict[str, Any]) -> Stat:
-    """Of what HEAD and GET answer, or of the same fields from elsewhere."""
+    """From the fields of HEAD and GET responses."""
     version = f"{found['ETag']}/{_word(found)}"
     return Stat(key, found["ContentLength"], version, found["LastModified"].timestamp())
 
@@ -29,7 +29,7 @@ def from_list(found: dict[str, Any]) -> Stat:
 
 
 def is_still(found: dict[str, Any], stat: Stat) -> bool:
-    """Whether what HEAD answers is what ``stat`` saw."""
+    """Whether a HEAD response describes the version of ``stat``."""
     etag, _, word = stat.version.partition("/")
     now = f"@{_second(found['LastModified'])}" if word.startswith("@") else _word(found)
     return bool(found["ETag"] == etag and now == word)

@@ -193,7 +193,7 @@ def refused(storage):
 
 
 def test_a_bucket_that_is_not_there(connect):
-    assert refused(connect("other")) == "GCS_BUCKET=other: there is no such bucket"
+    assert refused(connect("other")) == "GCS_BUCKET=other: this bucket does not exist"
 
 
 @pytest.mark.parametrize("permission", ["create", "get", "update", "list", "delete"])
@@ -204,7 +204,7 @@ def test_what_the_account_may_not_do_is_found_at_the_start(connect, server, perm
 
 def test_a_key_that_was_revoked(connect, server):
     server.faults.add("/token", Status(400, "invalid_grant"), times=1000)
-    assert "credentials are refused" in refused(connect())
+    assert "credentials are rejected" in refused(connect())
 
 
 def test_a_key_that_is_another_accounts(connect, server, key_file, tmp_path):
@@ -212,7 +212,7 @@ def test_a_key_that_is_another_accounts(connect, server, key_file, tmp_path):
     content["private_key"] = json.loads(Access(time.time).key_file(""))["private_key"]
     other = tmp_path / "other.json"
     other.write_text(json.dumps(content))
-    assert "credentials are refused" in refused(connect(credentials_file=other))
+    assert "credentials are rejected" in refused(connect(credentials_file=other))
     assert server.buckets["images"] == {}
 
 
@@ -253,7 +253,7 @@ def test_an_address_that_is_none_ends_the_start(emulator):
     with pytest.raises(ConfigurationError) as caught:
         gcs.connect("images", emulator=emulator, patience=IMPATIENT)
     assert caught.value.message == (
-        f"STORAGE_EMULATOR_HOST={emulator}: this is no address, such as http://localhost:4443"
+        f"STORAGE_EMULATOR_HOST={emulator} is not a URL, such as http://localhost:4443"
     )
 
 
@@ -267,13 +267,13 @@ def test_an_address_needs_no_scheme(bucket, google):
 def test_an_address_that_nothing_can_be_sent_to_ends_the_start():
     """It looks like one; only the library that sends finds out."""
     storage = gcs.connect("images", emulator="http://a..b", patience=IMPATIENT)
-    assert "it cannot be asked at all: Failed to parse: 'a..b'" in refused(storage)
+    assert "no request can be sent: Failed to parse: 'a..b'" in refused(storage)
 
 
 def test_tokens_from_an_address_that_is_none_end_the_start(connect, server, tmp_path):
     file = tmp_path / "wrong.json"
     file.write_text(server.api.access.key_file("oauth2.googleapis.com/token"))
-    assert "it cannot be asked at all: Invalid URL" in refused(connect(credentials_file=file))
+    assert "no request can be sent: Invalid URL" in refused(connect(credentials_file=file))
 
 
 def test_a_bucket_that_does_not_answer_is_no_wrong_setting():

@@ -155,7 +155,7 @@ def test_a_copy_that_is_not_the_source(storage, bucket, monkeypatch):
         ),
         raising=False,
     )
-    with pytest.raises(StorageUnavailable, match="other bytes"):
+    with pytest.raises(StorageUnavailable, match="wrong checksum"):
         put(storage, SMALL)
     assert bucket == {}
 

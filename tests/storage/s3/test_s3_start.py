@@ -34,7 +34,7 @@ def test_a_service_without_conditions_is_told(old_service):
     with capture_logs() as lines:
         old_service.check()
     assert not old_service.conditional
-    assert any("does not keep conditions" in line["event"] for line in lines)
+    assert any("has no conditional writes" in line["event"] for line in lines)
 
 
 def test_without_conditions_a_look_must_do(old_service):
@@ -65,14 +65,14 @@ def refused(storage):
 
 def test_a_bucket_that_is_not_there(clients):
     storage = S3Storage(clients(IMPATIENT), "other", 300, IMPATIENT)
-    assert refused(storage) == "S3_BUCKET=other: there is no such bucket"
+    assert refused(storage) == "S3_BUCKET=other: this bucket does not exist"
 
 
 @pytest.mark.parametrize(
     ("line", "status", "said"),
     [
         pytest.param("PUT", Status(403, "AccessDenied"), "AccessDenied", id="write"),
-        pytest.param("HEAD", Status(403, "Forbidden"), "may not read", id="read"),
+        pytest.param("HEAD", Status(403, "Forbidden"), "no permission to read", id="read"),
         pytest.param("GET .*list-type", Status(403, "AccessDenied"), "AccessDenied", id="list"),
         pytest.param("DELETE", Status(403, "AccessDenied"), "AccessDenied", id="delete"),
         pytest.param("PUT", Status(403, "InvalidAccessKeyId"), "InvalidAccessKeyId", id="key"),
@@ -116,7 +116,7 @@ def test_what_cannot_be_asked_at_all_ends_the_start(s3_options, wrong, said):
 
 
 def test_a_key_with_the_end_of_its_line(s3_options):
-    with pytest.raises(ConfigurationError, match="S3_ACCESS_KEY holds a line break"):
+    with pytest.raises(ConfigurationError, match="S3_ACCESS_KEY contains a line break"):
         s3.connect(replace(s3_options, bucket="images", access_key="key\n"), IMPATIENT)
 
 
