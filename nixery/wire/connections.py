@@ -12,10 +12,16 @@ If all are used and another client connects, connections are closed in this orde
 
     silent     has not sent a whole request yet; the oldest first
     idle       its requests are answered; the longest idle first
+    stalled    the client has received nothing of its response for STALLED_UNDER_PRESSURE seconds;
+               the longest first
     busy       a request is being answered: never closed, the new connection is
+
+Files and bucket objects may use half of the room, so that other requests are answered even if
+clients request many blobs and do not read them.
 """
 
 import resource
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -34,20 +40,32 @@ MOST_DESCRIPTORS = 65_536
 descriptors."""
 RESERVED_DESCRIPTORS = 1_024
 PER_BODY = 2
+STALLED_UNDER_PRESSURE = 30.0
+"""Seconds without progress after which a response may be interrupted to make room."""
+CHECK_INTERVAL = 1.0
+"""Seconds between checks of the progress of all busy connections."""
 EXTENSION = "nixery.body"
 """Key in ``scope["extensions"]`` of the connection's ``Connections.body``."""
 
 
 class Connection(Protocol):
     def drop(self) -> None:
-        """Closes the connection at once; no response is in progress."""
+        """Closes the connection at once."""
+
+    def progress(self) -> object | None:
+        """Changes whenever the client receives a byte; None if nothing is unsent."""
 
 
 class Connections:
     """The connections of one server. For its event loop's thread only."""
 
-    def __init__(self, limit: int, later: Later | None = None) -> None:
+    def __init__(
+        self, limit: int, later: Later | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """``limit``: descriptors of the whole process. ``later``: see LogThrottle."""
+        self._clock = clock
+        self._checked = -CHECK_INTERVAL
+        self._seen: dict[Connection, tuple[object, float]] = {}
         self._room = limit - min(RESERVED_DESCRIPTORS, limit // 4)
         self._silent: OrderedDict[Connection, None] = OrderedDict()
         self._idle: OrderedDict[Connection, None] = OrderedDict()
@@ -80,6 +98,7 @@ class Connections:
         self._silent.pop(connection, None)
         self._idle.pop(connection, None)
         self._busy.discard(connection)
+        self._seen.pop(connection, None)
 
     @contextmanager
     def body(self) -> Iterator[None]:
@@ -87,7 +106,7 @@ class Connections:
 
         Raises TooBusy if the limit is reached.
         """
-        if not self._make_room(PER_BODY):
+        if PER_BODY * (self._bodies + 1) > self._room // 2 or not self._make_room(PER_BODY):
             self._tally.note("files refused")
             raise TooBusy("too many files are being sent; try again in a moment")
         self._bodies += 1
@@ -114,7 +133,31 @@ class Connections:
                 connection.drop()
                 self._tally.note("closed")
                 return True
-        return False
+        return self._close_stalled()
+
+    def _close_stalled(self) -> bool:
+        now = self._clock()
+        if now - self._checked >= CHECK_INTERVAL:
+            self._checked = now
+            self._look_at_progress(now)
+        if not self._seen:
+            return False
+        stalled = min(self._seen, key=lambda connection: self._seen[connection][1])
+        progress, since = self._seen[stalled]
+        if now - since < STALLED_UNDER_PRESSURE or stalled.progress() != progress:
+            return False
+        self.closed(stalled)
+        stalled.drop()
+        self._tally.note("stalled")
+        return True
+
+    def _look_at_progress(self, now: float) -> None:
+        for connection in self._busy:
+            progress = connection.progress()
+            if progress is None:
+                self._seen.pop(connection, None)
+            elif connection not in self._seen or self._seen[connection][0] != progress:
+                self._seen[connection] = progress, now
 
     def _taken(self) -> int:
         connections = len(self._silent) + len(self._idle) + len(self._busy)

@@ -149,14 +149,14 @@ class RegistryProtocol(HttpToolsProtocol):
 
     def _look(self) -> None:
         """Disconnects a client that received nothing since the last check."""
-        unsent = self._unsent()
+        unsent = self.progress()
         if unsent is not None and unsent == self._seen:
             self.transport.abort()
             return
         self._seen = unsent
         self._next_look = self.loop.call_later(STALLED_SECONDS, self._look)
 
-    def _unsent(self) -> tuple[int, ...] | None:
+    def progress(self) -> tuple[int, ...] | None:
         """Counters of which at least one changes when the client receives a byte.
 
         None if nothing is unsent. The number of resumes is one of them: a buffer that is full at

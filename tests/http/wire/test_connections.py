@@ -8,7 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from nixery.errors import TooBusy
-from nixery.wire.connections import MOST_DESCRIPTORS, PER_BODY, Connections
+from nixery.wire.connections import (
+    MOST_DESCRIPTORS,
+    PER_BODY,
+    STALLED_UNDER_PRESSURE,
+    Connections,
+)
 
 LIMIT = 8
 ROOM = 6  # a quarter of the limit is for other things
@@ -17,14 +22,18 @@ ROOM = 6  # a quarter of the limit is for other things
 class Connection:
     def __init__(self):
         self.dropped = False
+        self.sent = None
+
+    def progress(self):
+        return self.sent
 
     def drop(self):
         self.dropped = True
 
 
 @pytest.fixture
-def connections():
-    return Connections(LIMIT, later=lambda _seconds, _function: None)
+def connections(clock):
+    return Connections(LIMIT, later=lambda _seconds, _function: None, clock=lambda: clock.now)
 
 
 def opened(connections, count):
@@ -62,6 +71,36 @@ def test_a_busy_one_is_never_closed(connections):
     assert dropped(made) == []
     connections.closed(made[0])
     opened(connections, 1)
+
+
+def test_a_client_that_does_not_read_gives_way(connections, clock):
+    """But neither one that still receives something, nor one that waits for its image."""
+    made = opened(connections, ROOM)
+    for number, connection in enumerate(made):
+        connection.sent = number or None
+        connections.is_busy(connection)
+    assert not connections.opened(Connection())
+    clock.forward(STALLED_UNDER_PRESSURE)
+    for connection in made[2:]:
+        connection.sent += 1
+    (newcomer,) = opened(connections, 1)
+    connections.is_busy(newcomer)
+    assert dropped(made) == [1]
+    clock.forward(1)
+    assert not connections.opened(Connection())
+    clock.forward(STALLED_UNDER_PRESSURE)
+    for later in opened(connections, 1), opened(connections, 1):
+        connections.is_busy(*later)
+    assert dropped(made) == [1, 2, 3]
+
+
+def test_files_leave_room_for_other_requests():
+    """Half of it: clients that do not read their blobs do not shut the others out."""
+    connections = Connections(16, later=lambda _seconds, _function: None)
+    with connections.body(), connections.body(), connections.body():
+        with pytest.raises(TooBusy), connections.body():
+            pytest.fail("half of the room is used")
+        opened(connections, 6)
 
 
 def test_what_was_closed_takes_no_room(connections):
