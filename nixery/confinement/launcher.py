@@ -81,7 +81,7 @@ def apply(options: list[tuple[str, str]]) -> None:
 def drop_capabilities() -> None:
     """Drops all capabilities; if the server is root, keeps the one to bypass file modes."""
     succeed(LIBC.prctl(47, 4, 0, 0, 0), "cap_ambient")  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL
-    if os.geteuid() != 0:
+    if 0 not in os.getresuid():
         return  # the next exec drops them all, and hardened units forbid capset
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3
     data = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the upper halves

@@ -33,7 +33,10 @@ _MACHINES = {
         | {"setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144}
         | {"sched_setaffinity": 203, "add_key": 248, "request_key": 249, "keyctl": 250}
         | {"ioprio_set": 251, "unshare": 272, "perf_event_open": 298, "prlimit64": 302}
-        | {"sched_setattr": 314, "bpf": 321},
+        | {"sched_setattr": 314, "bpf": 321, "socketpair": 53, "setns": 308}
+        | {"open_by_handle_at": 304, "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64}
+        | {"semop": 65, "semctl": 66, "semtimedop": 220, "msgget": 68, "msgsnd": 69}
+        | {"msgrcv": 70, "msgctl": 71, "mq_open": 240},
     ),
     "aarch64": (
         0xC00000B7,
@@ -42,16 +45,24 @@ _MACHINES = {
         | {"sched_setscheduler": 119, "sched_setaffinity": 122, "setpriority": 140}
         | {"setpgid": 154, "setsid": 157, "socket": 198, "add_key": 217, "request_key": 218}
         | {"keyctl": 219, "clone": 220, "perf_event_open": 241, "prlimit64": 261}
-        | {"sched_setattr": 274, "bpf": 280},
+        | {"sched_setattr": 274, "bpf": 280, "socketpair": 199, "setns": 268}
+        | {"open_by_handle_at": 265, "shmget": 194, "shmat": 196, "shmctl": 195, "semget": 190}
+        | {"semop": 193, "semctl": 191, "semtimedop": 192, "msgget": 186, "msgsnd": 189}
+        | {"msgrcv": 188, "msgctl": 187, "mq_open": 180},
     ),
 }
 _NEVER = (
     *("setsid", "setpgid"),  # a process outside of the group would outlive the command
     *("setpriority", "ioprio_set", "sched_setparam", "sched_setscheduler", "sched_setaffinity"),
     *("sched_setattr", "add_key", "request_key", "keyctl", "perf_event_open", "bpf"),
+    # System V and POSIX IPC: other processes' data, and memory that outlives the command.
+    *("shmget", "shmat", "shmctl", "semget", "semop", "semctl", "semtimedop"),
+    *("msgget", "msgsnd", "msgrcv", "msgctl", "mq_open"),
+    *("setns", "open_by_handle_at"),  # enter existing namespaces
     "listen",  # binds a free port if bind(2) was not called
 )
 _UDP = 17  # above it are MPTCP and others, which Landlock does not treat as TCP
+_DATAGRAM, _SOCKET_TYPE = 2, 0xF
 _FAST_OPEN = 0x20000000  # MSG_FASTOPEN: connects without connect(2), which Landlock does not see
 _TRUNCATED, _HOW = 0o1000, 0o1003  # O_TRUNC, and the same with the bits of the access mode
 _ALL_BITS, _NEW_USER_NAMESPACE = 0xFFFFFFFF, 0x10000000
@@ -97,6 +108,8 @@ def confine_sockets(families: list[str], *, refuse_truncation: bool = False) -> 
         *_refuse_where(numbers["clone"], (0, _ANY_BIT, _NEW_USER_NAMESPACE), _EPERM),
         *_refuse_where(numbers["unshare"], (0, _ANY_BIT, _NEW_USER_NAMESPACE), _EPERM),
         *_refuse_where(numbers["socket"], (2, _AT_LEAST, _UDP + 1), _EACCES),
+        # Datagrams can be sent from a pair to any Unix socket.
+        *_refuse_where(numbers["socketpair"], (1, _EQUAL, _DATAGRAM), _EACCES, _SOCKET_TYPE),
         *_refuse_where(numbers["sendto"], (3, _ANY_BIT, _FAST_OPEN), _EOPNOTSUPP),
         *_refuse_where(numbers["sendmsg"], (2, _ANY_BIT, _FAST_OPEN), _EOPNOTSUPP),
         *_refuse_where(numbers["sendmmsg"], (3, _ANY_BIT, _FAST_OPEN), _EOPNOTSUPP),

@@ -179,6 +179,26 @@ tell(lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
         other.kill()
 
 
+def test_ipc_with_other_processes(tmp_path):
+    """No memory that outlives the command, and no datagram to another's Unix socket."""
+    program = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+def call(name, *arguments):
+    if getattr(libc, name)(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), name)
+tell(lambda: call("shmget", 0, 4096, 0o1600))
+tell(lambda: call("semget", 0, 1, 0o1600))
+tell(lambda: call("msgget", 0, 0o1600))
+tell(lambda: call("mq_open", b"/nixery-test", os.O_CREAT, 0o600, None))
+tell(lambda: call("setns", os.open("/dev/null", os.O_RDONLY), 0))
+tell(lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
+tell(lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
+tell(lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM))
+"""
+    assert printed(python(program)) == [*7 * ["refused"], "done"]
+
+
 def test_user_namespaces():
     """All of root's powers would come back in one."""
     assert run("unshare --user true && echo inside").stdout == ""
