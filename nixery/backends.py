@@ -1,5 +1,7 @@
 """External systems, opened as the settings say: the storage, Nix, the package source."""
 
+import shutil
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -95,7 +97,14 @@ def open_nix(settings: Settings, environ: Mapping[str, str]) -> Nix:
     """Raises ConfigurationError if evaluation cannot be confined as required."""
     if settings.confine:
         confinement.check()
-        if settings.allow_ifd and not Machine(for_nix(environ)).has_daemon:
+        machine = Machine(for_nix(environ))
+        nix = shutil.which("nix", path=environ.get("PATH")) or ""
+        if machine.can_be_replaced((sys.executable, confinement.LAUNCHER, nix)):
+            log.warning(
+                "evaluation can replace the server's programs",
+                reason="they are in a Nix store without a daemon: see docs/security.md",
+            )
+        if settings.allow_ifd and not machine.has_daemon:
             raise ConfigurationError(
                 "NIXERY_ALLOW_IFD=1 builds during evaluation. Without a Nix daemon, the sandbox of "
                 "these builds cannot be set up inside a confined evaluation: set "

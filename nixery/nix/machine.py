@@ -48,6 +48,13 @@ class Machine:
         """The store with its database: without a daemon, evaluation writes to both."""
         return self._store_root / "nix" if self._store_root == Path("/") else self._store_root
 
+    def can_be_replaced(self, programs: Iterable[str | Path]) -> bool:
+        """Whether evaluation can write to one of these, because there is no daemon."""
+        store = self.store.resolve()
+        return not self.has_daemon and any(
+            Path(program).resolve().is_relative_to(store) for program in programs
+        )
+
     @property
     def disks(self) -> tuple[Path, ...]:
         """The directories of the store, its database, and temporary files."""

@@ -179,7 +179,7 @@ tell(lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
         other.kill()
 
 
-def test_ipc_with_other_processes(tmp_path):
+def test_ipc_with_other_processes():
     """No memory that outlives the command, and no datagram to another's Unix socket."""
     program = """
 import ctypes
@@ -383,6 +383,18 @@ def test_store_at_the_root(remote):
     machine = Machine(for_nix({"NIX_REMOTE": remote}))
     writable = machine.evaluation([], Path("/own"), ()).writable
     assert set(writable) == {Path("/own"), Path("/dev/null"), Path("/nix")}
+
+
+@pytest.mark.parametrize(
+    ("remote", "program", "replaceable"),
+    [
+        ("/srv/it", "/srv/it/nix/store/x/bin/nix", True),
+        ("/srv/it", "/usr/bin/nix", False),
+        ("daemon", "/nix/store/x/bin/nix", False),
+    ],
+)
+def test_programs_in_a_store_that_evaluation_writes_to(remote, program, replaceable):
+    assert Machine(for_nix({"NIX_REMOTE": remote})).can_be_replaced([program]) is replaceable
 
 
 def test_path_that_holds_the_home():
