@@ -12,7 +12,17 @@ from nixery.errors import ErrorStatus
 from nixery.layers import Strategy
 from nixery.logs.setup import LogLevel
 from nixery.oci import LayerCompression
-from nixery.settings.values import Bytes, NixConfig, NixSeconds, Place, Places, Seconds, Tags, Words
+from nixery.settings.values import (
+    Bytes,
+    Memory,
+    NixConfig,
+    NixSeconds,
+    Place,
+    Places,
+    Seconds,
+    Tags,
+    Words,
+)
 
 
 class Settings(BaseModel):
@@ -40,7 +50,7 @@ class Settings(BaseModel):
     allowed_uris: Words = Field((), alias="NIXERY_ALLOWED_URIS")
     allow_ifd: bool = Field(default=False, alias="NIXERY_ALLOW_IFD")
     confine: bool = Field(default=True, alias="NIXERY_CONFINE")
-    evaluation_memory: Bytes = Field("4G", alias="NIXERY_EVALUATION_MEMORY", validate_default=True)
+    evaluation_memory: Memory = Field("4G", alias="NIXERY_EVALUATION_MEMORY", validate_default=True)
     evaluation_timeout: Seconds = Field(60, alias="NIXERY_EVALUATION_TIMEOUT")
     max_dots: int = Field(4, alias="NIXERY_MAX_DOTS", ge=0)
     nixpkgs_config: NixConfig = Field({}, alias="NIXERY_NIXPKGS_CONFIG")

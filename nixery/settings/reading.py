@@ -147,4 +147,13 @@ def _one_line(error: ValidationError) -> str:
         return f"{name} is not set"
     if problem["type"] == "too_short":
         return f"{name} is set but empty"
-    return f"{name}={problem['input']!r}: {problem['msg']}"
+    match problem["type"]:
+        case "bool_parsing":
+            wanted = "expected 1 or 0"
+        case "int_parsing":
+            wanted = "expected a whole number"
+        case "float_parsing":
+            wanted = "expected a number"
+        case _:
+            wanted = problem["msg"].removeprefix("Value error, ")
+    return f"{name}={problem['input']!r}: {wanted}"

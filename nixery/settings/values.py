@@ -10,6 +10,9 @@ from nixery.errors import NameInvalid
 from nixery.human_units import parse_size
 from nixery.image_name import parse_tag
 
+LEAST_MEMORY = 64 << 20
+"""Bytes."""
+
 
 def _words(value: object) -> object:
     """Splits a list, whose items are separated by spaces or commas."""
@@ -18,6 +21,12 @@ def _words(value: object) -> object:
 
 def _size(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
+
+
+def _memory(value: int) -> int:
+    if 0 < value < LEAST_MEMORY:
+        raise ValueError("Nix cannot start with less than 64M; 0 means no limit")
+    return value
 
 
 def _tag(text: str) -> str:
@@ -38,7 +47,8 @@ Tags = Annotated[tuple[Annotated[str, AfterValidator(_tag)], ...], BeforeValidat
 # Absolute, because child processes run in another directory.
 Place = Annotated[Path, AfterValidator(Path.absolute)]
 Places = Annotated[tuple[Place, ...], BeforeValidator(_words)]
-Bytes = Annotated[int, BeforeValidator(_size), Field(ge=0)]
-Seconds = Annotated[float, Field(gt=0)]
+Bytes = Annotated[int, BeforeValidator(_size), Field(ge=0, lt=1 << 63)]
+Memory = Annotated[Bytes, AfterValidator(_memory)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NixSeconds = Annotated[int, Field(gt=0, lt=1 << 31)]
 NixConfig = Annotated[Json[dict[str, Any]], AfterValidator(_finite)]
