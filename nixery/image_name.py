@@ -57,6 +57,11 @@ class ImageRequest:
     architecture: Architecture
 
     @property
+    def requested(self) -> tuple[str, ...]:
+        """Without the packages of every image, unless there are no others."""
+        return tuple(name for name in self.packages if name not in ALWAYS) or self.packages
+
+    @property
     def has_shell(self) -> bool:
         return any(name.lower() == "bashinteractive" for name in self.packages)
 
@@ -65,6 +70,8 @@ def parse(name: str, max_dots: int | None = None) -> ImageRequest:
     """``max_dots``: in a package name. Raises NameInvalid, for the person who typed the name."""
     if len(name) > MAX_NAME:
         raise NameInvalid(f"image name of {len(name)} characters: at most {MAX_NAME} are allowed")
+    if not _NAME.fullmatch(name) and _NAME.fullmatch(name.lower()):
+        raise NameInvalid(f"image names are lower case: pull {name.lower()!r} instead of {name!r}")
     if not _NAME.fullmatch(name):
         raise NameInvalid(f"{name!r} is not an image name: expected packages like shell/git/htop")
     components = name.split("/")
@@ -75,7 +82,7 @@ def parse(name: str, max_dots: int | None = None) -> ImageRequest:
     for component in components:
         if max_dots is not None and component.count(".") > max_dots:
             raise NameInvalid(
-                f"{component!r} has {component.count('.')} dots: at most {max_dots} are allowed"
+                f"{component!r} has more dots than allowed (NIXERY_MAX_DOTS={max_dots})"
             )
 
     architecture = Architecture.AMD64

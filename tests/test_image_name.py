@@ -83,6 +83,11 @@ def test_what_is_no_name(name):
         parse(name)
 
 
+def test_upper_case_is_explained():
+    with pytest.raises(NameInvalid, match=r"lower case: pull 'python3packages.x' instead of"):
+        parse("python3Packages.x")
+
+
 def test_the_largest_names_are_accepted():
     assert len(parse("/".join(f"p{n}" for n in range(32))).packages) == 32 + len(ALWAYS)
     assert parse("a" * 255).packages

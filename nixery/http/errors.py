@@ -17,7 +17,14 @@ from dataclasses import dataclass, field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from nixery.errors import ErrorStatus, NixeryError, StorageFull, TooBusy
+from nixery.errors import (
+    DigestInvalid,
+    ErrorStatus,
+    NameInvalid,
+    NixeryError,
+    StorageFull,
+    TooBusy,
+)
 from nixery.http.redaction import redact
 
 ALLOWED = "GET, HEAD"
@@ -63,7 +70,9 @@ def describe(error: Exception, mode: ErrorStatus, request_id: str) -> Failure:
             headers = {} if known.retry_after is None else {"Retry-After": str(known.retry_after)}
             # Clients print one line, but a message of Nix may have several.
             message = " ".join(known.message.split())
-            return Failure(status, known.code, redact(message), detail, headers)
+            # An invalid name is only the client's own text, and nothing was looked up.
+            shown = message if isinstance(known, NameInvalid | DigestInvalid) else redact(message)
+            return Failure(status, known.code, shown, detail, headers)
         case _:
             message = f"internal error: see the registry's log for request {request_id}"
             return Failure(500, "UNKNOWN", message, {"request_id": request_id})

@@ -76,7 +76,7 @@ class Nix:
             with anyio.fail_after(self._may.timeout):
                 return await self._packages(source, request)
         except TimeoutError:
-            names = ", ".join(request.packages)
+            names = ", ".join(map(repr, request.requested))
             raise TimedOut(
                 f"{names} could not be evaluated within {self._may.timeout:g} seconds "
                 "(NIXERY_EVALUATION_TIMEOUT)",

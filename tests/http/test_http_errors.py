@@ -99,6 +99,11 @@ def test_paths_of_the_server():
     assert "/srv/set/x.nix" in str(explain(error))
 
 
+def test_the_clients_own_words_are_kept():
+    message = "'/etc/passwd' is not an image name"
+    assert describe(errors.NameInvalid(message), "friendly", "id").message == message
+
+
 def test_message_is_one_line():
     """Docker prints it as it is."""
     error = errors.EvaluationFailed("error: attribute\n  'x' missing\r\n\tat default.nix")
