@@ -57,7 +57,7 @@ def measure(place: Path, runs: int) -> Mapping[str, Sequence[float]]:
     machine.store.mkdir()
     script = shutil.which("nixery-prepare-image", path=environment["PATH"])
     assert script, "scripts/bench installs it"
-    command = [*expressions.what_becomes_of(script), "evaluate", "-I", f"source={tree}"]
+    command = [*expressions.resolved_command(script), "evaluate", "-I", f"source={tree}"]
     ways = {
         "confined": command_line(command, machine.evaluation([tree], home, ())),
         "launched": command_line(command, None),

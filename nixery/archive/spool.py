@@ -18,7 +18,7 @@ from typing import Any
 
 from nixery.concurrency.threads import stop_if_cancelled
 from nixery.errors import StorageFull, StorageUnavailable
-from nixery.storage.durable import failures_are_told
+from nixery.storage.durable import translated_errors
 
 CACHE = 1 << 20
 """Bytes of a database in memory."""
@@ -124,12 +124,12 @@ class _Table:
 
     def fill(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
         """Executes a statement once per row."""
-        with _failures_are_told():
+        with _translated_errors():
             self._opened().executemany(statement, rows)
 
     def ask(self, statement: str, *values: Value) -> list[Any]:
         """The resulting rows."""
-        with _failures_are_told():
+        with _translated_errors():
             return self._opened().execute(statement, values).fetchall()
 
     def close(self) -> None:
@@ -156,7 +156,7 @@ _SETTINGS = (
 
 def _open(scratch: Path | None) -> sqlite3.Connection:
     """A connection to an unlinked file."""
-    with failures_are_told():
+    with translated_errors():
         if scratch is not None:
             scratch.mkdir(parents=True, exist_ok=True)
         descriptor, path = mkstemp(prefix="packing-", dir=scratch)
@@ -169,7 +169,7 @@ def _open(scratch: Path | None) -> sqlite3.Connection:
 
 
 @contextmanager
-def _failures_are_told() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     """Like ``nixery.storage.durable``, for errors of a database."""
     try:
         yield

@@ -13,7 +13,7 @@ import click
 
 from nixery import __version__, settings
 from nixery.cli.images import build, plan
-from nixery.cli.options import told, with_config
+from nixery.cli.options import reported_errors, with_config
 from nixery.cli.popcount import popcount
 from nixery.cli.storage import gc, tables, verify
 
@@ -39,5 +39,5 @@ def serve(file: Path | None) -> None:
     # server.
     from nixery import service  # noqa: PLC0415
 
-    with told():
+    with reported_errors():
         service.serve(settings.load(os.environ, file), os.environ)

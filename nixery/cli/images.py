@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nixery import settings
-from nixery.cli.options import log_to_stderr, storage_of, told, with_config, with_json
+from nixery.cli.options import log_to_stderr, reported_errors, storage_of, with_config, with_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def plan(file: Path | None, image: str, version: str | None, as_json: bool) -> N
     from nixery.standalone.build import plan_only  # noqa: PLC0415
     from nixery.standalone.prepare import Order  # noqa: PLC0415
 
-    with told(), _tools(file) as (tools, plans):
+    with reported_errors(), _tools(file) as (tools, plans):
         found = plan_only(Order(image, version), tools, plans)
     click.echo(json.dumps(report.as_json(*found, tools)) if as_json else report.text(*found, tools))
 
@@ -67,7 +67,7 @@ def build(file: Path | None, image: str, output: Path, form: str, version: str |
     from nixery.standalone.prepare import Order  # noqa: PLC0415
 
     write = build_layout if form == "oci" else build_archive
-    with told(), _tools(file) as (tools, plans):
+    with reported_errors(), _tools(file) as (tools, plans):
         made = write(Order(image, version), tools, plans, output)
     click.echo(made.manifest.digest if form == "oci" else made.config)
 

@@ -65,7 +65,7 @@ def log_to_stderr(given: settings.Settings) -> None:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def reported_errors() -> Iterator[None]:
     """Prints failures as one line and exits with 1, or 2 for configuration errors."""
     try:
         yield

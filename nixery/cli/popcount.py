@@ -92,7 +92,7 @@ def channel(
     try:
         with closing(Cache(url)) as pages:
             paths = listed(pages)
-            _tell_unlisted(url, paths, names)
+            _warn_unlisted(url, paths, names)
             place = cache_url or cache_of(pages)
         with (
             closing(Cache(place, connections)) as cache,
@@ -128,7 +128,7 @@ def _names(start: Path | None) -> list[str]:
     return [name for line in lines for name in line.partition("#")[0].split()]
 
 
-def _tell_unlisted(url: str, paths: Iterable[StorePath], names: Iterable[str]) -> None:
+def _warn_unlisted(url: str, paths: Iterable[StorePath], names: Iterable[str]) -> None:
     """Warns before 100,000 requests are made: a name may be wrong, or that of a dependency."""
     unlisted = [name for name, path in count.find(paths, names).items() if path is None]
     if unlisted:

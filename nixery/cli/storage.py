@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from nixery import settings
-from nixery.cli.options import open_storage, parsed, told, with_config, with_json
+from nixery.cli.options import open_storage, parsed, reported_errors, with_config, with_json
 from nixery.human_units import parse_age, parse_size
 
 
@@ -51,7 +51,7 @@ def gc(
             policy = OlderThan(age)
         case _:
             raise click.UsageError("give either --keep-bytes or --older-than")
-    with told():
+    with reported_errors():
         storage = open_storage(file, read_only=dry_run)
         if not storage.conditional and not dry_run:
             click.echo(
@@ -73,7 +73,7 @@ def verify(file: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click gi
     """
     from nixery import verify as verifying  # noqa: PLC0415
 
-    with told(), ExitStack() as stack:
+    with reported_errors(), ExitStack() as stack:
 
         def progress(size: int) -> verifying.Progress:
             return stack.enter_context(
@@ -101,7 +101,7 @@ def tables(
     from nixery.tables import stored  # noqa: PLC0415
 
     if context.invoked_subcommand is None:
-        with told():
+        with reported_errors():
             found = stored.tables(open_storage(file, read_only=True))
         click.echo(json.dumps(found) if as_json else stored.text(found, every=every))
 
@@ -113,7 +113,7 @@ def publish(file: Path | None, paths: tuple[Path, ...]) -> None:
     """Publish tables written by nixery popcount. Existing images keep their layers."""
     from nixery.tables import files  # noqa: PLC0415
 
-    with told():
+    with reported_errors():
         for kind, pointer in files.publish(open_storage(file), paths).items():
             click.echo(f"{kind} {pointer.version}")
 
@@ -125,7 +125,7 @@ def restore(file: Path | None, version: str) -> None:
     """Make a stored table the current one. nixery tables --all lists the versions."""
     from nixery.tables import stored  # noqa: PLC0415
 
-    with told():
+    with reported_errors():
         kind = stored.restore(open_storage(file), version)
     click.echo(f"{kind} {version}")
 
@@ -136,7 +136,7 @@ def learn(file: Path | None) -> None:
     """Learn units from the requested images, as servers do; publish a table that saves enough."""
     from nixery.learning.schedule import learn_once  # noqa: PLC0415
 
-    with told():
+    with reported_errors():
         budget = settings.load(os.environ, file, needs_source=False).layer_budget
         learned = learn_once(open_storage(file), budget)
     if learned.is_new:

@@ -18,7 +18,7 @@ def main() -> None:
     os.execv(_SCRIPT[0], [*_SCRIPT, *sys.argv[1:]])  # noqa: S606 - it is a shell
 
 
-def what_becomes_of(command: str) -> list[str]:
+def resolved_command(command: str) -> list[str]:
     """The command, or the shell script if the command is this console script.
 
     That saves a start of Python, and a confined command needs no access to Python's packages.

@@ -89,7 +89,7 @@ class Commands:
         found = shutil.which(self._command, path=path)
         if found is None:
             raise process.cannot_run(self._command, "No such file or directory")
-        return expressions.what_becomes_of(found)
+        return expressions.resolved_command(found)
 
 
 @asynccontextmanager

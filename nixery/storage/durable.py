@@ -46,7 +46,7 @@ def replace(source: Path, target: Path, *, aside: Path) -> None:
 
 
 @contextmanager
-def failures_are_told() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Turns a full disk or exhausted quota into StorageFull, other errors into StorageUnavailable.
 
     A disk may become read-only, vanish or break while the server runs. The system's message with

@@ -43,10 +43,10 @@ from nixery.storage import (
 )
 from nixery.storage.durable import (
     failure,
-    failures_are_told,
     make_directory,
     replace,
     sync_directory,
+    translated_errors,
 )
 from nixery.storage.staged_file import StagedFile, hashes_to
 
@@ -73,7 +73,7 @@ class FilesystemStorage:
 
     @contextmanager
     def stage(self) -> Iterator[StagedFile]:
-        with failures_are_told():
+        with translated_errors():
             path = self._made("staging") / uuid.uuid4().hex
             # 0o644, because a web server in front (X-Accel-Redirect) may run as another user.
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -114,7 +114,7 @@ class FilesystemStorage:
         return _stat(key, status) if status else None
 
     def read(self, key: str) -> Object | None:
-        with failures_are_told(), suppress(FileNotFoundError), self._opened(key) as file:
+        with translated_errors(), suppress(FileNotFoundError), self._opened(key) as file:
             found = _stat(key, os.fstat(file.fileno()))
             return Object(file.read() if found.size <= LARGEST_READ else b"", found)
         return None
@@ -127,7 +127,7 @@ class FilesystemStorage:
     def write(
         self, key: str, data: bytes, condition: Condition | Stat | None = None
     ) -> Stat | None:
-        with failures_are_told(), self.stage() as staging:
+        with translated_errors(), self.stage() as staging:
             staging.write(data)
             staging.sync()
             with self._locked(Lock.EXCLUSIVE if condition else Lock.SHARED):
@@ -137,7 +137,7 @@ class FilesystemStorage:
 
     def list(self, prefix: str) -> Iterator[Stat]:
         with (
-            failures_are_told(),
+            translated_errors(),
             suppress(FileNotFoundError, NotADirectoryError),
             os.scandir(self._directory / prefix) as entries,
         ):
@@ -150,7 +150,7 @@ class FilesystemStorage:
                     self._ignore(entry.path)
 
     def delete(self, stat: Stat) -> bool:
-        with failures_are_told(), self._locked(Lock.EXCLUSIVE):
+        with translated_errors(), self._locked(Lock.EXCLUSIVE):
             if not self._holds(stat.key, stat):
                 return False
             path = self._directory / stat.key
@@ -159,7 +159,7 @@ class FilesystemStorage:
             return True
 
     def touch(self, stat: Stat) -> Stat | None:
-        with failures_are_told(), suppress(FileNotFoundError), self._locked(Lock.SHARED):
+        with translated_errors(), suppress(FileNotFoundError), self._locked(Lock.SHARED):
             os.utime(self._directory / stat.key, follow_symlinks=False)
         touched = self.stat(stat.key)
         digest = Digest("sha256:" + stat.key.removeprefix("layers/"))
@@ -169,7 +169,7 @@ class FilesystemStorage:
 
     def quarantine(self, digest: Digest) -> None:
         self._verified.pop(digest, None)
-        with failures_are_told():
+        with translated_errors():
             target = self._made("quarantine") / hexdigits(digest)
             with suppress(FileNotFoundError), self._locked(Lock.EXCLUSIVE):
                 replace(self._directory / layer_key(digest), target, aside=target.parent)
@@ -196,7 +196,7 @@ class FilesystemStorage:
             ) from None
 
     def ping(self) -> None:
-        with failures_are_told():
+        with translated_errors():
             staging = self._made("staging")
         if not os.access(staging, os.W_OK | os.X_OK):
             raise StorageUnavailable(f"{self._directory} is no longer writable")

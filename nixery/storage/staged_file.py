@@ -8,7 +8,7 @@ from pathlib import Path
 from nixery.host.regular_files import open_regular
 from nixery.oci import Digest, hexdigits
 from nixery.storage import Blob, Buffer
-from nixery.storage.durable import failures_are_told, write_all
+from nixery.storage.durable import translated_errors, write_all
 
 
 class StagedFile:
@@ -24,19 +24,19 @@ class StagedFile:
         self._size = 0
 
     def write(self, data: Buffer, /) -> None:
-        with failures_are_told():
+        with translated_errors():
             write_all(self.descriptor, data)
         self._sha256.update(data)
         self._size += len(data)
 
     def sync(self) -> None:
-        with failures_are_told():
+        with translated_errors():
             os.fsync(self.descriptor)
 
     def publish(self) -> Blob:
         digest = Digest("sha256:" + self._sha256.hexdigest())
         self.sync()
-        with failures_are_told():
+        with translated_errors():
             self._publish(self, digest)
         return Blob(digest, self._size)
 

@@ -46,15 +46,15 @@ def retries(patience: Patience) -> Retry:
 
 
 @contextmanager
-def failures_are_told() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Turns an error that remains after the retries into StorageUnavailable or StorageFull."""
     try:
         yield
     except GCS_ERRORS as error:
-        raise told(error) from error
+        raise translated(error) from error
 
 
-def told(error: BaseException) -> NixeryError:
+def translated(error: BaseException) -> NixeryError:
     cause = cause_of(error)
     if status_of(cause) == HTTPStatus.FORBIDDEN and reason_of(cause) in QUOTA:
         return StorageFull("the bucket's quota is exhausted; stored images can still be pulled")

@@ -21,7 +21,7 @@ from nixery.errors import StorageUnavailable
 from nixery.oci import Digest
 from nixery.storage import Blob, Buffer, layer_key
 from nixery.storage.bucket import BLOB_TYPE, StagedUpload
-from nixery.storage.gcs.failures import failures_are_told
+from nixery.storage.gcs.failures import translated_errors
 
 log = structlog.get_logger()
 
@@ -63,19 +63,19 @@ class GcsUpload(StagedUpload):
         self._sha256.update(data)
         self._crc32c.update(bytes(data))
         self._size += len(data)
-        with failures_are_told():
+        with translated_errors():
             self._writer.write(data)
 
     def publish(self) -> Blob:
         digest = Digest("sha256:" + self._sha256.hexdigest())
         self._may_exist = True
-        with failures_are_told():
+        with translated_errors():
             self._writer.close()
             self._place(layer_key(digest))
         return Blob(digest, self._size)
 
     def _discard(self) -> None:
-        with failures_are_told():
+        with translated_errors():
             if not self._writer.closed:
                 self._writer.terminate()
             if self._may_exist:

@@ -32,9 +32,9 @@ from nixery.storage.gcs.failures import (
     GCS_ERRORS,
     cause_of,
     configuration,
-    failures_are_told,
     retries,
-    told,
+    translated,
+    translated_errors,
 )
 from nixery.storage.gcs.staging import GcsUpload, renew
 
@@ -61,7 +61,7 @@ class GcsStorage:
 
     def locate(self, digest: Digest) -> Location | None:
         key = layer_key(digest)
-        with failures_are_told():
+        with translated_errors():
             found = self._bucket.get_blob(key, retry=self._retry)
             if found is None:
                 return None
@@ -73,12 +73,12 @@ class GcsStorage:
         return self.locate(digest)  # the bucket verifies its own checksums
 
     def stat(self, key: str) -> Stat | None:
-        with failures_are_told():
+        with translated_errors():
             found = self._bucket.get_blob(key, retry=self._retry)
         return _stat(found) if found else None
 
     def read(self, key: str) -> Object | None:
-        with failures_are_told():
+        with translated_errors():
             for attempt in range(1, TRIES + 1):
                 found = self._bucket.get_blob(key, retry=self._retry)
                 if found is None:
@@ -103,7 +103,7 @@ class GcsStorage:
         target = self._bucket.blob(key)
         writer = uuid.uuid4().hex
         target.metadata = {"writer": writer}
-        with failures_are_told():
+        with translated_errors():
             try:
                 target.upload_from_string(
                     data,
@@ -121,14 +121,14 @@ class GcsStorage:
         return _stat(target)
 
     def list(self, prefix: str) -> Iterator[Stat]:
-        with failures_are_told():
+        with translated_errors():
             for found in self._bucket.list_blobs(
                 prefix=prefix, fields=STAT_FIELDS, retry=self._retry
             ):
                 yield _stat(found)
 
     def delete(self, stat: Stat) -> bool:
-        with failures_are_told():
+        with translated_errors():
             try:
                 self._bucket.blob(stat.key).delete(retry=self._retry, **_matches(stat))
             except (NotFound, PreconditionFailed):
@@ -137,7 +137,7 @@ class GcsStorage:
 
     def touch(self, stat: Stat) -> Stat | None:
         there = self._bucket.blob(stat.key)
-        with failures_are_told():
+        with translated_errors():
             try:
                 renew(there, self._retry)
             except NotFound:
@@ -153,7 +153,7 @@ class GcsStorage:
         return _stat(there)
 
     def quarantine(self, digest: Digest) -> None:
-        with failures_are_told():
+        with translated_errors():
             damaged = self._bucket.get_blob(layer_key(digest), retry=self._retry)
             if damaged is None:
                 return
@@ -186,7 +186,7 @@ class GcsStorage:
             found = list(self._bucket.list_blobs(prefix=key, retry=self._retry))
             probe.delete(retry=self._retry)
         except GCS_ERRORS as error:
-            raise (configuration(error, self._bucket.name) or told(error)) from None
+            raise (configuration(error, self._bucket.name) or translated(error)) from None
         if not found:
             raise ConfigurationError(
                 f"GCS_BUCKET={self._bucket.name}: an object that was just written is not listed"
@@ -217,7 +217,7 @@ class GcsStorage:
     def _pieces(self, key: str, generation: int, start: int, length: int) -> Iterator[bytes]:
         """All pieces are of one generation, so old and new content are never mixed."""
         source = self._bucket.blob(key, generation=generation)
-        with failures_are_told():
+        with translated_errors():
             for offset in range(start, start + length, RANGE_BYTES):
                 count = min(RANGE_BYTES, start + length - offset)
                 yield source.download_as_bytes(

@@ -62,7 +62,7 @@ class Asking:
         try:
             return retrying(call, **parameters)
         except S3_ERRORS as error:
-            raise told(error) from error
+            raise translated(error) from error
 
 
 class S3Refused(StorageUnavailable):
@@ -96,7 +96,7 @@ def is_repeatable(error: BaseException) -> bool:
     )
 
 
-def told(error: BaseException) -> NixeryError:
+def translated(error: BaseException) -> NixeryError:
     if not isinstance(error, ClientError):
         return StorageUnavailable("the bucket does not answer", log=[str(error)[:300]])
     code, status, text = _parts(error)
@@ -130,7 +130,7 @@ def configuration(error: NixeryError, bucket: str) -> NixeryError:
 
 def _parts(error: ClientError) -> tuple[str, int, str]:
     """The code, the HTTP status, and the text in one line."""
-    told = error.response.get("Error", {})
+    reported = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    text = " ".join(str(told.get("Message", error)).split())[:300]
-    return str(told.get("Code", "")), int(status), text
+    text = " ".join(str(reported.get("Message", error)).split())[:300]
+    return str(reported.get("Code", "")), int(status), text
