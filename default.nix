@@ -1,12 +1,12 @@
-# What this project offers to Nix, for the packages of a nixpkgs:
+# The Nix packages of this project:
 #
 #   nix-build -A nixery-bin && ./result/bin/nixery serve
 #
-#   nixery                  the Python package alone; Nix and git must be on PATH
-#   nixery-prepare-image    the builder's command, which asks Nix
-#   nixery-bin              the server with all that it needs
-#   nixery-image            the server as a container image, with a Nix of its own
-#   nixery-popcount         counts a package set, for layers that are shared well
+#   nixery                  only the Python package; Nix and git must be on PATH
+#   nixery-prepare-image    the builder's command
+#   nixery-bin              the server with everything it needs
+#   nixery-image            the server as a container image, with Nix inside
+#   nixery-popcount         analyses a package set, for better layers
 {
   pkgs ? import <nixpkgs> { },
   # Of nixery-image: shell commands to run in the container before the server, packages to have there,

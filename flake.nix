@@ -23,7 +23,7 @@
         packages // { default = packages.nixery-bin; }
       );
 
-      # `nix run` serves; with a command, it is that: `nix run . -- gc --older-than 30d`.
+      # `nix run` serves; `nix run . -- gc --older-than 30d` runs another command.
       apps = forEachSystem (
         pkgs:
         let
@@ -43,7 +43,7 @@
 
       overlays.default = import ./nix/overlay.nix;
 
-      # In a set, because Nix 2.8 takes no path here.
+      # In a set, because Nix 2.8 does not accept a path here.
       nixosModules.default.imports = [ ./module.nix ];
 
       checks = forEachSystem (

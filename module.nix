@@ -1,9 +1,9 @@
 # services.nixery: the registry as a NixOS service.
 #
-#   options/          what can be set; docs/nixos-options.md is made out of it
-#   variables.nix     option -> environment variable of the server, one table for all
+#   options/          options; docs/nixos-options.md is generated from them
+#   variables.nix     table of options and environment variables
 #   secrets.nix       files that reach the service as systemd credentials
-#   hardening.nix     what the service may not do
+#   hardening.nix     restrictions of the service
 #   service.nix       nixery.service
 #   upkeep.nix        timers for `nixery gc` and `nixery verify`
 #   nginx.nix         the virtual host in front
@@ -29,7 +29,7 @@ in
   ];
 
   config = lib.mkIf cfg.enable {
-    # Not DynamicUser: Nix looks names up that are allowed, and a dynamic user has none.
+    # Not DynamicUser: Nix looks up the names of allowed users, and a dynamic user has none.
     # https://github.com/NixOS/nix/issues/9071
     users.users.nixery = {
       isSystemUser = true;
@@ -39,7 +39,7 @@ in
     };
     users.groups.nixery = { };
 
-    # Allowed to build, never trusted: a trusted user is as good as root.
+    # Allowed to build, but not trusted: a trusted user is equivalent to root.
     nix.settings.extra-allowed-users = [ "nixery" ];
 
     networking.firewall.allowedTCPPorts = lib.optional cfg.openFirewall cfg.port;

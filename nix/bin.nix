@@ -1,5 +1,5 @@
-# The server as it runs: our builder comes first on its PATH, and the host's own Nix, git and ssh before
-# the packaged ones.
+# The server with its wrapper: the builder is first on PATH, and the host's Nix, git and ssh come before the
+# packaged ones.
 {
   lib,
   runCommand,

@@ -1,6 +1,5 @@
-# PyPI's binding of libdeflate, which nixpkgs does not have. It is built with the libdeflate that its
-# source brings: another one compresses to other bytes, and layers would have other digests than those of
-# every other installation.
+# PyPI's binding of libdeflate, which nixpkgs does not have. Built with the libdeflate of its source,
+# because another version compresses to other bytes, so layers would have other digests than elsewhere.
 {
   lib,
   buildPythonPackage,

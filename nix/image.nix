@@ -1,12 +1,12 @@
-# The registry as a container image with a Nix of its own:
+# The registry as a container image with Nix inside:
 #
 #   docker load < $(nix-build -A nixery-image)
 #   docker run -e NIXERY_CHANNEL=nixos-unstable -e NIXERY_STORAGE_BACKEND=filesystem \
 #     -e STORAGE_PATH=/var/lib/nixery/storage -v nixery:/var/lib/nixery -p 8080:8080 nixery
 #
 # Settings are the environment variables of docs/configuration.md. The container's Nix has no sandbox,
-# because most runtimes forbid it to make one: builders are separate users instead, so the container
-# must start as root (in a user namespace, this is nobody in particular outside).
+# because most runtimes do not allow it. Builders are separate users instead, so the container must start
+# as root (possibly in a user namespace).
 {
   lib,
   bashInteractive,
@@ -28,7 +28,7 @@
   maxLayers,
 }:
 let
-  # As many builds at a time as there are users.
+  # As many concurrent builds as users.
   builders = map toString (lib.range 1 32);
 
   passwd = [
@@ -94,7 +94,7 @@ dockerTools.buildLayeredImage {
   ]
   ++ extraPackages;
 
-  # Nix must know what it has: otherwise it makes these paths anew, below the running server.
+  # Registers the paths with Nix, which would otherwise build them again under the running server.
   includeNixDB = true;
 
   extraCommands = ''

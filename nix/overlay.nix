@@ -1,2 +1,2 @@
-# An overlay: adds our packages to a nixpkgs, `pkgs.nixery-bin` and the others.
+# Overlay that adds the packages to nixpkgs: `pkgs.nixery-bin` and the others.
 final: _: import ../default.nix { pkgs = final; }

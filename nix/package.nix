@@ -1,5 +1,4 @@
-# The Python package. Its versions of nixpkgs must lie in the ranges of pyproject.toml: the build
-# compares them.
+# The Python package. The versions in nixpkgs must match the ranges of pyproject.toml; the build checks it.
 {
   lib,
   python3Packages,
@@ -24,7 +23,7 @@ python3Packages.buildPythonApplication (finalAttrs: {
 
   build-system = [ python3Packages.flit-core ];
 
-  # With the extra: a server of the module may keep its images in any kind of storage.
+  # With the extra, because a server of the module may use any storage.
   dependencies = [
     deflate
   ]
@@ -59,7 +58,7 @@ python3Packages.buildPythonApplication (finalAttrs: {
   ];
 
   pytestFlags = [
-    # What a dependency warns of is a matter for its next release, not for this build.
+    # Warnings of dependencies must not fail this build.
     "--override-ini=filterwarnings=default"
   ];
 

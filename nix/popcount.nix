@@ -1,4 +1,4 @@
-# `nixery popcount` under a name of its own, as the Go server had it.
+# `nixery popcount` as a separate command, like that of the Go server.
 {
   runCommand,
   makeWrapper,

@@ -1,5 +1,5 @@
-# The builder's command. Only the place of our expressions is written into it; which Nix it asks is the
-# host's choice, because that must match the host's daemon. The packaged one is for hosts without.
+# The builder's command. It contains the path of the expressions, but not of Nix, which must match the
+# host's daemon. The packaged Nix is for hosts without one.
 {
   lib,
   runCommand,

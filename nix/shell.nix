@@ -1,5 +1,5 @@
-# For work on this project: `nix develop`. What scripts/test and scripts/lint look for is on PATH, so that
-# they install nothing; Python's packages come from the locks, as everywhere.
+# Development shell, `nix develop`. Everything that scripts/test and scripts/lint need is on PATH, so they
+# install nothing; Python packages come from the locks.
 { pkgs }:
 pkgs.mkShellNoCC {
   packages = [

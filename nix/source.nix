@@ -1,5 +1,5 @@
-# The files that the package is made of and checked with: whatever else changes, nothing is built again.
-# cleanSourceWith, because lib.fileset does not work on Nix 2.8.
+# The files of the package and its checks: changes of other files do not rebuild it. cleanSourceWith,
+# because lib.fileset does not work on Nix 2.8.
 { lib }:
 let
   root = ../.;

@@ -1,4 +1,4 @@
-# What every machine of these tests has that runs a registry.
+# Configuration of every machine with a registry.
 { set }:
 { lib, ... }:
 {
@@ -9,12 +9,12 @@
     source.path = set;
     openFirewall = true;
     listenAddress = lib.mkDefault "0.0.0.0";
-    # A builder that sleeps for ever is part of the tests.
+    # Some tests have a builder that sleeps for ever.
     timeout = 5;
   };
 
   nix.settings = {
-    # Nobody is allowed but root, and whom the module adds.
+    # Only root, and the users that the module adds.
     allowed-users = [ "root" ];
     # arm64 images need no other machine: the set's builder runs anywhere.
     extra-platforms = [ "aarch64-linux" ];

@@ -2,13 +2,13 @@
 #
 #   nix-build nixos-tests -A registry
 #
-# Each test is a Nix file with the machines and a Python file with what is shown. tests/systemd runs
-# the same Python files where there is no NixOS, on a booted Debian that has the same units.
+# Each test is a Nix file with the machines and a Python file with the checks. tests/systemd runs the same
+# Python files without NixOS, on a booted Debian with the same units.
 {
   pkgs ? import <nixpkgs> { },
 }:
 let
-  # The tests' own package set: it needs no network, and has every way of failing.
+  # The tests' own package set: needs no network, and fails in every way.
   set = pkgs.runCommand "nixery-tiny-set" { } ''
     mkdir -p $out/boot
     cp ${../tests/tiny}/*.nix $out

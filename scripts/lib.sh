@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# What the scripts share. Sourced, never run:  source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# Functions of the scripts. Source it:  source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 #
-#   say, die, misuse, show_help   words for the person who called
-#   need COMMAND=PACKAGE…         Debian packages, only those whose command is missing
+#   say, die, misuse, show_help   messages for the user
+#   need COMMAND=PACKAGE…         installs Debian packages whose command is missing
 #   use_venv runtime|test|oldest  .venv from the hash-locked requirements
-#   use_private_nix_conf          scripts/nix/nix.conf where the machine has no configuration
+#   use_private_nix_conf          scripts/nix/nix.conf if the machine has no configuration
 #
-# The quick answer of each ("nothing to do") must stay cheap: scripts/run starts in seconds.
+# If there is nothing to do, each must be fast, so that scripts/run starts in seconds.
 
 set -euo pipefail
 
 ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 VENV=$ROOT/.venv
-# Expensive things that tests and benchmarks make; may be deleted at any time.
+# Cache of tests and benchmarks; may be deleted at any time.
 # shellcheck disable=SC2034 # for the scripts that source this file
 CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nixery-tests
 
@@ -28,7 +28,7 @@ misuse() {
   exit 2
 }
 
-# Prints the comment that opens the calling script: the help and the comment are one text.
+# Prints the comment at the start of the calling script, which is its help text.
 show_help() {
   sed -n '2,/^$/{s/^# \{0,1\}//;p}' "$0"
   exit 0
@@ -52,9 +52,9 @@ need() {
 
 install_packages() {
   type -P apt-get >/dev/null ||
-    die "missing here: $*. These are Debian's names; please install them by this system's means."
+    die "missing here: $*. These are the names of Debian packages; install the equivalents of this system."
   ((EUID == 0)) ||
-    die "missing here: $*. Only root may install them: apt-get install --no-install-recommends $*"
+    die "missing here: $*. Install them as root: apt-get install --no-install-recommends $*"
   say "installing with apt: $*"
   APT_LOG=$(mktemp)
   # The index may be absent (a fresh machine) or stale (its packages gone from the mirror).
@@ -91,7 +91,7 @@ mirror_fails() {
   case $words in
     *'Failed to fetch'* | *'Unable to fetch'* | *'Could not resolve'* | *'Unable to connect'* | \
       *'Could not connect'* | *'Some index files failed'* | *'does not have a Release file'*)
-      die "the Debian mirror fails (tried several times); this is not the project's fault. Try later."
+      die "the Debian mirror failed several times; try again later."
       ;;
   esac
   die "apt-get fails, see above"

@@ -1,9 +1,9 @@
-# A package set -> a function that finds what a name stands for:
+# A package set -> a function that looks up a name:
 #
 #   find "xorg.xev"   { found = true; value; }, or { found = false; level = "xorg"; names = [ … ]; }
 #
-# Dots descend. Where the exact path leads nowhere, a component may have another case, or lack the
-# underscore that attributes have before a digit (_1password).
+# Dots select nested attributes. If the exact path does not exist, a component may differ in case, or lack
+# the underscore of attributes that start with a digit (_1password).
 set:
 let
   inherit (builtins)
@@ -33,7 +33,7 @@ let
     letters "abcdefghijklmnopqrstuvwxyz"
   );
 
-  # Only the names that differ from their own lower case: few, and made only where one is needed.
+  # Only the few names that contain upper case; computed only if needed.
   fold =
     level:
     listToAttrs (
@@ -44,7 +44,7 @@ let
     );
   foldedSet = fold set;
 
-  # The attributes of a level that a component may mean, best first.
+  # The attributes of a level that a component may mean, the best first.
   meanings =
     level: folded: component:
     let
@@ -78,9 +78,9 @@ let
     else
       exactly (above ++ [ component ]) next (tail path);
 
-  # The path with each component repaired. Of several meanings the first counts which has the next
-  # component. No way is gone back: sets may refer to the sets above them under several names, and
-  # then the ways would double with each component.
+  # The path with corrected components. If a component has several meanings, the first one that contains
+  # the next component is used. There is no backtracking: sets may refer to the sets above them by several
+  # names, so the number of paths would double with each component.
   repaired =
     above: level: folded: path:
     let
@@ -110,7 +110,7 @@ let
     let
       exact = exactly [ ] set path;
     in
-    # Before the folded names are made, which takes 0.2 s for all of nixpkgs.
+    # Before names in lower case are computed, which takes 0.2 s for all of nixpkgs.
     if exact.found then exact else repaired [ ] set foldedSet path;
 in
 name: find (filter isString (split "\\." name))

@@ -1,14 +1,14 @@
-# Looks up names in a package set: says for each which outputs it stands for, or why it cannot be
-# had. Nothing is built. The argument is one JSON text:
+# Looks up names in a package set: returns the outputs of each, or why it is refused. Builds nothing. The
+# argument is a JSON text:
 #
-#   { set, system, config, names = [ "git" "xorg.xev" ], explain ? "the name whose error is wanted" }
+#   { set, system, config, names = [ "git" "xorg.xev" ], explain ? "the name whose error to show" }
 #
-# and the answer { packages = [ … ], levels = { "<dotted path>" = [ "names" "there" ]; } }, where a
+# and the result { packages = [ … ], levels = { "<dotted path>" = [ "names" "there" ]; } }, where a
 # package has a status:
 #
 #   ok             drvPath, outputs = [ { name, path } ]
-#   not_found      level: how far the path leads; levels holds the names that are there
-#   not_a_package  type: what is there instead
+#   not_found      level: the part of the path that exists; levels has its names
+#   not_a_package  type: of the value
 #   unfree, broken, unsupported, insecure, failed    refused, or an error that `explain` shows
 { request }:
 let
@@ -33,7 +33,7 @@ let
   set = import ./set.nix { inherit asked; };
   find = import ./names.nix set.packages;
 
-  # tryEval holds throw and assert. The fallback stands for an error as well as for nothing.
+  # tryEval catches throw and assert. The fallback means an error or a missing value.
   attempt =
     fallback: value:
     let
@@ -47,7 +47,7 @@ let
       main = package.outputName or (head (package.outputs or [ "out" ]));
       wanted =
         if package.outputSpecified or false then
-          [ main ] # openssl.dev asks for dev alone
+          [ main ] # openssl.dev selects only dev
         else
           attempt [ main ] (package.meta.outputsToInstall or [ main ]);
       kept = filter (name: name != "man") wanted;
@@ -57,8 +57,7 @@ let
       path = unsafeDiscardStringContext "${(package.${name} or package).outPath}";
     }) (if kept == [ ] then [ main ] else kept);
 
-  # A flag of meta counts only where the configuration does not allow what it says. nixpkgs
-  # checks in this order.
+  # Flags of meta matter only if the configuration does not allow them. nixpkgs checks in this order.
   refusal =
     package:
     let
@@ -88,7 +87,7 @@ let
       );
       package = result.value.value;
       isPackage = tryEval (isAttrs package && (package.type or null) == "derivation");
-      # A set that takes no system is made for one; its packages cannot be had for another.
+      # A set without the argument system supports only its own system.
       otherSystem = !set.takesSystem && attempt false ((package.system or asked.system) != asked.system);
       drvPath = unsafeDiscardStringContext package.drvPath;
       outputs = outputsOf package;
@@ -111,11 +110,11 @@ let
 
   described = map describe asked.names;
 
-  # What can be typed in an image name, so that it may be suggested. A name that is not UTF-8 breaks
-  # the JSON of the whole answer, and matching a long one takes more stack than there is.
+  # Names that are possible in an image name can be suggested. A name that is not UTF-8 would break the
+  # JSON of the whole result, and matching a long one would overflow the stack.
   isTypeable = name: stringLength name <= 128 && match "[A-Za-z0-9_-]+" name != null;
 
-  # Without tryEval, so that Nix prints what it died of.
+  # Without tryEval, so that Nix prints the error.
   explained =
     let
       package = (find asked.explain).value;
@@ -126,7 +125,7 @@ if asked ? explain then
   explained
 else
   {
-    # Forced even for no names: says whether the set itself can be evaluated.
+    # Forced even without names, to check that the set itself evaluates.
     packages = seq set.packages (map (package: removeAttrs package [ "names" ]) described);
     levels = listToAttrs (
       map (package: {

@@ -1,20 +1,20 @@
 #!/bin/sh
-# nixery-prepare-image: all that Nixery asks of Nix, one Nix command a call.
+# nixery-prepare-image: everything that Nixery does with Nix, one Nix command per call.
 #
 #   nixery-prepare-image evaluate [NIX OPTION...]   request JSON on stdin (see packages.nix)
 #   nixery-prepare-image realise ROOT DRV!OUT,OUT...
 #   nixery-prepare-image closure PATH...
 #   nixery-prepare-image check                      0 if Nix can be used
 #
-# `evaluate` and `closure` print JSON, `realise` the paths it made, which it keeps from the garbage
-# collector with links at ROOT, ROOT-2 and so on. What Nix says goes to stderr in its internal-json
-# format, and its exit status is passed on; 2 is wrong use. Builders may take NIX_TIMEOUT seconds.
+# `evaluate` and `closure` print JSON. `realise` prints the realised paths, and roots them with links at
+# ROOT, ROOT-2 and so on. Nix's messages go to stderr in its internal-json format, and the exit status is
+# that of Nix; 2 means wrong usage. Each builder may take NIX_TIMEOUT seconds.
 #
-# Evaluation can read only these expressions, and nothing may be built for it. Further options
-# widen that, for example: -I source=/srv/nixpkgs --option allowed-uris https://example.org/
+# Evaluation can read only these expressions, and cannot build. Further options allow more, for example:
+# -I source=/srv/nixpkgs --option allowed-uris https://example.org/
 #
-# It goes without experimental features, because flakes know nothing of restricted evaluation: one
-# in the package set takes any file and address as its input.
+# Experimental features are off, because flakes ignore restricted evaluation: one in the package set could
+# use any file and address as its input.
 set -eu
 
 expressions=${NIXERY_EXPRESSIONS:-@expressions@}
@@ -24,7 +24,7 @@ usage() {
     exit 2
 }
 
-# Store paths only: Nix would read others as options, files or addresses of flakes.
+# Store paths only: Nix would treat others as options, files or flake references.
 store_paths() {
     [ $# -ge 1 ] || usage
     for path; do
@@ -39,13 +39,13 @@ store_paths() {
 step=$1
 shift
 
-# What the operator's own channels hold is not the image's business.
+# The operator's own channels must not affect images.
 export NIX_PATH=
 
 case $step in
 evaluate)
     request=$(cat)
-    # Derivations are written at once, so that realising needs no second evaluation.
+    # Writes derivations, so that realising needs no second evaluation.
     exec nix-instantiate --eval --strict --json --read-write-mode --log-format internal-json \
         --timeout "${NIX_TIMEOUT:-60}" \
         --option restrict-eval true --option allow-import-from-derivation false \
@@ -66,7 +66,7 @@ closure)
         --log-format internal-json -- "$@"
     ;;
 check)
-    # Whether a path is valid, only the store can say, or the daemon where there is one.
+    # Only the store, or its daemon, knows whether a path is valid.
     exec nix-store --check-validity --print-invalid --log-format internal-json \
         /nix/store/00000000000000000000000000000000-none
     ;;

@@ -1,6 +1,6 @@
-# A package set as a file says it, for one system: { packages, takesSystem }.
+# Imports a package set for one system: { packages, takesSystem }.
 #
-# `asked`: { set, system, config }. takesSystem: whether the file is a function that was told the system.
+# `asked`: { set, system, config }. takesSystem: whether the file is a function with the argument system.
 { asked }:
 let
   inherit (builtins)
@@ -18,15 +18,15 @@ let
 
   arguments = {
     inherit (asked) system;
-    overlays = [ ]; # nixpkgs would look for the ones of the server's user
+    overlays = [ ]; # otherwise nixpkgs would look for those of the server's user
     config =
       removeAttrs asked.config [ "allowInsecure" ]
-      # nixpkgs has no plain flag for it, and JSON no functions.
+      # nixpkgs needs a function for it, which JSON cannot express.
       // (if asked.config.allowInsecure or false then { allowInsecurePredicate = _: true; } else { });
   };
 
-  # Only what the set's function takes: many sets are no nixpkgs. An ellipsis takes everything,
-  # and so does a plain argument; functionArgs shows neither, the function's XML does.
+  # Only arguments that the set's function accepts, since many sets are not nixpkgs. An ellipsis or a plain
+  # argument accepts everything; functionArgs shows neither, but the function's XML does.
   takesAll =
     match ".*(ellipsis=\"1\"|<varpat ).*" (replaceStrings [ "\n" ] [ " " ] (toXML imported)) != null;
   taken = if takesAll then arguments else intersectAttrs (functionArgs imported) arguments;

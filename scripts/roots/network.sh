@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# How a root in a directory reaches the network: as this machine does. Sourced after lib.sh.
+# Network access of a root in a directory, like this machine's. Source it after lib.sh.
 #
 #   copy_network ROOT     name servers, certificates, the configuration of apt and pip
 #   network_variables     the variables of this environment that say the same, as NAME=value lines

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Small Debian systems in directories, for scripts/fresh and scripts/with-nix. Sourced after lib.sh.
+# Small Debian systems in directories, for scripts/fresh and scripts/with-nix. Source it after lib.sh.
 #
 #   make_root SUITE TARGET PACKAGE…   a minimal system as a directory, or a tarball (*.tar)
 #   recipe_key WORD…                  what a cached root is kept under
 #   cached_root NAME MAKER            its directory; MAKER DIRECTORY is run where it is not there
 #   in_namespace CLEANER COMMAND…     in a mount and a PID namespace of its own; CLEANER runs last
 #
-# The addresses of packages are asked of apt; none is written down.
+# apt provides the addresses of packages.
 
 need_roots() {
   ((EUID == 0)) || die "only root can make and enter another system"

@@ -127,5 +127,5 @@ def test_a_taken_port_is_named(run, port):
     with socket.create_server(("127.0.0.1", int(port))):
         result, seen = run(PORT=port)
     assert result.returncode == 1
-    assert f"127.0.0.1:{port} is taken" in result.stderr
+    assert f"127.0.0.1:{port} is in use" in result.stderr
     assert seen is None
