@@ -22,7 +22,7 @@ pytest_plugins = ["support.proof"]
 
 @pytest.fixture
 def anyio_backend():
-    """Uvicorn runs on asyncio, so tests do as well."""
+    """Uvicorn runs on asyncio, so tests do too."""
     return "asyncio"
 
 
@@ -33,7 +33,7 @@ def clock():
 
 @pytest.fixture
 def storage(clock):
-    """A storage whose clock the test sets."""
+    """A storage with the test's clock."""
     return MemoryStorage(clock)
 
 
@@ -44,7 +44,7 @@ def registry(tmp_path):
 
 @pytest.fixture(autouse=True)
 def logs_as_they_come():
-    """A program that a test ran in this process set up its logs, and leaves them to nobody."""
+    """Resets logging, which a program in this process may have configured."""
     yield
     structlog.reset_defaults()
 
@@ -62,13 +62,13 @@ def tiny_source(tiny):
 
 @pytest.fixture(scope="session")
 def nix_store():
-    """A chroot store: files under ``nix_store / "nix/store"``."""
+    """A chroot store, with files under ``nix_store / "nix/store"``."""
     return make_store()
 
 
 @pytest.fixture(scope="session", name="nix_environment")
 def _nix_environment(nix_store, tmp_path_factory):
-    """The environment of commands that work on that store, ``nixery-prepare-image`` on PATH."""
+    """The environment of commands on that store, with ``nixery-prepare-image`` on PATH."""
     return nix_environment(nix_store, tmp_path_factory.mktemp("home"))
 
 
@@ -79,5 +79,5 @@ def nix(nix_environment):
 
 @pytest.fixture
 def salt():
-    """With another salt nothing of the set is built yet."""
+    """With another salt, nothing of the set is built yet."""
     return uuid4().hex

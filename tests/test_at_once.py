@@ -60,7 +60,7 @@ async def test_a_dead_replicas_build_is_taken_over(registry):
         await pulling
 
 
-async def test_a_build_goes_on_for_the_next_who_asks(registry):
+async def test_a_build_continues_for_the_next_request(registry):
     gate = registry.nix.hold("realise")
     async with registry.opened() as answers:
         leaver = asyncio.create_task(answers.image("hello", "latest"))
@@ -73,7 +73,7 @@ async def test_a_build_goes_on_for_the_next_who_asks(registry):
     assert registry.nix.steps.count("realise") == 1
 
 
-async def test_what_waits_in_the_queue_for_nobody_is_dropped(registry):
+async def test_a_queued_image_without_waiting_clients_is_dropped(registry):
     registry.limits = replace(LIMITS, builds=1)
     gate = registry.nix.hold("realise")
     async with registry.opened() as answers:
@@ -90,7 +90,7 @@ async def test_what_waits_in_the_queue_for_nobody_is_dropped(registry):
 
 
 @pytest.mark.parametrize(("step", "doing"), [("evaluate", "evaluated"), ("realise", "built")])
-async def test_whoever_waits_too_long_is_told_to_come_back(registry, step, doing):
+async def test_a_long_wait_is_refused(registry, step, doing):
     """And cached pulls go on meanwhile."""
     await pull(registry, "git")
     registry.limits, registry.patience = replace(LIMITS, builds=1), 0.01
@@ -105,7 +105,7 @@ async def test_whoever_waits_too_long_is_told_to_come_back(registry, step, doing
         await running
 
 
-async def test_many_who_ask_at_once_run_nix_once(registry):
+async def test_concurrent_requests_run_nix_once(registry):
     gate = registry.nix.hold("evaluate")
     async with registry.opened() as answers:
         pulling = [asyncio.create_task(answers.image("hello", "latest")) for _ in range(20)]
@@ -116,7 +116,7 @@ async def test_many_who_ask_at_once_run_nix_once(registry):
     assert len({image.manifests[Format.OCI].digest for image in images}) == 1
 
 
-async def test_no_more_images_at_once_than_allowed(registry):
+async def test_the_number_of_concurrent_images_is_limited(registry):
     registry.limits = replace(LIMITS, builds=1)
     gate = registry.nix.hold("realise")
     async with registry.opened() as answers:
@@ -130,7 +130,7 @@ async def test_no_more_images_at_once_than_allowed(registry):
 
 
 @pytest.mark.parametrize("step", ["evaluate", "realise", "closure"])
-async def test_closing_ends_what_is_under_way(registry, step):
+async def test_closing_cancels_running_builds(registry, step):
     gate = registry.nix.hold(step)
     async with registry.opened() as answers:
         pulling = asyncio.create_task(answers.image("hello", "latest"))

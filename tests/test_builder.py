@@ -60,7 +60,7 @@ async def test_where_packages_came_from_does_not_reach_the_digest(registry):
     assert (one.source.revision, other.source.revision) == ("1" * 40, "2" * 40)
 
 
-async def test_what_is_packed_is_rooted_until_it_is_stored(registry):
+async def test_store_paths_are_rooted_until_they_are_stored(registry):
     gate = registry.nix.hold("closure")
     async with registry.opened() as answers:
         pulling = asyncio.create_task(answers.image("hello", "latest"))
@@ -72,7 +72,7 @@ async def test_what_is_packed_is_rooted_until_it_is_stored(registry):
         assert not root.parent.exists()
 
 
-async def test_a_full_disk_is_told_as_that(registry, monkeypatch):
+async def test_a_full_disk_is_reported(registry, monkeypatch):
     """Not as a group of failures, which packing several layers at once would give."""
 
     def full(*_):
@@ -96,7 +96,7 @@ async def test_a_derivation_that_was_collected_is_evaluated_again(registry):
     assert registry.nix.steps == ["evaluate", "realise", "evaluate", "realise", "closure"]
 
 
-async def test_a_collector_that_is_always_faster_is_told(registry):
+async def test_a_collector_that_is_always_faster_is_reported(registry):
     registry.nix.failures["realise"] = DerivationCollected("pull again")
     with pytest.raises(DerivationCollected):
         await pull(registry)

@@ -37,7 +37,7 @@ async def test_a_source_that_does_not_answer_is_asked_again_at_once(registry):
 
 
 @pytest.mark.parametrize(("name", "tag"), [("Hello", "latest"), ("hello", "a/b"), ("", "latest")])
-async def test_what_is_no_name_never_reaches_nix(registry, name, tag):
+async def test_an_invalid_name_never_reaches_nix(registry, name, tag):
     with pytest.raises(NameInvalid):
         await pull(registry, name, tag)
     assert not registry.nix.calls
@@ -59,6 +59,6 @@ async def test_the_time_limit_bounds_every_step(registry, step):
     assert registry.nix.cancelled == [step]
 
 
-async def test_an_unknown_package_is_said_by_name(registry):
+async def test_an_unknown_package_is_named(registry):
     with pytest.raises(PackageNotFound, match="gti"):
         await pull(registry, "gti")

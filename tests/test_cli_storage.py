@@ -72,7 +72,7 @@ def test_what_was_not_pulled_for_long_goes(nixery, directory):
     assert not is_there(directory, b"git")
 
 
-def test_json_says_what_went(nixery, directory):
+def test_json_lists_what_was_removed(nixery, directory):
     outcome = json.loads(nixery("gc", "--older-than", "7d", "--json").stdout)
     assert outcome["dry_run"] is False
     assert len(outcome["images"]) == 1
@@ -105,7 +105,7 @@ def test_wrong_use(nixery, directory, arguments, said):
 
 
 @pytest.mark.parametrize("command", [["gc", "--keep-bytes", "1G"], ["verify"]])
-def test_a_directory_that_is_not_there_is_no_empty_storage(nixery, tmp_path, command):
+def test_a_missing_directory_is_not_an_empty_storage(nixery, tmp_path, command):
     """It would be well, and below every limit."""
     result = nixery(*command, code=2, STORAGE_PATH=str(tmp_path / "mistyped"))
     assert "this directory does not exist" in result.stderr
@@ -116,7 +116,7 @@ def test_a_sound_storage(nixery):
     assert "0 damaged, 0 missing" in nixery("verify").stdout
 
 
-def test_damage_is_said_and_the_exit_code_tells(nixery, directory):
+def test_damage_is_printed_and_sets_the_exit_code(nixery, directory):
     git = digest_of(b"git")
     (directory / layer_key(git)).write_bytes(b"gat")
     findings = json.loads(nixery("verify", "--json", code=1).stdout)

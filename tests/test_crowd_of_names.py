@@ -75,7 +75,7 @@ async def test_most_are_refused_at_once(registry, names):
         assert (await answers.image(name, "latest")).cache == "none"  # not remembered
 
 
-async def test_all_who_ask_for_one_image_are_one(registry, names):
+async def test_requests_for_one_image_share_a_place(registry, names):
     gate = registry.nix.hold("evaluate")
     async with registry.opened() as answers:
         asking = ask(answers, names[:1] * CROWD)

@@ -92,7 +92,7 @@ async def one_runs_out_of_time(registry, builder, left):
     return first, second
 
 
-async def test_whoever_has_time_left_goes_on(registry):
+async def test_a_caller_with_time_left_continues(registry):
     """The work was begun by somebody else, and ended with him."""
     async with registry.builder().opened() as builder:
         first, second = await one_runs_out_of_time(registry, builder, left=600)
@@ -102,7 +102,7 @@ async def test_whoever_has_time_left_goes_on(registry):
     assert registry.nix.steps.count("realise") == 2
 
 
-async def test_whoever_has_none_left_does_not(registry):
+async def test_a_caller_without_time_left_stops(registry):
     async with registry.builder().opened() as builder:
         for pull in await one_runs_out_of_time(registry, builder, left=0):
             with pytest.raises(TimeoutError):

@@ -25,7 +25,7 @@ def test_sizes(text, size):
 
 
 @pytest.mark.parametrize("text", ["", "G", "50X", "-1", "50 G G", "50iB", "1e9", "\u0665", "inf"])
-def test_what_is_no_size_is_said_to_be_none(text):
+def test_invalid_sizes(text):
     with pytest.raises(ValueError, match="is not a size"):
         parse_size(text)
 
@@ -38,7 +38,7 @@ def test_ages(text, seconds):
 
 
 @pytest.mark.parametrize("text", ["", "30", "30y", "d", "-1d", "30 d d"])
-def test_what_is_no_age_is_said_to_be_none(text):
+def test_invalid_ages(text):
     """Not even a number alone: days and seconds are too far apart to guess."""
     with pytest.raises(ValueError, match="is not an age"):
         parse_age(text)

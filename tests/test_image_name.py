@@ -28,7 +28,7 @@ def test_order_does_not_matter(names):
     assert parse("/".join(names)) == parse("curl/git/htop/jq")
 
 
-def test_a_package_asked_for_twice_counts_once():
+def test_a_repeated_package_is_used_once():
     assert parse("git/git") == parse("git")
 
 
@@ -78,7 +78,7 @@ def test_only_images_with_a_shell_start_one():
         pytest.param("/".join(f"p{n}" for n in range(33)), id="33 packages"),
     ],
 )
-def test_what_is_no_name(name):
+def test_invalid_names(name):
     with pytest.raises(NameInvalid):
         parse(name)
 
@@ -109,6 +109,6 @@ def test_tags(tag):
 
 
 @pytest.mark.parametrize("tag", ["", ".x", "-x", "a/b", "a" * 129, "x\n", "é"])
-def test_what_is_no_tag(tag):
+def test_invalid_tags(tag):
     with pytest.raises(NameInvalid):
         parse_tag(tag)

@@ -76,7 +76,7 @@ async def test_a_failed_build_releases_it(replicas):
 
 
 @pytest.mark.parametrize("failure", [None, StorageUnavailable("no answer")])
-async def test_whoever_is_cancelled_while_taking_it_releases_it(clock, failure):
+async def test_cancelling_while_taking_a_lease_releases_it(clock, failure):
     storage = SlowStorage(clock)
     one, other = (Leases(storage, clock.sleep) for _ in range(2))
     storage.is_slow, storage.failure = True, failure
@@ -168,7 +168,7 @@ async def test_what_could_not_be_released_keeps_the_others_away_only(
     assert await one.take("key")
 
 
-async def test_every_heartbeat_writes_something_else(replicas, storage, clock):
+async def test_every_heartbeat_writes_other_content(replicas, storage, clock):
     """S3's conditions compare contents: a renewed lease must not look like the one before."""
     async with replicas[0].kept(await replicas[0].take("key")):
         seen = {storage.objects["leases/key"]}
@@ -190,6 +190,6 @@ async def test_without_conditional_writes_everybody_builds(storage, replicas, mo
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}"])
-async def test_a_lease_that_cannot_be_read_is_nobodys(replicas, storage, data):
+async def test_an_unreadable_lease_is_free(replicas, storage, data):
     storage.write("leases/key", data)
     assert await replicas[0].take("key")

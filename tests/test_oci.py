@@ -26,7 +26,7 @@ def test_a_digest_is_read_back():
         "sha256:../../../../etc/passwd",
     ],
 )
-def test_what_is_no_digest(text):
+def test_invalid_digests(text):
     with pytest.raises(DigestInvalid):
         parse_digest(text)
 

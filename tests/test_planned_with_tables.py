@@ -42,7 +42,7 @@ async def test_without_tables_every_path_is_alone(registry):
     assert tables == {}
 
 
-async def test_units_share_a_layer_and_the_plan_says_which_table_did_it(registry):
+async def test_units_share_a_layer_and_the_plan_names_the_table(registry):
     version = publish(registry, TOGETHER)
     await pull(registry)
     layers, tables = plan(registry)
@@ -60,7 +60,7 @@ async def test_the_same_tables_give_the_same_digest_everywhere(registry):
         assert (again.manifests, again.cache) == (first.manifests, "none")
 
 
-async def test_a_table_that_another_replica_publishes_counts_for_the_next_image(registry):
+async def test_a_table_of_another_replica_is_used_for_the_next_image(registry):
     async with registry.opened("one") as one:
         publish(registry, TOGETHER)
         first = await one.image("hello", "latest")
@@ -116,7 +116,7 @@ async def test_the_classic_strategy_plans_with_popularity(registry):
     assert ["hello", "libc"] in plan(registry)[0]
 
 
-async def test_what_was_asked_for_is_recorded_once_for_each_image(registry):
+async def test_each_requested_image_is_recorded_once(registry):
     for _ in range(2):
         made = await pull(registry)
     records = [key for key in registry.storage.objects if key.startswith("asked/")]

@@ -76,7 +76,7 @@ DIGEST = "sha256:" + "a" * 64
         (lambda value: member(value, "x"), [{"x": 1}], [{}, {"y": 1}, ["x"], "x"]),
     ],
 )
-def test_an_accessor_gives_its_type_and_nothing_else(accessor, good, bad):
+def test_an_accessor_returns_only_its_type(accessor, good, bad):
     for value in good:
         accessor(value)
     for value in bad:

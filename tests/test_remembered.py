@@ -36,7 +36,7 @@ async def test_another_replica_finds_it_in_the_bucket(registry):
     assert registry.nix.steps == ["evaluate", "realise", "closure"]
 
 
-async def test_what_is_not_pinned_is_found_by_its_outputs(registry):
+async def test_an_unpinned_image_is_found_by_its_outputs(registry):
     """A path has no revision: a new process evaluates, and builds nothing."""
     registry.source.answers["latest"] = resolved(identity="files")
     await pull(registry)
@@ -107,7 +107,7 @@ async def test_any_lost_blob_is_made_again_within_the_request(registry):
 
 
 @pytest.mark.parametrize("kind", ["manifests/", "plans/", "builds/"])
-async def test_what_is_kept_beside_the_blobs_may_be_lost_or_spoilt(registry, kind):
+async def test_entries_beside_the_blobs_may_be_lost_or_damaged(registry, kind):
     first = await pull(registry)
     keys = [key for key in registry.storage.objects if key.startswith(kind)]
     assert keys

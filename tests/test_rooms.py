@@ -77,7 +77,7 @@ def test_the_check_sees_imports():
     assert {("builder", "manifest"), ("manifest", "oci"), ("cli", "settings")} <= EDGES
 
 
-def test_only_those_who_put_things_together_read_the_settings():
+def test_only_the_assembling_modules_read_settings():
     assert {importer for importer, other in EDGES if other == "settings"} <= READ_SETTINGS
     readers = {room(file) for file in PACKAGE.rglob("*.py") if "os.environ" in file.read_text()}
     assert readers <= READ_SETTINGS | {"expressions", "popcount"}

@@ -51,7 +51,7 @@ def test_two_sources_are_refused_by_their_names():
         load(MINIMAL | {"NIXERY_CHANNEL": "nixos-unstable"})
 
 
-def test_an_empty_source_is_no_source():
+def test_an_empty_source_is_unset():
     """Service managers write empty values for what nobody set."""
     assert load(MINIMAL | {"NIXERY_CHANNEL": ""}).pkgs_path == "/pkgs"
 
@@ -177,7 +177,7 @@ def test_a_file_that_is_not_there(tmp_path):
         ({"NIXERY_STATE_DIR": "/mine", "STATE_DIRECTORY": "/var/lib/nixery"}, "/mine"),
     ],
 )
-def test_state_is_kept_where_the_service_manager_says(environ, expected):
+def test_state_is_in_the_service_managers_directory(environ, expected):
     assert str(load(MINIMAL | environ).state_dir) == expected
 
 
@@ -207,12 +207,12 @@ def test_sizes_have_suffixes(given, size):
 
 
 @pytest.mark.parametrize("given", ["50X", "-1", "many"])
-def test_what_is_no_size_is_refused(given):
+def test_invalid_sizes_are_refused(given):
     with pytest.raises(ConfigurationError, match=r"NIXERY_STORAGE_MAX_BYTES=.*is not a size"):
         load(MINIMAL | {"NIXERY_STORAGE_MAX_BYTES": given})
 
 
-def test_who_only_looks_after_the_storage_needs_no_source():
+def test_maintenance_commands_need_no_source():
     environ = {name: value for name, value in MINIMAL.items() if name != "NIXERY_PKGS_PATH"}
     assert load(environ, needs_source=False).storage_backend == "filesystem"
 

@@ -45,7 +45,7 @@ def test_a_damaged_blob_goes_into_quarantine(storage, data):
 
 
 @pytest.mark.usefixtures("git")
-def test_a_missing_blob_is_told(storage):
+def test_a_missing_blob_is_reported(storage):
     del storage.objects[layer_key(LIBC)]
     findings = verify(storage)
     assert (findings.missing, findings.damaged) == ((LIBC,), ())
@@ -60,7 +60,7 @@ def test_what_heals_is_well_again(storage, stored, git):
 
 
 @pytest.mark.usefixtures("git")
-def test_a_blob_of_nothing_is_no_failure(storage):
+def test_an_empty_blob_is_valid(storage):
     with storage.stage() as staging:
         staging.write(b"\x1f\x8bsome layer")
         blob = staging.publish()
@@ -77,7 +77,7 @@ def test_what_a_go_server_made_is_checked(storage, stored):
 
 
 @pytest.mark.usefixtures("git")
-def test_a_blob_that_is_replaced_meanwhile_is_left_alone(storage, monkeypatch):
+def test_a_blob_that_is_replaced_during_the_check_is_left_alone(storage, monkeypatch):
     """It was damaged when it was read, and made again before that was known."""
     pieces = storage.pieces
 
@@ -94,7 +94,7 @@ def test_a_blob_that_is_replaced_meanwhile_is_left_alone(storage, monkeypatch):
 
 
 @pytest.mark.usefixtures("git")
-def test_an_image_that_gc_takes_meanwhile_is_not_missing(storage, monkeypatch):
+def test_an_image_that_gc_removes_during_the_check_is_not_missing(storage, monkeypatch):
     pieces = storage.pieces
 
     def vanishing(stat: Stat):
@@ -107,7 +107,7 @@ def test_an_image_that_gc_takes_meanwhile_is_not_missing(storage, monkeypatch):
 
 
 @pytest.mark.usefixtures("git")
-def test_a_bucket_that_does_not_answer_is_no_damage(storage, monkeypatch):
+def test_a_bucket_that_does_not_answer_is_not_damage(storage, monkeypatch):
     def silent(_):
         raise StorageUnavailable("no answer")
 

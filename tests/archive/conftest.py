@@ -1,4 +1,4 @@
-"""A store with one of everything, and somewhere to put layers."""
+"""A store with one entry of each type, and a storage for layers."""
 
 import pytest
 from support.archive.store_trees import make_store

@@ -85,7 +85,7 @@ async def test_each_long_part_of_it_ends(tmp_path, work):
     assert scope.cancelled_caught
 
 
-async def test_a_layer_that_nobody_waits_for_leaves_nothing_behind(tmp_path):
+async def test_a_cancelled_layer_leaves_nothing_behind(tmp_path):
     make_store(tmp_path, LARGE)
     storage = FilesystemStorage(tmp_path / "storage")
     storage.check()

@@ -37,7 +37,7 @@ def test_the_level_is_part_of_the_key():
 
 
 @pytest.mark.parametrize("level", [1, 4, 19])
-def test_every_level_gives_frames_that_say_their_length_and_nothing_else(level):
+def test_frames_contain_their_length_at_every_level(level):
     block = b"".join(b"%d " % number for number in range(5000))
     frame = bytes(Zstd(level).compress(memoryview(block)))
     said = get_frame_parameters(frame)
@@ -66,7 +66,7 @@ def test_the_release_of_zstd_is_part_of_the_key():
     assert Zstd(3).key == f"zstd-3-{'.'.join(map(str, ZSTD_VERSION))}"
 
 
-def test_what_is_not_compressed_is_the_block_itself():
+def test_uncompressed_blocks_are_unchanged():
     assert bytes(Uncompressed().compress(memoryview(b"block"))) == b"block"
 
 

@@ -90,7 +90,7 @@ def test_where_they_end_does_not_depend_on_the_order_on_disk(most):
     assert merge(OUTPUTS, siblings(6, shuffled)) == merge(OUTPUTS, siblings(6))
 
 
-def test_what_is_near_to_the_root_is_merged_first(most):
+def test_merging_is_breadth_first(most):
     """There programs look for things."""
     inner = {b"": [b"share"], b"/share": [b"near", b"other"], b"/share/other": [b"far"]}
     links = {b"/share/near": [b"x"], b"/share/other/far": [b"x"]}
@@ -113,7 +113,7 @@ def test_the_root_is_real_however_much_it_holds(most):
     assert tree[b"share/d00"] == LinkNode(b"/a/share/d00")
 
 
-def test_a_directory_is_no_env():
+def test_a_directory_instead_of_env():
     """Nothing is made of one where scripts look for the program."""
 
     def look(path):

@@ -73,7 +73,7 @@ def test_a_number_on_another_device_is_another_inode(twins_of):
 
 
 @pytest.mark.parametrize("content", [b"short", b"much longer than the scratch"])
-def test_a_file_that_grew_is_no_twin_of_what_it_was(twins_of, content):
+def test_a_file_that_grew_is_not_a_duplicate(twins_of, content):
     twins, files = twins_of({b"a": content, b"b": content})
     Path(os.fsdecode(files[b"b"].path)).write_bytes(content + b"+")
     twins.first(files[b"a"], b"a")
@@ -81,7 +81,7 @@ def test_a_file_that_grew_is_no_twin_of_what_it_was(twins_of, content):
         twins.first(files[b"b"], b"b")
 
 
-def test_an_executable_file_is_no_link_to_one_that_is_not(twins_of):
+def test_executables_are_not_linked_to_other_files(twins_of):
     """The mode belongs to the inode, which both would share."""
     twins, files = twins_of({b"1": b"x", b"2": b"x", b"bin/3": b"x", b"bin/4": b"x"})
     assert twins.first(files[b"1"], b"1")[0] is None

@@ -39,7 +39,7 @@ def test_everything_is_in_the_archive(store_root, storage, compression):
 
 
 @every_kind
-def test_the_layer_says_what_was_stored(store_root, storage, compression):
+def test_the_layer_describes_the_stored_blob(store_root, storage, compression):
     layer = pack(top_level(), store_root, storage, compression)
     assert layer.compression == compression.kind
     blob = storage.locate(layer.digest)

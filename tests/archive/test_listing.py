@@ -79,7 +79,7 @@ def test_links_do_not_lead_into_the_machine(tmp_path):
     assert resolve(os.fsencode(root), CLOSURE, b"/nix/store/a/system") is None
 
 
-def test_a_failing_disk_is_no_answer(root, monkeypatch):
+def test_a_failing_disk_is_an_error(root, monkeypatch):
     """What it hides would be missing in the image, and in whatever is cached."""
 
     def fail(_, **__):
@@ -119,7 +119,7 @@ def test_what_was_found_by_looking_is_not_looked_for_again(root, monkeypatch):
 
 
 @pytest.mark.parametrize("replaced", [True, False])
-def test_a_directory_that_goes_away_meanwhile_is_an_error(root, tmp_path, replaced):
+def test_a_directory_that_disappears_is_an_error(root, tmp_path, replaced):
     (tmp_path / "nix/store/a/lib").rename(tmp_path / "elsewhere")
     if replaced:
         (tmp_path / "nix/store/a/lib").touch()

@@ -44,7 +44,7 @@ def test_what_may_give_another_layer_is_described_otherwise(packer, store_root):
     assert all(one != other for one in descriptions for other in descriptions if one is not other)
 
 
-def test_where_the_store_lies_is_not_described(packer, tmp_path):
+def test_the_stores_location_is_not_part_of_the_description(packer, tmp_path):
     """Replicas with different stores share what they packed."""
     make_store(tmp_path / "other")
     other = Packer(tmp_path / "other", Gzip())

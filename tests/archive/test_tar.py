@@ -88,7 +88,7 @@ def test_no_prefix_stands_beside_a_name_in_a_pax_record():
 
 
 @pytest.mark.parametrize("length", range(984, 994))
-def test_a_pax_record_counts_its_own_length(length):
+def test_a_pax_record_includes_its_own_length(length):
     """Around the length where the count gets one more digit."""
     record = header(b"n" * length, 0o444, Type.FILE)[RECORD:]
     count = int(record.split(b" ")[0])

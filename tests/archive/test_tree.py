@@ -69,12 +69,12 @@ def test_a_file_may_be_read_in_pieces(descriptor):
     assert first + second == b"12345"
 
 
-def test_a_file_that_ends_early_is_no_zeros(descriptor):
+def test_a_truncated_file_is_an_error(descriptor):
     with pytest.raises(StoreDamaged, match="file shrank"):
         fill(descriptor, memoryview(bytearray(6)), b"file", last=False)
 
 
-def test_a_file_that_goes_on_is_no_shorter_file(descriptor):
+def test_a_growing_file_is_an_error(descriptor):
     with pytest.raises(StoreDamaged, match="file grew"):
         fill(descriptor, memoryview(bytearray(4)), b"file", last=True)
 

@@ -19,7 +19,7 @@ SHARE = {b"aaa/share": None, b"aaa/\xe9": None}
 
 
 @pytest.mark.parametrize("name", [*GONE, *KEPT])
-def test_a_store_path_holds_all_else(tmp_path, storage, name):
+def test_other_files_are_kept(tmp_path, storage, name):
     tree = KEPT | {name: (KEPT | GONE)[name]}
     parents = {path: None for path in SHARE if name.startswith(path)}
     make_store(tmp_path, tree)
@@ -27,7 +27,7 @@ def test_a_store_path_holds_all_else(tmp_path, storage, name):
     assert read_back(tar_of(storage, layer)) == with_directories(KEPT | parents)
 
 
-def test_the_log_says_so_once(tmp_path, storage):
+def test_it_is_logged_once(tmp_path, storage):
     make_store(tmp_path, KEPT | GONE)
     with capture_logs() as logs:
         pack(["/nix/store/aaa"], tmp_path, storage, Gzip())
@@ -37,7 +37,7 @@ def test_the_log_says_so_once(tmp_path, storage):
     assert line["all"] == len(GONE)
 
 
-def test_and_says_nothing_of_others(store_root):
+def test_others_are_not_logged(store_root):
     with capture_logs() as logs:
         packed(store_root, paths=top_level())
     assert logs == []

@@ -5,7 +5,7 @@ import threading
 from nixery.archive.workers import Workers
 
 
-def test_a_block_has_the_size_that_was_asked_for():
+def test_a_block_has_the_requested_size():
     """Also where those given back are larger or smaller."""
     with Workers(1) as workers:
         for size in (8, 4, 8):

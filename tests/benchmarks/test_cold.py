@@ -40,7 +40,7 @@ def test_a_first_pull_is_measured(monkeypatch, tmp_path, capsys, kind):
     assert capsys.readouterr().out.startswith("git: ")
 
 
-def test_what_is_grouped_meets_the_tables():
+def test_grouping_uses_the_tables():
     """Half of the paths are in units of four; of the others, some come with one package alone."""
     tables = make_tables(400)
     known = {name for unit in tables.units.units for name in unit}

@@ -86,7 +86,7 @@ def test_a_change_gives_new_hashes_to_all_that_refer_to_it(debian):
     assert after.path(debian.position["git"]).endswith("-git-2.39.2")
 
 
-def test_as_many_packages_change_as_were_asked_for(debian):
+def test_the_requested_number_of_packages_changes(debian):
     marks = change(debian, 0.25, Random(1))
     assert sum(mark.endswith("!") for mark in marks.values()) == 1
 
@@ -98,7 +98,7 @@ def test_images_are_drawn_again_from_their_seed():
     assert all(1 <= len(image) <= 12 for image in draw(list(range(50)), 1))
 
 
-def test_a_starting_list_holds_programs_and_none_that_is_scored(debian):
+def test_a_starting_list_has_no_scored_programs(debian):
     assert names(debian, starting_list(debian, [], 1)) == ["git", "postfix"]
     assert names(debian, starting_list(debian, [debian.position["git"]], 1)) == ["postfix"]
 
@@ -134,7 +134,7 @@ def test_ideal_is_every_store_path_once(debian):
     assert results["units"][94].republish == 0
 
 
-def test_a_change_counts_by_its_bytes_or_as_one_of_all():
+def test_changes_are_weighted_by_bytes_or_equally():
     assert figures.after([4, 96], [1, 99]) == figures.after([0], [0]) == 1
     assert figures.each([4, 99, 0], [1, 99, 0]) == 2.5
     assert figures.each([0], [0]) == 1

@@ -11,7 +11,7 @@ def failures(clock):
     return Failures(clock)
 
 
-def test_a_failure_is_remembered_for_as_long_as_it_says(clock, failures):
+def test_a_failure_is_cached_for_its_lifetime(clock, failures):
     failure = BuildFailed("it broke")
     failures.remember("key", failure)
     clock.forward(59)
@@ -31,7 +31,7 @@ def test_other_requests_are_not_refused(failures):
     assert failures.recall("other") is None
 
 
-def test_what_is_not_to_be_remembered_is_not(failures):
+def test_failures_without_a_lifetime_are_not_cached(failures):
     failures.remember("key", DigestInvalid("no digest"))
     assert failures.recall("key") is None
 
@@ -44,7 +44,7 @@ def test_forgotten_failures_take_no_memory(clock, failures):
     assert not failures._failures
 
 
-def test_no_more_than_so_many(clock):
+def test_the_number_of_entries_is_limited(clock):
     """A crowd of names that fail costs no more memory; the newest are remembered."""
     failures = Failures(clock, most=2)
     for number in range(100):
@@ -53,7 +53,7 @@ def test_no_more_than_so_many(clock):
     assert remembered == [98, 99]
 
 
-def test_what_fails_again_is_remembered_anew(clock, failures):
+def test_a_repeated_failure_is_cached_again(clock, failures):
     failures.remember("key", TimedOut("too long"))
     clock.forward(20)
     failures.remember("key", TimedOut("again"))

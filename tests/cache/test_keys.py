@@ -62,7 +62,7 @@ def test_the_go_servers_collisions():
     )
 
 
-def test_what_is_not_pinned_has_no_key():
+def test_an_unpinned_source_has_no_key():
     git = image_name.parse("git")
     assert recipe({}).source_key(source("/srv/pkgs", None), git) is None
     reads_elsewhere = recipe({}, self_contained=False)

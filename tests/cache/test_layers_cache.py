@@ -50,7 +50,7 @@ def test_a_lost_blob_is_a_miss(storage, layer, damage, fresh):
     assert (LayerCache(storage) if fresh else cache).find(KEY) is None
 
 
-def test_a_found_layer_counts_as_used(storage, layer, clock):
+def test_finding_a_layer_touches_it(storage, layer, clock):
     """Whoever saw it unused before must not delete it now."""
     LayerCache(storage).keep(KEY, layer)
     seen = storage.stat(layer_key(layer.digest))
@@ -107,7 +107,7 @@ def test_an_entry_that_cannot_be_read_is_a_miss(storage, entry):
     assert LayerCache(storage).find(KEY) is None
 
 
-def test_an_entry_that_says_no_compression_is_of_gzip(storage, layer):
+def test_an_entry_without_compression_is_gzip(storage, layer):
     """As those were that an earlier version wrote: layers need not be packed again."""
     entry = {"digest": layer.digest, "diffID": layer.diff_id, "size": layer.size}
     storage.objects[f"builds/{KEY}"] = json.dumps(entry).encode()

@@ -63,18 +63,18 @@ def test_another_replica_finds_it_in_the_storage_and_keeps_it(cache, storage, tm
     assert ManifestCache(storage, tmp_path / "other").find(KEY) == (made(), "local")
 
 
-def test_what_nobody_made_is_a_miss(cache):
+def test_an_unknown_image_is_a_miss(cache):
     assert cache.recall(KEY) is None
     assert cache.find(KEY) is None
 
 
-def test_a_torn_local_copy_is_no_obstacle(cache, storage, tmp_path):
+def test_a_torn_local_copy_is_ignored(cache, storage, tmp_path):
     cache.keep(KEY, made())
     (tmp_path / "manifests" / KEY).write_bytes(encode(made())[:-5])
     assert ManifestCache(storage, tmp_path / "manifests").find(KEY) == (made(), "storage")
 
 
-def test_what_is_forgotten_is_only_in_the_storage(cache):
+def test_a_forgotten_image_is_only_in_the_storage(cache):
     cache.keep(KEY, made())
     cache.forget(KEY)
     assert cache.recall(KEY) is None
@@ -95,7 +95,7 @@ def test_leftovers_of_a_killed_process_are_swept(storage, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [KEY]
 
 
-def test_no_more_copies_are_kept_than_allowed(storage, tmp_path):
+def test_the_number_of_copies_is_limited(storage, tmp_path):
     """Neither while it runs nor after a restart; the oldest go, and what is written now stays."""
     cache = ManifestCache(storage, tmp_path, kept=20)
     (tmp_path / ".half").write_bytes(b"another thread's")

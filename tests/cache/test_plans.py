@@ -22,7 +22,7 @@ def test_a_plan_is_replayed(storage):
     assert Plans(storage).find(KEY, CLOSURE) == PLAN
 
 
-def test_the_first_plan_counts(storage):
+def test_the_first_plan_wins(storage):
     assert Plans(storage).agree(KEY, PLAN, CLOSURE) == PLAN
     assert Plans(storage).agree(KEY, OTHER, CLOSURE) == PLAN
 

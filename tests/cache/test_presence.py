@@ -32,7 +32,7 @@ def stored(storage, data=b"data"):
     return Descriptor("application/octet-stream", blob.digest, blob.size)
 
 
-def test_what_is_there_is_not_missing(clock):
+def test_existing_blobs_are_not_missing(clock):
     storage = MemoryStorage()
     assert Presence(storage, clock).look([stored(storage)]) == FINE
 
@@ -45,7 +45,7 @@ def test_what_is_there_is_not_missing(clock):
         pytest.param(lambda objects, key: objects.update({key: b"dat"}), id="truncated"),
     ],
 )
-def test_what_is_gone_is_missing(clock, damage, seen_before):
+def test_removed_blobs_are_missing(clock, damage, seen_before):
     storage = MemoryStorage()
     blob, other = stored(storage), stored(storage, b"other")
     presence = Presence(storage, clock)

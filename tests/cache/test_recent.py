@@ -12,7 +12,7 @@ def test_what_was_not_used_for_longest_goes():
     assert [recent.get(key) for key in "abc"] == [1, None, 3]
 
 
-def test_what_is_dropped_is_gone():
+def test_a_dropped_entry_is_missing():
     recent = Recent(2)
     recent.put("a", 1)
     recent.drop("a")

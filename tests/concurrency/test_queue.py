@@ -31,7 +31,7 @@ async def test_the_others_wait_their_turn():
     assert order == ["first", "second"]
 
 
-async def test_whoever_waits_too_long_is_told_to_come_back():
+async def test_a_long_wait_is_refused():
     queue = Queue(1, WaitingLine(10), patience=0)
     async with queue.turn():
         with pytest.raises(TooBusy):
@@ -41,7 +41,7 @@ async def test_whoever_waits_too_long_is_told_to_come_back():
         pass
 
 
-async def test_whoever_leaves_the_queue_takes_no_turn():
+async def test_leaving_the_queue_takes_no_turn():
     queue = Queue(1, WaitingLine(10))
 
     async def wait():
@@ -66,7 +66,7 @@ async def test_a_failed_build_frees_its_turn():
         pass
 
 
-async def test_nobody_is_admitted_to_a_full_line():
+async def test_a_full_line_admits_nobody():
     """Who has a turn does not wait; who leaves the line makes room in it."""
     line = WaitingLine(1)
     queues = [Queue(1, line), Queue(1, line)]

@@ -36,7 +36,7 @@ class Work:
         return "done"
 
 
-async def test_all_who_ask_get_the_one_result():
+async def test_all_callers_get_the_result():
     flights, work = SingleFlight(), Work()
     asking = [asyncio.create_task(flights.run("key", work)) for _ in range(10)]
     await work.started.wait()
@@ -45,7 +45,7 @@ async def test_all_who_ask_get_the_one_result():
     assert work.runs == 1
 
 
-async def test_all_who_ask_get_the_one_failure():
+async def test_all_callers_get_the_failure():
     flights, work = SingleFlight(), Work(ValueError("no"))
     asking = [asyncio.create_task(flights.run("key", work)) for _ in range(3)]
     await work.started.wait()
@@ -86,7 +86,7 @@ async def test_a_client_that_leaves_does_not_end_the_work():
     assert work.runs == 1
 
 
-async def test_work_that_nobody_waits_for_is_dropped():
+async def test_a_task_without_callers_is_cancelled():
     flights, work = SingleFlight(), Work()
     leavers = [asyncio.create_task(flights.run("key", work)) for _ in range(2)]
     await work.started.wait()
@@ -96,7 +96,7 @@ async def test_work_that_nobody_waits_for_is_dropped():
     assert work.cancelled
 
 
-async def test_whoever_comes_after_the_last_left_starts_anew():
+async def test_a_caller_after_the_last_left_starts_a_new_task():
     """And does not share in the cancellation."""
     flights, dropped, work = SingleFlight(), Work(), Work()
     leaver = asyncio.create_task(flights.run("key", dropped))
@@ -107,7 +107,7 @@ async def test_whoever_comes_after_the_last_left_starts_anew():
     assert await flights.run("key", work) == "done"
 
 
-async def test_committed_work_is_finished_for_the_next_who_asks():
+async def test_a_committed_task_continues_for_the_next_caller():
     flights, work = SingleFlight(), Work(commits=True)
     leaver = asyncio.create_task(flights.run("key", work))
     await work.started.wait()

@@ -29,7 +29,7 @@ async def test_results_come_in_the_order_of_the_items():
     assert await map_in_threads(work, [0, 1], anyio.CapacityLimiter(2)) == (0, 10)
 
 
-async def test_no_more_at_once_than_allowed():
+async def test_concurrency_is_limited():
     lock, running, most = threading.Lock(), 0, 0
 
     def work(_):
@@ -64,7 +64,7 @@ async def test_nothing_is_started_after_a_failure():
     assert len(started) < 100
 
 
-async def test_long_work_ends_with_whoever_waits_for_it():
+async def test_long_work_ends_with_its_caller():
     """The scope is that of a deadline; the task group between it and the thread is not asked."""
     with anyio.CancelScope() as scope:
 
@@ -117,7 +117,7 @@ async def test_or_raises_what_it_raises():
         await run_abandoned(work)
 
 
-async def test_or_is_left_behind_by_whoever_is_cancelled():
+async def test_abandoned_work_continues_after_cancellation():
     begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
 
     def work():

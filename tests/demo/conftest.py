@@ -1,4 +1,4 @@
-"""The demo set's code is found outside the package."""
+"""Puts the code of the demo set on sys.path."""
 
 from support.demo_set import use_makers_code
 

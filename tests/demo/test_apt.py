@@ -85,7 +85,7 @@ def test_a_download_is_moved_when_it_is_whole(apt, program, tmp_path):
     assert not (tmp_path / "debs.part").exists()
 
 
-def test_what_is_there_is_not_downloaded(apt, program, tmp_path):
+def test_existing_packages_are_not_downloaded(apt, program, tmp_path):
     calls = program("apt-get", "exit 1")
     (tmp_path / "debs").mkdir()
     (tmp_path / "debs/a_1_all.deb").write_bytes(b"deb")

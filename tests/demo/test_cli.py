@@ -28,7 +28,7 @@ def made(tmp_path):
     return tmp_path
 
 
-def test_help_says_where_the_set_goes():
+def test_help_names_the_output_directory():
     done = subprocess.run([SCRIPT, "--help"], capture_output=True, text=True, check=True)
     assert ".nixery/demo" in done.stdout
     assert "--whole" in done.stdout
@@ -58,7 +58,7 @@ def test_the_whole_set_stays_whole(made):
         pytest.param(lambda d: (d / "set.json").unlink(), id="the set is gone"),
     ],
 )
-def test_what_is_not_finished_is_made_again(made, spoil):
+def test_unfinished_work_is_repeated(made, spoil):
     assert cli._is_made(made, cli._stamp(), whole=False)
     spoil(made)
     assert not cli._is_made(made, cli._stamp(), whole=False)

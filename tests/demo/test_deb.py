@@ -39,7 +39,7 @@ def test_place_in_a_store_path(path, place):
         ("etc/defaults", False),
     ],
 )
-def test_what_is_left_out(path, dropped):
+def test_omitted_files(path, dropped):
     assert is_dropped(path) is dropped
 
 
@@ -67,7 +67,7 @@ def test_a_package_that_is_cut_off(tmp_path, cut):
         list(read_files(deb))
 
 
-def test_scan_says_what_a_package_has_and_needs(tmp_path):
+def test_scan_lists_what_a_package_has_and_needs(tmp_path):
     deb = make_deb(
         tmp_path / "a.deb",
         {

@@ -36,7 +36,7 @@ def test_soname_of_a_library():
         ),
     ],
 )
-def test_none_where_nothing_can_be_said(content):
+def test_none_for_unknown_files(content):
     assert elf.read(content) is None
 
 

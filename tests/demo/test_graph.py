@@ -61,12 +61,12 @@ def test_clauses_of_depends():
     ]
 
 
-def test_the_first_alternative_that_is_there_counts():
+def test_the_first_available_alternative_is_used():
     debs = make_debs(git="absent | perl, mawk | gawk", perl="", mawk="", gawk="")
     assert edges_of(debs) == {("git", "perl", "depends"), ("git", "mawk", "depends")}
 
 
-def test_a_virtual_package_stands_for_who_provides_it():
+def test_a_virtual_package_means_its_provider():
     debs = make_debs(a="awk", gawk="", mawk="")
     debs = {
         name: Deb(deb.name, deb.version, deb.file, 1, "", deb.depends, "awk (= 1)", "", "")
@@ -88,7 +88,7 @@ def test_a_library_comes_from_whom_the_record_names():
     assert ("a", "mine", "elf") in edges_of(debs, a=library(needs=["libx.so.1"]), **found)
 
 
-def test_an_own_library_is_no_edge():
+def test_an_own_library_is_not_an_edge():
     debs = make_debs(a="", b="")
     own = library("libx.so.1", needs=["libx.so.1"])
     assert edges_of(debs, a=own, b=library("libx.so.1")) == set()

@@ -117,7 +117,7 @@ def test_ports_lead_to_the_server(pod):
 
 
 @pytest.mark.parametrize("pod", SERVERS)
-def test_probes_ask_what_is_there_and_wait_for_it(pod):
+def test_probes_match_the_servers_endpoints_and_times(pod):
     routes = {route.path for route in Probes({}, Drain(), lambda: 0.0).routes()}
     for name in ("startupProbe", "readinessProbe", "livenessProbe"):
         probe = pod.container[name]
@@ -137,7 +137,7 @@ def test_the_pod_outlives_the_drain(pod):
 
 
 @pytest.mark.parametrize("pod", SERVERS)
-def test_what_is_stored_lies_in_the_volume(pod):
+def test_data_is_in_the_volume(pod):
     volumes = {volume["name"] for volume in pod.spec.get("volumes", [])}
     mounts = pod.container.get("volumeMounts", [])
     assert {mount["name"] for mount in mounts} == volumes

@@ -1,4 +1,4 @@
-"""A storage whose clock the test sets."""
+"""A storage with the test's clock."""
 
 import pytest
 from support.clock import Clock
@@ -9,7 +9,7 @@ from nixery.storage.memory import MemoryStorage
 
 @pytest.fixture
 def clock():
-    """Noon of some day, so that an hour more or less is the same day."""
+    """Noon, so that an hour more or less is the same day."""
     return Clock(now=20_000 * DAY + DAY / 2)
 
 

@@ -17,7 +17,7 @@ def run(storage, policy=NOTHING, **options):
     return collect(storage, policy, sleep=lambda _: None, **options)
 
 
-def test_an_empty_storage_is_no_error(storage):
+def test_an_empty_storage_is_collected(storage):
     assert run(storage).total.count == 0
 
 
@@ -124,7 +124,7 @@ def test_a_manifest_without_an_entry_is_an_image(storage, stored, clock):
     assert stored.names() == set()
 
 
-def test_a_dry_run_says_the_same_and_writes_nothing(storage, stored, clock):
+def test_a_dry_run_reports_the_same_and_writes_nothing(storage, stored, clock):
     stored.image("git", b"libc", b"git")
     storage.write("staging/left", b"half")
     clock.forward(2 * DAY)
@@ -181,7 +181,7 @@ def test_tables_stay_while_a_plan_refers_to_them_or_they_are_the_newest(storage,
     assert tables() == {"units/newest", "popularity/only"}
 
 
-def test_what_counts_stays_also_when_it_is_not_the_newest(storage, clock):
+def test_the_current_table_stays_even_if_it_is_not_the_newest(storage, clock):
     """An operator went back to an older table; another kind is that of a newer version."""
 
     def publish(kind, data):
@@ -202,7 +202,7 @@ def test_what_counts_stays_also_when_it_is_not_the_newest(storage, clock):
     assert Published(storage).read("units", first) == b"1"
 
 
-def test_records_of_what_was_asked_for_count_and_stay(storage, clock):
+def test_request_records_are_counted_and_stay(storage, clock):
     """They are bounded by whoever learns from them."""
     storage.write("asked/x", b"12345")
     clock.forward(90 * DAY)
@@ -247,7 +247,7 @@ def test_layers_that_a_go_server_would_use_again_stay(storage, clock):
     assert storage.stat(key)
 
 
-def test_what_is_no_blob_of_anybody_is_left_alone(storage, clock):
+def test_unknown_objects_are_left_alone(storage, clock):
     storage.write("layers/lost+found", b"x")
     clock.forward(400 * DAY)
     run(storage)
@@ -255,7 +255,7 @@ def test_what_is_no_blob_of_anybody_is_left_alone(storage, clock):
 
 
 @pytest.mark.parametrize("survives", range(16))
-def test_a_crash_at_any_moment_leaves_nothing_that_lies(storage, stored, clock, survives):
+def test_a_crash_at_any_moment_leaves_no_dangling_references(storage, stored, clock, survives):
     """And the next run ends what it began."""
     git, htop = stored.image("git", b"libc", b"git"), stored.image("htop", b"libc", b"htop")
     clock.forward(2 * DAY)

@@ -134,7 +134,7 @@ def test_what_must_go_at_least_is_what_may_stay_at_most(survey, size, free):
 
 @few
 @given(surveys(), st.integers(0, 5000))
-def test_no_more_goes_than_it_takes(survey, size):
+def test_only_as_much_as_needed_is_removed(survey, size):
     """Without the last image of those that went, too much would have stayed."""
     planned = plan(survey, KeepBytes(size))
     assume(planned.evictions)
@@ -152,7 +152,7 @@ def test_no_more_goes_than_it_takes(survey, size):
 
 @few
 @given(surveys(), POLICIES)
-def test_who_was_pulled_least_recently_goes_first(survey, policy):
+def test_the_least_recently_pulled_image_is_removed_first(survey, policy):
     planned = plan(survey, policy)
     order = [last_used(survey, eviction.image) for eviction in planned.evictions]
     assert order == sorted(order)
@@ -183,7 +183,7 @@ def test_what_was_pulled_today_stays(survey, policy):
 
 @few
 @given(surveys(), POLICIES)
-def test_a_layer_goes_before_what_says_where_it_lies(survey, policy):
+def test_a_layer_is_removed_before_its_entry(survey, policy):
     order = [removal.stat.key for removal in plan(survey, policy).removals]
     for build in survey.builds:
         layer = layer_key(build.layer)

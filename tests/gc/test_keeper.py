@@ -122,7 +122,7 @@ async def test_another_replica_is_at_it(keeper, storage, clock, sleeps, done):
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable("no answer"), OSError(5, "I/O"), KeyError()])
-async def test_a_failure_is_no_end(keeper, sleeps, done, error):
+async def test_a_failed_collection_is_repeated(keeper, sleeps, done, error):
     done.fails = error
     async with keeper.opened():
         await done.have_been(1)

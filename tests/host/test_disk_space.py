@@ -89,7 +89,7 @@ async def test_with_room_everything_goes_on(disks):
 
 
 @pytest.mark.parametrize("path", ["/storage", "/nix/store"])
-async def test_either_disk_counts_until_it_has_room_again(disks, path):
+async def test_either_disk_blocks_builds_until_it_has_space(disks, path):
     disk = disks.disk()
     disks.free[Path(path)] = 1000
     with pytest.raises(StorageFull, match="almost full \\(1000 B free\\)"):

@@ -19,7 +19,7 @@ def test_a_directory_is_locked_and_free_again(tmp_path):
     assert is_free(tmp_path)
 
 
-def test_sharers_shut_out_only_who_wants_it_alone(tmp_path):
+def test_shared_locks_exclude_only_exclusive_ones(tmp_path):
     with locked(tmp_path, Lock.SHARED), locked(tmp_path, Lock.SHARED):
         assert not is_free(tmp_path)
 

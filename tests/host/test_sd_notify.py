@@ -47,7 +47,7 @@ def test_an_abstract_address():
 
 
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": "/nowhere/notify"}], ids=["no", "dead"])
-def test_nobody_listens(environ):
+def test_a_missing_service_manager(environ):
     ServiceManager(environ).ready()
 
 

@@ -45,14 +45,14 @@ async def client(storage, images, client_of):
 
 @pytest.fixture(scope="session")
 def live_image(tmp_path_factory):
-    """A storage in a directory, and the image in it."""
+    """A storage in a directory, with the image."""
     storage = FilesystemStorage(tmp_path_factory.mktemp("registry"))
     return storage, stored_image(storage, LAYER)
 
 
 @pytest.fixture(scope="session")
 def live(live_image):
-    """A client of a registry that a real server serves from a directory."""
+    """A client of a real server with that storage."""
     storage, image = live_image
     images = FakeImages({"hello": image, "a/manifests/b": image})
     app = create_app(images=images, storage=storage, about=ABOUT)
@@ -62,7 +62,7 @@ def live(live_image):
 
 @pytest.fixture(scope="session")
 def blob_file(tmp_path_factory):
-    """The file of the one blob; ``blob`` is what it holds, ``watched`` the registry around it."""
+    """The file of the only blob; ``blob`` is its content, ``watched`` its registry."""
     path = tmp_path_factory.mktemp("blobs") / "blob"
     path.write_bytes(os.urandom(SIZE))
     return path
@@ -80,7 +80,7 @@ def watched(blob_file):
 
 @pytest.fixture
 def logs(caplog):
-    """Our lines; what is an error, or uvicorn's warning, fails the test."""
+    """Log lines; an error, or a warning of uvicorn, fails the test."""
     with capture_logs() as lines, caplog.at_level(logging.INFO):
         yield lines
     assert {line["log_level"] for line in lines} <= {"info"}

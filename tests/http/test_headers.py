@@ -169,7 +169,7 @@ def test_empty_blob(header):
     ),
     st.integers(0, 10**19),
 )
-def test_a_part_lies_inside(header, size):
+def test_a_part_is_inside_the_blob(header, size):
     """Whatever the header says, a part is not empty and not outside of the blob."""
     part = parse_range(header, size)
     if isinstance(part, Part):

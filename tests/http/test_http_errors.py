@@ -146,14 +146,14 @@ def test_what_was_foreseen_is_one_line_of_the_log(error, said):
     assert explain(error) == said
 
 
-def test_the_log_names_the_file_that_a_client_is_not_told():
+def test_the_log_names_the_file_that_clients_do_not_see():
     error = errors.StorageUnavailable("m")
     error.__cause__ = PermissionError(13, "denied", "/srv/staging/x")
     assert explain(error)["because"].endswith("denied: '/srv/staging/x'")
     assert "/srv" not in str(describe(error, "friendly", ID))
 
 
-def test_what_nobody_foresaw_comes_with_its_traceback():
+def test_unexpected_errors_are_logged_with_a_traceback():
     error = OSError(errno.ENOENT, "No such file or directory", "/gone")
     assert explain(error) == {
         "error": "FileNotFoundError: [Errno 2] No such file or directory: '/gone'",

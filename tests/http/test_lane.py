@@ -37,7 +37,7 @@ def waits(lane, path):
 
 
 @pytest.mark.parametrize("path", [KNOWN, *NEVER])
-async def test_who_does_not_wait(lane, path):
+async def test_requests_that_do_not_wait(lane, path):
     asking = [asyncio.create_task(lane.turn(new)) for new in NEW]
     await asyncio.sleep(0)
     assert not waits(lane, path)

@@ -36,7 +36,7 @@ async def test_by_tag(client, image, form):
     assert response.headers["docker-distribution-api-version"] == "registry/2.0"
 
 
-async def test_head_says_the_same(client):
+async def test_head_has_the_same_headers(client):
     """Docker and containerd ask with HEAD first, and rest on its headers."""
     get, head = await client.get(TAG), await client.head(TAG)
     for response in (get, head):
@@ -146,7 +146,7 @@ def oversized():
         pytest.param(oversized(), id="larger than a manifest may be"),
     ],
 )
-async def test_other_blobs_are_no_manifests(client, storage, data):
+async def test_other_blobs_are_not_manifests(client, storage, data):
     """Layers and configs lie in the same place."""
     digest = put(storage, data).digest
     response = await client.get(f"/v2/hello/manifests/{digest}")
@@ -258,7 +258,7 @@ def code_of(response: httpx.Response) -> str:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_every_manifest_that_is_served_is_told(storage, images, image, client_of, method):
+async def test_every_served_manifest_is_reported(storage, images, image, client_of, method):
     """Also to a client that has it already; gc asks when an image was last pulled."""
     told = []
     app = create_app(images=images, storage=storage, about=ABOUT, on_pull=told.append)

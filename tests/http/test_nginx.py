@@ -85,7 +85,7 @@ def test_answer(backend, prefix):
 
 
 @pytest.mark.anyio
-async def test_what_is_no_file(client_of):
+async def test_other_kinds_of_files(client_of):
     """Nginx cannot send what is not on its disk."""
 
     class Elsewhere(MemoryStorage):

@@ -42,7 +42,7 @@ def test_paths_of_the_server(text, shown):
         "",
     ],
 )
-def test_what_is_no_path_of_the_server(text):
+def test_unchanged_texts(text):
     assert redact(text) == text
 
 

@@ -87,7 +87,7 @@ def test_all_wait_for_one_hashing(held, url):
     assert set(held.hashed.values()) == {1}
 
 
-def test_what_is_verified_never_waits(held, url):
+def test_verified_blobs_never_wait(held, url):
     """However many others are to be hashed, few are at a time, and no other pull pays for them."""
     ready = path_of(put(held, b"ready").digest)
     paths = written_before(held, *(b"%d" % number for number in range(CLIENTS)))

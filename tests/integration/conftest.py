@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def listen():
-    """``listen(text)`` gives the one listener of the logs until the test ends."""
+    """``listen(text)`` returns a listener of log events, active until the test ends."""
     configuration = structlog.get_config()
 
     def start(text=""):
@@ -33,7 +33,7 @@ def listen():
 
 @pytest.fixture(scope="module")
 def serve_with(nix_environment, tiny, tmp_path_factory):
-    """``serve_with("zstd")``: a registry of that compression, on a storage all have in common."""
+    """``serve_with("zstd")``: a registry with that compression, on a shared storage."""
     directory = tmp_path_factory.mktemp("compression")
 
     @contextmanager
@@ -47,21 +47,21 @@ def serve_with(nix_environment, tiny, tmp_path_factory):
 
 @pytest.fixture
 def podman():
-    """The program, its layers copied: that works on any file system."""
+    """Podman with a storage driver that copies layers, which works on any file system."""
     with _podman("vfs") as command:
         yield command
 
 
 @pytest.fixture
 def podman_overlay():
-    """The same, its layers mounted."""
+    """Podman with overlay mounts."""
     with _podman("overlay") as command:
         yield command
 
 
 @contextmanager
 def _podman(driver):
-    """With storage of its own; its paths must be short, they name sockets."""
+    """With its own storage; the paths must be short, because sockets are in it."""
     home = Path(mkdtemp(prefix="podman-", dir="/tmp"))
     command = (
         *("podman", "--root", home / "root", "--runroot", home / "run"),
@@ -73,7 +73,7 @@ def _podman(driver):
 
 
 def _started(kind, *arguments):
-    """New for each test: what a daemon has under another digest it does not pull again."""
+    """A new daemon for each test: it would not pull what it has under another digest."""
     for program in kind.NEEDS:
         if not shutil.which(program, path=PATH):
             pytest.skip(f"{program} is not on this machine")
@@ -94,7 +94,7 @@ def docker():
 
 @pytest.fixture
 def later_docker():
-    """That of a later Debian."""
+    """Docker of a later Debian."""
     made = subprocess.run(
         [ROOT / "scripts/roots/docker"], check=False, stdout=subprocess.PIPE, text=True
     )
@@ -105,7 +105,7 @@ def later_docker():
 
 @pytest.fixture(scope="session")
 def demo_set():
-    """The directory of the demo set's small selection: real programs out of Debian packages."""
+    """The directory of the demo set's small selection: real programs of Debian packages."""
     return make_demo_set()
 
 

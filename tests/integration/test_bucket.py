@@ -77,7 +77,7 @@ def test_a_second_replica_packs_nothing(start, google):
     assert not [key for key in google.buckets["images"] if key.startswith("staging/")]
 
 
-def test_a_bucket_that_fails_is_told_and_comes_back(start, google):
+def test_a_failing_bucket_is_reported_and_recovers(start, google):
     """What needs no bucket goes on."""
     with start("one") as served:
         layer = served.manifest("hello").json()["layers"][0]["digest"]

@@ -68,7 +68,7 @@ def test_kinds_share_a_storage_and_their_tars(serve_with):
     assert sizes["zstd"] < sizes["gzip"] < sizes["none"]
 
 
-def test_who_reads_only_docker_is_told_what_to_change(serve_with):
+def test_clients_of_docker_manifests_only_get_advice(serve_with):
     with serve_with("zstd") as served:
         refused = served.get(f"/v2/{IMAGE}/manifests/latest", Accept=DOCKER)
         assert served.manifest(IMAGE, accept=f"{DOCKER}, {OCI}").headers["Content-Type"] == OCI

@@ -41,7 +41,7 @@ def blobs_of(layout):
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
-def test_a_layout_is_what_is_served(nixery, nix_environment, tiny, tmp_path, kind):
+def test_a_layout_equals_what_is_served(nixery, nix_environment, tiny, tmp_path, kind):
     """Digest for digest, and byte for byte."""
     settings = {"NIXERY_COMPRESSION": kind}
     digest = nixery("build", IMAGE, "-o", tmp_path / "layout", **settings).strip()
@@ -133,7 +133,7 @@ def test_tables_of_the_storage_plan_it(nixery, nix_environment, tiny, tmp_path):
     assert nixery(*build, tmp_path / "3", "--tables", second, **storage).strip() != digest
 
 
-def test_a_plan_says_why(nixery):
+def test_a_plan_gives_reasons(nixery):
     text = nixery("plan", IMAGE, NIXERY_LAYER_BUDGET="3")
     assert text.count("alone: one of the largest") == 2
     assert text.count("the rest") == 1

@@ -59,7 +59,7 @@ def test_what_two_roots_share_is_its_own_tree():
     assert trees(shared) == [["a"], ["b"], ["s", "t"]]
 
 
-def test_a_long_chain_is_no_recursion():
+def test_a_long_chain_needs_no_recursion():
     length = 5000
     chain = {f"p{n:04d}": (1, [f"p{n + 1:04d}"] if n + 1 < length else []) for n in range(length)}
     assert len(group(closure_of(chain), EMPTY, 94, "dominator").layers) == 1
@@ -78,7 +78,7 @@ def test_a_circle_that_nothing_refers_to_is_one_tree():
     ]
 
 
-def test_what_nobody_counted_counts_once():
+def test_uncounted_paths_have_popularity_one():
     """Not for nothing: a large path of one's own would be in the rest for ever."""
     plan = group(
         closure_of({"own": (9, []), "mid": (8, []), "low": (2, [])}),

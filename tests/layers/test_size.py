@@ -55,5 +55,5 @@ def test_paths_of_one_size_are_ordered_by_path():
     ]
 
 
-def test_an_empty_closure_is_no_layer():
+def test_an_empty_closure_has_no_layers():
     assert group(Closure(()), EMPTY, 94, "size").layers == ()

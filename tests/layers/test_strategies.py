@@ -39,7 +39,7 @@ def test_the_order_of_the_closure_does_not_reach_the_plan(strategy, closure, tab
 
 
 @every_strategy
-def test_a_circle_of_references_is_no_error(strategy):
+def test_cycles_of_references_are_supported(strategy):
     """As two paths that refer to each other, and one to itself, with something below."""
     packages = {"a": (1, ["b"]), "b": (1, ["a", "d"]), "c": (1, ["c"]), "d": (1, [])}
     plan = group(closure_of(packages), EMPTY, 9, strategy)

@@ -30,7 +30,7 @@ def test_units_survive_their_encoding(tables):
 
 
 @given(st.binary() | st.sampled_from(UNREADABLE))
-def test_bytes_that_are_no_table_are_no_error(data):
+def test_invalid_bytes_are_not_an_error(data):
     parse_popularity(data)
     assert parse_units(data) is None
 
@@ -60,7 +60,7 @@ def test_a_count_is_a_number_of_packages(count):
         '{"format":1,"units":[["a"]],"unions":{"94":[[true]]}}',
     ],
 )
-def test_a_table_that_contradicts_itself_is_none(content):
+def test_a_contradictory_table_is_none(content):
     assert parse_units(content.encode()) is None
 
 

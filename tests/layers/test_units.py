@@ -19,11 +19,11 @@ def layers_of(known, budget, packages=EXAMPLE):
     return [names_of(layer) for layer in group(closure_of(packages), known, budget, "units").layers]
 
 
-def test_a_unit_is_one_layer_and_counts_as_a_whole():
+def test_a_unit_is_one_layer_of_its_total_size():
     assert layers_of(tables(("e", "f"), ("c", "d")), 3) == [["c", "d"], ["a"], ["b", "e", "f"]]
 
 
-def test_what_is_asked_for_most_comes_first_and_the_unknown_last():
+def test_the_most_requested_comes_first_and_the_unknown_last():
     known = tables(("f",), ("a",), ("c", "d"))
     assert layers_of(known, 9) == [["f"], ["a"], ["c", "d"], ["b"], ["e"]]
 
@@ -73,7 +73,7 @@ def test_a_name_with_its_version_wins_over_the_bare_name():
         ("python2-x", False),
     ],
 )
-def test_a_table_knows_what_is_for_another_python(known, expected):
+def test_a_table_applies_to_another_python(known, expected):
     packages = {"a": (1, []), "python3.12-x": (1, [])}
     found = layers_of(tables(("a", known)), 9, packages)
     assert (len(found) == 1) is expected

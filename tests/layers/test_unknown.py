@@ -68,7 +68,7 @@ def test_layers_of_a_new_package_are_shared_by_all_images_that_have_it():
         assert ["blas", "liblinear", "nmap"] in [names_of(layer) for layer in plan.layers]
 
 
-def test_a_table_that_knows_less_than_half_of_an_image_says_nothing_of_the_rest():
+def test_a_table_that_knows_less_than_half_of_an_image_groups_nothing():
     """It may know glibc alone, and in an image of one package all is brought by that."""
     packages = {f"p{n}": (n, [f"p{n - 1}"] if n else []) for n in range(6)}
     for known, layers in [(2, 6), (3, 4)]:

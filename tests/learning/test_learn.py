@@ -37,7 +37,7 @@ def test_large_paths_are_units_of_their_own(monkeypatch):
     assert ("git",) in learn(asked(["git"], ["curl"], ["python3"])).units
 
 
-def test_what_is_asked_for_most_comes_first():
+def test_the_most_requested_unit_comes_first():
     assert learn(asked(["git"], ["curl"], ["python3"])).units[0] == ("glibc",)
 
 
@@ -55,16 +55,16 @@ def test_tables_come_one_budget_after_another():
     assert {table.units for table in found} == {found[0].units}
 
 
-def test_nothing_asked_for_is_an_empty_table():
+def test_no_requests_give_an_empty_table():
     assert learn(asked()).units == ()
 
 
-def test_a_starting_list_makes_a_table_before_anything_was_asked_for():
+def test_a_starting_list_alone_makes_a_table():
     names = {name for unit in learn(asked(start=["git", "curl"])).units for name in unit}
     assert names == {"git", "pcre2", "glibc", "curl", "openssl"}
 
 
-def test_only_what_is_weighed_is_followed(monkeypatch):
+def test_only_considered_units_get_closures(monkeypatch):
     """Units are many and refer to most of the graph: of 100,000 paths, that took minutes."""
     followed, brings = [], Demand.brings
 
@@ -78,7 +78,7 @@ def test_only_what_is_weighed_is_followed(monkeypatch):
     assert len(followed) == 2 + 2
 
 
-def test_what_is_pulled_most_in_all_is_weighed(monkeypatch):
+def test_units_with_most_bytes_are_considered(monkeypatch):
     """By bytes over all pulls: a larger path that few ask for has less to gain."""
     weighed = []
     monkeypatch.setattr(module, "WEIGHED", 1)
@@ -111,7 +111,7 @@ def test_units_may_move_before_a_table_has_them(monkeypatch):
     assert rooms == [1, 2]  # what has no size needs a layer as well
 
 
-def test_unions_that_do_not_pay_are_none_not_those_of_a_larger_budget(monkeypatch):
+def test_unions_that_do_not_pay_are_empty(monkeypatch):
     pulled = iter([0, 1, 0, 0])  # by size and by the table, at 2 and at 3
     monkeypatch.setattr(module, "_pulled", lambda *_: next(pulled))
     images = [["git", "curl"], ["git", "python3"], ["git", "curl", "python3"], ["curl"]]
@@ -120,7 +120,7 @@ def test_unions_that_do_not_pay_are_none_not_those_of_a_larger_budget(monkeypatc
     assert table.unions[3]
 
 
-def test_unions_bring_the_images_asked_for_into_the_budget():
+def test_unions_fit_the_requested_images_into_the_budget():
     images = [["git", "curl"], ["git", "python3"], ["git", "curl", "python3"], ["curl"]]
     tables = Tables(EMPTY.popularity, learn(asked(*images * 9), budgets=[3]))
     plan = group(closure_of(TOOLS), tables, 3, "units")
@@ -133,7 +133,7 @@ def test_unions_bring_the_images_asked_for_into_the_budget():
     st.lists(st.sets(st.integers(0, 7), min_size=1, max_size=4), min_size=1, max_size=12),
     st.integers(2, 6),
 )
-def test_the_images_asked_for_are_served_no_worse_than_by_size(sizes, images, budget):
+def test_requested_images_are_not_worse_than_with_size(sizes, images, budget):
     """A client that pulls each of them pulls no more bytes in all."""
     libraries = ["l0", "l1", "l2", "l3"]
     packages = {name: (size, []) for name, size in zip(libraries, sizes[8:], strict=True)}

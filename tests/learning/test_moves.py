@@ -76,7 +76,7 @@ def test_a_unit_leaves_the_shelf_that_it_was_put_on():
     assert sorted(s.units for s in found) == [(0,), (1, 2)]
 
 
-def test_what_is_near_is_so_both_ways(monkeypatch):
+def test_nearness_is_symmetric(monkeypatch):
     """Glibc is the nearest of each small one, and may go to any of them."""
     monkeypatch.setattr("nixery.learning.pairs.NEAR", 1)
     units = [shelf(0, 40, *range(6)), *(shelf(n, 1, n - 1) for n in range(1, 7))]
@@ -107,7 +107,7 @@ def test_what_costs_most_is_tried_first(monkeypatch):
     assert tried == [(3,), (1,), (2,), (0,)]
 
 
-def test_sweeps_end_where_one_saves_little_of_what_is_left(monkeypatch):
+def test_sweeps_end_when_one_saves_too_little(monkeypatch):
     """Of 100 bytes the first saves 40, more than half of the 60 left; the next half of 40."""
     monkeypatch.setattr(module, "MIN_GAIN", 0.5)
     saved = iter([40.0, 20.0])
@@ -135,7 +135,7 @@ def test_only_shelves_of_its_pulls_are_looked_at(units, room):
 
 
 @given(SHELVES, st.integers(1, 6), st.data())
-def test_every_move_saves_what_it_says(units, room, data):
+def test_every_move_saves_the_reported_amount(units, room, data):
     state = state_of(units, units, room)
     total = state.total()
     assert total == pytest.approx(cost(units, room))

@@ -26,7 +26,7 @@ def test_the_cheapest_of_all_lists_comes_first(lists):
 
 
 @given(st.lists(ANY), st.sets(st.sampled_from(SHELVES)))
-def test_what_is_void_is_left_out_where_it_follows(together, shelves):
+def test_void_offers_are_skipped(together, shelves):
     first, *rest = sorted(together) or [None]
     expected = [offer for offer in rest if {*offer[2:]} <= shelves]
     assert list(taken(Offers(together), shelves)) == ([first] if first else []) + expected

@@ -21,7 +21,7 @@ def test_the_nearest_of_the_worked_example(monkeypatch):
     assert looked_at(EXAMPLE) == [(PERL, GIT), (GIT, CURL)]
 
 
-def test_who_is_nobodys_nearest_has_its_own(monkeypatch):
+def test_a_unit_that_is_nobodys_nearest_has_pairs(monkeypatch):
     """Glibc is in all pulls: no small unit is near to it, and it is near to every one of them."""
     monkeypatch.setattr(module, "NEAR", 1)
     glibc = shelf(0, 40, *range(6))

@@ -21,7 +21,7 @@ def asked(*images, start=()):
     return Demand(nothing, dict.fromkeys(packages, 1), images, tuple(start))
 
 
-def test_what_was_asked_for_comes_first_and_the_latest_counts():
+def test_requested_images_come_first_and_the_latest_are_used():
     images = [("a",)] + [("b",)] * ASKED
     assert replay(asked(*images))[:ASKED] == [("b",)] * ASKED
 
@@ -31,14 +31,14 @@ def test_the_same_demand_gives_the_same_pulls():
     assert replay(found) == replay(found)
 
 
-def test_packages_are_drawn_as_often_as_they_were_asked_for():
+def test_packages_are_drawn_as_often_as_requested():
     drawn = replay(asked(*[("often",)] * 9, ("seldom",)))[10:]
     counts = Counter(package for image in drawn for package in image)
     assert len(drawn) == LEAST_DRAWN
     assert 0 < counts["seldom"] < counts["often"] / 3
 
 
-def test_rare_packages_are_asked_for_again():
+def test_rare_packages_are_drawn_again():
     """Half a pull more for each: 225 of 375.5, where half of what was asked for is rare."""
     images = [("often",)] * (ASKED // 2) + [(f"p{n}",) for n in range(ASKED // 2)]
     drawn = replay(asked(*images))[ASKED:]
@@ -46,7 +46,7 @@ def test_rare_packages_are_asked_for_again():
     assert 0.55 < sum(image != ("often",) for image in drawn) / len(drawn) < 0.65
 
 
-def test_strangers_join_some_of_what_is_drawn():
+def test_packages_of_the_starting_list_join_some_images():
     images = [("a", "b", "c", "d", "e")] * ASKED
     drawn = replay(asked(*images, start=["x", "y", "z", "u"]))[ASKED:-4]
     assert len(drawn) == DRAWN * ASKED
@@ -67,7 +67,7 @@ def test_of_a_long_list_some_are():
     assert {last, *drawn[1:]} < {(package,) for package in start}
 
 
-def test_before_anything_was_asked_for_there_is_the_starting_list():
+def test_without_requests_the_starting_list_is_used():
     start = [f"p{n:02d}" for n in range(20)]
     drawn = replay(asked(start=start))[:-20]
     assert len(drawn) == LEAST_DRAWN
@@ -75,7 +75,7 @@ def test_before_anything_was_asked_for_there_is_the_starting_list():
     assert {len(image) for image in drawn} == set(USUAL_SIZES)
 
 
-def test_an_image_of_nothing_says_nothing():
+def test_an_empty_image_is_ignored():
     assert replay(asked((), ("a",), start="x")) == replay(asked(("a",), start="x"))
 
 

@@ -41,7 +41,7 @@ def test_an_image_made_again_is_one_image_and_the_latest(images, clock):
     assert latest(images) == [asked("curl"), asked("git")]
 
 
-def test_a_pull_from_the_caches_counts_without_a_record(images, storage, clock):
+def test_a_pull_from_the_caches_updates_the_time_without_a_record(images, storage, clock):
     """Its mark, which gc goes by, says when it was."""
     images.note("git", asked("git"), ["sha256:" + "2" * 64, DIGEST])
     clock.forward(1)
@@ -69,7 +69,7 @@ def test_older_ones_go(images, storage, clock):
     ],
     ids=["no JSON", "two lines", "half a character", "a size without end"],
 )
-def test_what_nobody_can_read_goes(images, storage, record):
+def test_unreadable_records_are_removed(images, storage, record):
     storage.write("asked/x", record)
     assert images.latest() == []
     assert not list(storage.list("asked/"))
@@ -95,7 +95,7 @@ def test_a_slow_storage_gathers_no_crowd(storage, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [StorageFull("full"), OSError("no")])
-def test_a_record_that_cannot_be_kept_is_no_error(images, storage, monkeypatch, error):
+def test_a_record_that_cannot_be_stored_is_not_an_error(images, storage, monkeypatch, error):
     def write(*_):
         raise error
 

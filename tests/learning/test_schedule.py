@@ -74,7 +74,7 @@ def test_when_it_is_time(recorded, learned, now, expected):
     assert is_time(recorded, learned, now) is expected
 
 
-async def test_what_was_asked_for_becomes_the_table(learner, images, published):
+async def test_requested_images_become_the_table(learner, images, published):
     note(images, LEAST)
     await learner.look()
     units = parse_units(units_of(published))
@@ -159,7 +159,7 @@ async def test_two_that_learn_at_once_agree(images, storage, published, clock):
     assert "git" in str(units_of(published))
 
 
-async def test_what_is_published_while_the_images_are_read_wins(learner, images, published):
+async def test_a_table_published_during_learning_wins(learner, images, published):
     """They may be many, and a bucket slow."""
     note(images, LEAST)
     mine = encode_units(Units((("mine",),), {}))
@@ -211,7 +211,7 @@ async def test_a_process_finds_the_packages_that_a_wrapper_added(images, monkeyp
     assert await in_a_process(request) == child.answer(request)
 
 
-async def test_a_process_that_fails_says_so():
+async def test_a_failing_child_process_is_reported():
     with pytest.raises(NixeryError, match=r"status 1: .*JSONDecodeError"):
         await in_a_process(b"rubbish")
 

@@ -31,7 +31,7 @@ def test_the_chance_of_a_change_follows_from_what_something_is_made_of():
     assert one.cost == pytest.approx(500 * (1 + module.AGAIN * module.CHANGE))
 
 
-def test_what_is_in_many_pulls_is_pulled_for_certain():
+def test_units_of_many_pulls_are_downloaded_with_certainty():
     costs = [shelf(0, 16, *range(pulls)).cost for pulls in range(1, 5)]
     assert costs == [8, 12, 14, 15]
 

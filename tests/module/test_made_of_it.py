@@ -72,7 +72,7 @@ def test_nginx_waits_longer_than_an_image_may_take():
     assert list(found["units"]) == ["nixery.service"]
 
 
-def test_nginx_says_host_once_and_as_nixos_accepts_it():
+def test_nginx_sends_one_host_header_that_nixos_accepts():
     """NixOS builds no nginx.conf in which gixy finds a fault, and $http_host is one."""
     front = nixery('nginx.virtualHost = "example.org";')["nginx"]["virtualHosts"]["example.org"]
     location = front["locations"]["/"]
@@ -97,12 +97,12 @@ def test_nginx_can_have_headers_of_its_own():
     assert all(variable == name.lower().replace("-", "_") for name, variable in added)
 
 
-def test_a_port_that_nginx_has_is_told():
+def test_a_port_of_nginx_is_reported():
     (warning,) = nixery('nginx.virtualHost = "example.org"; port = 80;')["warnings"]
     assert "services.nixery.port is 80, where nginx listens too" in warning
 
 
-def test_nginx_reads_no_files_where_there_are_none():
+def test_nginx_reads_no_files_with_a_bucket():
     found = nixery(
         'nginx.virtualHost = "example.org"; storage = { backend = "gcs"; gcs.bucket = "b"; };'
     )
@@ -117,7 +117,7 @@ def test_the_firewall_opens_on_demand():
     assert found["warnings"] == []
 
 
-def test_a_firewall_that_is_opened_for_nobody_is_told():
+def test_a_useless_open_port_is_reported():
     (warning,) = nixery("openFirewall = true;")["warnings"]
     assert "listens on 127.0.0.1" in warning
 

@@ -73,7 +73,7 @@ def test_nothing_is_done_unless_it_is_enabled():
         ),
     ],
 )
-def test_what_is_refused(text, message):
+def test_refused_configurations(text, message):
     """Each with a message that says what to change."""
     base = text if "source.path" in text else f'source.path = "/srv/packages"; {text}'
     found = evaluate(f"{{ services.nixery = {{ enable = true; {base} }}; }}")
@@ -98,7 +98,7 @@ def test_a_machine_without_nix_is_refused():
     assert any("nix.enable" in failed for failed in configured("nix.enable = false;")["failed"])
 
 
-def test_known_hosts_are_no_secret():
+def test_known_hosts_are_not_secret():
     found = nixery('source.knownHostsFile = "${builtins.storeDir}/abc-known-hosts";')
     assert found["failed"] == []
     assert "-o UserKnownHostsFile=%d/known-hosts" in found["units"]["nixery.service"]

@@ -26,7 +26,7 @@ from nixery.nix.environment import confined, for_nix
         "ANYTHING_ELSE",
     ],
 )
-def test_what_is_not_for_nix_is_not_shown(name):
+def test_other_variables_are_removed(name):
     assert for_nix({name: "x"}) == {}
 
 

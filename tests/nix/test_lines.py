@@ -30,5 +30,5 @@ def test_long_line_is_cut():
     assert list(splitter.feed(b"\nnext\n")) == ["x" * MAX_LINE, "next"]
 
 
-def test_bytes_that_are_no_text():
+def test_invalid_utf8():
     assert split(b"caf\xe9\n") == ["caf\ufffd"]

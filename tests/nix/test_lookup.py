@@ -58,7 +58,7 @@ def test_read():
         curl(outputs=["bin"]),
     ],
 )
-def test_what_is_not_a_store_path(entry):
+def test_invalid_store_paths(entry):
     """Refused, whatever the package set makes of it; the message is one line with the name."""
     (refused,) = read(answer(entry), ("curl",))
     assert isinstance(refused, RefusedName)
@@ -76,7 +76,7 @@ def test_what_is_not_a_store_path(entry):
         b'{"packages": [{"status": "ok", "drvPath": 1e999, "outputs": 1}], "levels": {}}',
     ],
 )
-def test_what_is_not_an_answer(text):
+def test_invalid_answers(text):
     with pytest.raises(EvaluationFailed, match="cannot be parsed"):
         read(text, ("curl",))
 

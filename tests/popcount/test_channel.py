@@ -95,7 +95,7 @@ def test_an_interrupted_run_goes_on_where_it_was(count, server, tmp_path):
     assert asked_for(server) == 0
 
 
-def test_a_wrong_cache_says_nothing_of_the_right_one(count, server, tmp_path):
+def test_a_wrong_cache_does_not_affect_the_right_one(count, server, tmp_path):
     """It has none of the paths; asked again, the right one has all of them."""
     result = count("--cache", f"{server.url}/elsewhere")
     assert result.exit_code == 1
@@ -121,7 +121,7 @@ def test_a_cache_that_is_busy_is_asked_again(count, server):
     assert count().exit_code == 0
 
 
-def test_what_the_cache_lacks_is_left_out_and_said(count, server):
+def test_missing_paths_are_skipped_and_counted(count, server):
     del server.pages[f"/cache/{'5'.rjust(32, '0')}.narinfo"]
     result = count()
     assert result.exit_code == 0
@@ -143,7 +143,7 @@ def test_a_name_that_the_set_does_not_have_is_wrong_use(count, tmp_path):
     assert "has no nonesuch" in result.output
 
 
-def test_a_name_that_is_not_listed_is_told_first(count, tmp_path):
+def test_an_unlisted_name_is_reported_first(count, tmp_path):
     """It may be a mistake, or what others refer to: hidden is."""
     (tmp_path / "start").write_text("git hidden\n")
     result = count("--start", str(tmp_path / "start"))
@@ -151,7 +151,7 @@ def test_a_name_that_is_not_listed_is_told_first(count, tmp_path):
     assert "does not list hidden;" in result.stderr.splitlines()[0]
 
 
-def test_a_list_that_is_no_text_is_wrong_use(count, tmp_path):
+def test_a_binary_list_is_wrong_usage(count, tmp_path):
     (tmp_path / "start").write_bytes(b"\xff\xfe")
     result = count("--start", str(tmp_path / "start"))
     assert result.exit_code == 2
@@ -159,14 +159,14 @@ def test_a_list_that_is_no_text_is_wrong_use(count, tmp_path):
 
 
 @pytest.mark.parametrize("address", ["nixos-unstable", "https://a b", "https://a\nb"])
-def test_an_address_without_http_is_none(address):
+def test_urls_without_http_are_refused(address):
     result = CliRunner().invoke(popcount, ["channel", address])
     assert result.exit_code == 1
     assert "must start with http:// or https://" in result.output
     assert len(result.output.splitlines()) == 1
 
 
-def test_all_tables_are_there_or_none(count, tmp_path):
+def test_all_tables_are_written_or_none(count, tmp_path):
     """The last of them cannot be written."""
     (tmp_path / "start.json.part").mkdir()
     result = count()
@@ -191,7 +191,7 @@ def test_all_tables_are_there_or_none(count, tmp_path):
         ),
     ],
 )
-def test_a_channel_that_is_none_is_one_line(count, server, page, content, message):
+def test_an_invalid_channel_is_one_line(count, server, page, content, message):
     if content is None:
         del server.pages[page]
     else:
@@ -238,7 +238,7 @@ def test_the_largest_size_is_taken(count, server):
         pytest.param(b'["%s", ' + b"9" * 5000 + b", []]", id="beyond all numbers"),
     ],
 )
-def test_a_damaged_answer_is_asked_for_again(count, server, tmp_path, line):
+def test_a_damaged_answer_is_requested_again(count, server, tmp_path, line):
     """Only that one."""
     assert count().exit_code == 0
     units = (tmp_path / "units.json").read_bytes()

@@ -18,7 +18,7 @@ def graph(**references):
 GRAPH = graph(git=["glibc", "zlib"], curl=["glibc", "zlib"], zlib=["glibc"], glibc=[])
 
 
-def test_popularity_counts_who_refers_to_a_name():
+def test_popularity_is_the_number_of_referrers():
     assert count.popularity(GRAPH).counts == {"glibc": 3, "zlib": 2}
 
 

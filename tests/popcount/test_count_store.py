@@ -55,14 +55,14 @@ def test_links_are_followed_into_the_store_and_no_further(count, asked, tmp_path
     assert asked.read_text().split() == ["closure", HELLO]
 
 
-def test_a_store_path_is_asked_for_as_it_is(count, asked):
+def test_a_store_path_is_used_unchanged(count, asked):
     """Its files may be in another place than its name says."""
     assert count(HELLO, f"{HELLO}/bin/hello").exit_code == 0
     assert asked.read_text().split() == ["closure", HELLO, f"{HELLO}/bin/hello"]
 
 
 @pytest.mark.parametrize("named", ["nixpkgs", "nixpkgs#hello", "file", ".", "circle", "/nix/store"])
-def test_what_is_not_in_the_store_is_not_asked_for(count, asked, tmp_path, named):
+def test_other_paths_never_reach_nix(count, asked, tmp_path, named):
     """Nix would take it for a flake, and might go to the network for it."""
     (tmp_path / "here/file").touch()
     (tmp_path / "here/circle").symlink_to("circle")
@@ -73,7 +73,7 @@ def test_what_is_not_in_the_store_is_not_asked_for(count, asked, tmp_path, named
     assert not asked.exists()
 
 
-def test_what_nix_says_is_not_in_the_output(count):
+def test_nix_messages_are_not_in_the_output(count):
     result = count(HELLO)
     assert "said by Nix" not in result.stdout
     assert json.loads(result.stderr.splitlines()[0])["line"].endswith("said by Nix")

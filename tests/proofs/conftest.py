@@ -1,4 +1,4 @@
-"""A real Nix for the proofs that need one, as the integration tests have it."""
+"""Fixtures of long proofs."""
 
 import random
 
@@ -9,5 +9,5 @@ SEED = 3
 
 @pytest.fixture
 def draw():
-    """The same numbers in every run, so that what was found can be found again."""
+    """The same random numbers in every run, so that failures can be reproduced."""
     return random.Random(SEED)

@@ -1,4 +1,4 @@
-"""Scripts, run as people run them, in a project of their own with stand-ins on PATH."""
+"""Scripts in a project of their own, with fake commands on PATH."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ SCRIPTS = ROOT / "scripts"
 
 
 class Project:
-    """A project that holds the scripts and what they read, and `bin`, the first of PATH."""
+    """A project with the scripts and what they read, and `bin`, the first directory on PATH."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -27,7 +27,7 @@ class Project:
         (venv / "python").symlink_to(sys.executable)
 
     def command(self, name: str, text: str) -> None:
-        """Puts a stand-in on PATH; it may write to $LOG."""
+        """Puts a fake command on PATH; it may write to $LOG."""
         self.write(self.bin / name, text)
 
     def write(self, path: Path, text: str) -> None:
@@ -57,7 +57,7 @@ class Project:
         )
 
     def bash(self, script: str, *wrapper: str, **environment: str):
-        """Runs a script that may call what lib.sh defines."""
+        """Runs a script that may call functions of lib.sh."""
         return self.run(*wrapper, "bash", "-c", f"source scripts/lib.sh; {script}", **environment)
 
 

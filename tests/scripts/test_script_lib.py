@@ -35,7 +35,7 @@ def verbs(log):
     return [[word for word in line.split()[1:] if not word.startswith("-")] for line in log]
 
 
-def test_what_is_there_needs_no_apt(apt, project):
+def test_installed_commands_need_no_apt(apt, project):
     result = apt("bash=bash", "sh=dash")
     assert (result.returncode, result.stderr, project.log) == (0, "", [])
 
@@ -97,7 +97,7 @@ def test_another_failure_of_apt_is_not_blamed_on_the_mirror(apt):
     assert "dpkg was interrupted" in result.stderr
 
 
-def test_without_root_what_is_missing_is_named(project):
+def test_missing_packages_are_named_without_root(project):
     """In a user namespace of its own root is nobody, and still reads its files."""
     project.command("apt-get", APT)
     wrapper = ["unshare", "--user"] if os.geteuid() == 0 else []

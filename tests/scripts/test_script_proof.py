@@ -49,7 +49,7 @@ def record(tmp_path):
     return run
 
 
-def test_it_counts_per_file_and_keeps_reasons(record):
+def test_counts_per_file_and_skip_reasons(record):
     """With workers, as scripts/test runs it: only the controller may write."""
     _, proof = record("--full", "-n1")
     assert proof["files"] == {"test_suite.py": {"failed": 1, "passed": 2, "skipped": 1}}
@@ -59,7 +59,7 @@ def test_it_counts_per_file_and_keeps_reasons(record):
     assert {"cores", "nix", "python"} <= proof["machine"].keys()
 
 
-def test_long_proofs_are_left_out_unless_asked_for(record):
+def test_long_proofs_run_only_with_full(record):
     output, proof = record()
     assert proof["total"]["passed"] == 1
     assert proof["recorded"] == {"test_suite.py::test_short": {"checked": 5}}

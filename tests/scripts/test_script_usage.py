@@ -42,7 +42,7 @@ def test_help_names_the_script_and_succeeds(project, name):
     ],
     ids=" ".join,
 )
-def test_misuse_is_said_and_is_status_2(project, command):
+def test_misuse_prints_a_message_and_exits_with_2(project, command):
     result = project.run(str(ROOT / "scripts" / command[0]), *command[1:])
     assert result.returncode == 2
     assert command[0] in result.stderr

@@ -1,4 +1,4 @@
-"""A server with real Nix, and package sets that strangers might write."""
+"""A server with real Nix, and hostile package sets."""
 
 import socket
 
@@ -9,7 +9,7 @@ from support.served import serve
 
 @pytest.fixture
 def package_set(tiny, tmp_path):
-    """``package_set("{ evil = …; }")``: the tiny set and more, as a directory."""
+    """``package_set("{ evil = …; }")``: the tiny set with additions, as a directory."""
 
     def make(more):
         directory = tmp_path / "set"
@@ -22,7 +22,7 @@ def package_set(tiny, tmp_path):
 
 @pytest.fixture
 def serve_set(nix_environment, tiny, tmp_path):
-    """``serve_set(directory, NAME=value)``: a server of that package set."""
+    """``serve_set(directory, NAME=value)``: a server with that package set."""
 
     def start(directory, **settings):
         return serve(
@@ -38,7 +38,7 @@ def serve_set(nix_environment, tiny, tmp_path):
 
 @pytest.fixture
 def refused():
-    """Pulls an image that cannot be had; gives its error after a look at a good one."""
+    """Requests an image that must be refused; returns the error, after a check that others work."""
 
     def pull(served, name):
         answer = served.get(f"/v2/{name}/manifests/latest")
@@ -50,7 +50,7 @@ def refused():
 
 
 class Listener:
-    """A port that nobody may connect to."""
+    """A port that nothing may connect to."""
 
     def __init__(self, server):
         server.setblocking(False)

@@ -76,7 +76,7 @@ def test_builder(serve_salted, name):
         assert served.peak_mb() < 150
 
 
-def test_the_reason_is_told(serve_salted):
+def test_the_reason_is_reported(serve_salted):
     """In the client's error and as the last line of the log; what is missing is said."""
     with serve_salted() as served:
         _, error = pull(served, "chatty")

@@ -39,7 +39,7 @@ def made(registry):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_not_a_file_is_missing_until_it_is_made_again(registry, storage, tmp_path, kind):
+def test_irregular_files_are_missing_until_they_are_replaced(registry, storage, tmp_path, kind):
     image, layers = made(registry)
     manifest = image.manifests[Format.OCI].digest
     for digest in (layers[0], manifest):

@@ -116,7 +116,7 @@ def test_a_path_that_is_too_long_for_systems_is_refused(store_path, levels, name
         packed(store_path)
 
 
-def test_the_longest_path_is_packed_wherever_the_store_lies(store_path):
+def test_the_longest_path_is_packed_in_any_store(store_path):
     """Its place on this machine makes it longer than the kernel takes."""
     with deepened(store_path, (MAX_PATH - len(PATH)) // 2, "d"):
         assert b"/d" * 2000 in packed(store_path)
@@ -236,7 +236,7 @@ def test_a_directory_that_is_moved_away_does_not_lead_out(in_directory, store_pa
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("files", [["one"], ["one", "two"]], ids=["written", "compared first"])
-async def test_a_terabyte_of_zeros_ends_when_nobody_waits(store_path, files):
+async def test_a_terabyte_of_zeros_is_cancelled_without_clients(store_path, files):
     """They are read like anything else, which would take hours."""
     (store_path / "a").write_bytes(bytes(3 << 19))  # a block and a half
     for name in files:

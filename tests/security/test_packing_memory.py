@@ -138,7 +138,7 @@ def test_nor_do_the_links_of_the_root(root):
     assert peak("environment", root, *paths) < 250
 
 
-def test_a_full_disk_is_said_to_be_full(root, tmp_path):
+def test_a_full_disk_is_reported_during_packing(root, tmp_path):
     """Where the names of a large directory wait. Nothing of the layer is left."""
     empty(root / "nix/store/many", 60_000)
     scratch, storage = tmp_path / "scratch", MemoryStorage()

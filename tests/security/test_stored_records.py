@@ -165,7 +165,7 @@ def test_images_are_planned_with_any_table(kind, data):
 
 @given(data=st.data())
 @sampled(60)
-def test_any_blob_asked_for_as_a_manifest_is_served_or_unknown(data):
+def test_any_blob_requested_as_a_manifest_is_served_or_unknown(data):
     storage = MemoryStorage(lambda: NOW)
     blob = put(storage, data.draw(rotten(MANIFEST)))
 

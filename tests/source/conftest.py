@@ -1,4 +1,4 @@
-"""A repository, and the source that reads it."""
+"""A repository, and a source that reads it."""
 
 import os
 import time
@@ -17,7 +17,7 @@ def repository(tmp_path):
 
 @pytest.fixture
 def make(tmp_path, repository):
-    """A source of the repository; a second one is the server after a restart."""
+    """A source of the repository; a second one is like the server after a restart."""
 
     def make(*allowed, repo=None, state="state") -> GitSource:
         source = make_source(

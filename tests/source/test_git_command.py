@@ -138,7 +138,7 @@ async def test_only_the_scheme_of_the_address(make, repository, mirror, tmp_path
     assert not ran.exists()
 
 
-async def test_no_network_unless_said(make, repository, mirror):
+async def test_network_only_on_request(make, repository, mirror):
     """A partial clone must not fetch what it lacks, one object after the other."""
     git = make(repository.path)
     assert (

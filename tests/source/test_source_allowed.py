@@ -71,7 +71,7 @@ async def test_a_change_is_seen_after_the_time_to_live(make, tmp_path):
 
 
 @pytest.mark.anyio
-async def test_what_is_taken_away_later_is_named(make, tmp_path):
+async def test_a_path_that_is_removed_later_is_named(make, tmp_path):
     beside = tmp_path / "beside.nix"
     beside.touch()
     source = make(beside)

@@ -88,7 +88,7 @@ async def test_missing(make, repository, channel):
         await tree_of(make(channel=channel), "latest")
 
 
-async def test_tag_of_the_channels_name_is_no_branch(make, repository):
+async def test_a_tag_with_the_channels_name_is_not_a_branch(make, repository):
     """Only branches are channels."""
     repository.commit("1")
     repository.git("tag", "v1")

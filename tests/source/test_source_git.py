@@ -35,7 +35,7 @@ async def test_every_kind_of_tag(make, repository):
         assert await revision(source, tag) == commit
 
 
-async def test_what_is_resolved(make, repository, tmp_path):
+async def test_resolved_tags(make, repository, tmp_path):
     """The tree's last component is the same everywhere; it may be read, and nothing above it."""
     commit = repository.commit("{ a = 1; }")
     resolved = await make().resolve("main")
@@ -162,7 +162,7 @@ async def test_forty_digits_are_a_commit(make, repository):
         await tree_of(make("*"), "A" * 40)
 
 
-async def test_objects_that_are_no_commits(make, repository):
+async def test_objects_other_than_commits(make, repository):
     """Files, trees and annotated tags have names of 40 digits, and tags may lead to them."""
     repository.commit("1")
     repository.git("tag", "--annotate", "--message=x", "annotated")

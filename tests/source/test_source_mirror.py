@@ -76,7 +76,7 @@ async def test_a_server_that_gives_out_tips_only(make, repository, tmp_path):
         await tree_of(source, stranger)
 
 
-async def test_a_damaged_mirror_is_made_anew(make, repository, tmp_path):
+async def test_a_damaged_mirror_is_created_again(make, repository, tmp_path):
     """Files that a power cut or a disk emptied do not refuse commits for ever."""
     first = repository.commit("1")
     repository.commit("2")
@@ -184,7 +184,7 @@ async def test_many_tags_at_once(make, repository):
     assert len(calls) <= 2
 
 
-async def test_a_listing_is_no_older_than_the_question(make, repository):
+async def test_a_listing_is_newer_than_the_call(make, repository):
     """A branch that was pushed while another client's listing went on is found."""
     repository.commit("1")
     source = make()

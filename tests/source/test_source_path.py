@@ -53,7 +53,7 @@ async def test_root_is_the_enclosing_repository(package_set, kind):
     assert source.root == tree
 
 
-async def test_links_are_followed_anew(package_set, tmp_path):
+async def test_links_are_followed_on_each_request(package_set, tmp_path):
     """A link can be switched to another set between two requests, and its target is readable."""
     other = tmp_path / "other"
     other.mkdir()
@@ -80,7 +80,7 @@ async def test_tags(package_set):
     assert await path_source(package_set, ["*"]).resolve("nope")
 
 
-def test_what_is_no_package_set(tmp_path, package_set):
+def test_invalid_package_sets(tmp_path, package_set):
     """The operator is told what to do, in one line, before the server starts."""
     for path, words in (
         (tmp_path / "missing", "does not exist"),

@@ -61,7 +61,7 @@ def test_listing():
 @pytest.mark.parametrize(
     "line", [b"", b"\t", b"no tab", b"ref: refs/heads/x\tHEAD", b"%s\trefs/tags/v1^{}", b"-x\ty"]
 )
-def test_what_is_no_line_of_a_listing_is_left_out(line):
+def test_invalid_lines_of_a_listing_are_ignored(line):
     line = line.replace(b"%s", A.encode())
     assert list(parse_listing(b"%s\n%s\tHEAD\n" % (line, A.encode()))) == ["HEAD"]
 
@@ -80,7 +80,7 @@ def test_kinds(patterns, kinds):
     assert AllowedRefs.parse(patterns).kinds() == kinds
 
 
-def test_refspecs_leave_out_what_is_not_listed():
+def test_refspecs_omit_unlisted_refs():
     """Git would refuse the whole fetch for one full name that is gone."""
     allowed = AllowedRefs.parse(["refs/heads/*", "refs/tags/here", "refs/tags/gone"])
     here = Ref("refs/tags/here", object=A, commit=A)

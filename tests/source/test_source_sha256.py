@@ -73,7 +73,7 @@ async def test_a_server_that_gives_out_tips_only(make, repository):
     assert (await tree_of(source, first)).path.joinpath("default.nix").read_text() == "1"
 
 
-async def test_a_repository_that_is_made_anew_with_other_names(make, repository, tmp_path):
+async def test_a_repository_created_again_with_another_object_format(make, repository, tmp_path):
     """Its mirror is made anew, too, by a running server and after a restart."""
     shutil.rmtree(repository.path)
     old = Repository(tmp_path / "repository")

@@ -64,7 +64,7 @@ async def test_over_ssh(ssh, tmp_path, form):
 
 
 @pytest.mark.parametrize("missing", ["key", "known host"])
-async def test_nobody_is_asked(ssh, tmp_path, missing):
+async def test_ssh_never_prompts(ssh, tmp_path, missing):
     """Without a key, or before an unknown host, the answer is 503 at once."""
     repository = Repository(tmp_path / "repository")
     repository.commit("1")

@@ -44,7 +44,7 @@ async def test_names_do_not_mix(memory):
     assert await memory.recall("stable", Remote("b")) == "b"
 
 
-async def test_the_last_answer_serves_when_there_is_no_new_one(memory, clock):
+async def test_the_last_result_is_used_if_resolving_fails(memory, clock):
     await memory.recall("main", Remote("first"))
     clock.forward(STALE - 1)
     silent = Remote(SourceUnavailable("no answer"))
@@ -78,7 +78,7 @@ async def test_a_deleted_name_is_gone_at_once(memory, clock):
         await memory.recall("main", Remote(SourceUnavailable("no answer")))
 
 
-async def test_without_an_answer_there_is_none(memory):
+async def test_without_an_earlier_result_the_error_is_raised(memory):
     with pytest.raises(SourceUnavailable):
         await memory.recall("main", Remote(SourceUnavailable("no answer")))
 

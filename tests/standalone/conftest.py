@@ -1,4 +1,4 @@
-"""A registry of fakes, and what makes its images without it."""
+"""A registry of fakes, and the tools that build its images without a server."""
 
 import pytest
 

@@ -60,7 +60,7 @@ def test_an_open_pipe_without_a_name_is_refused(refuses):
     assert "is not a regular file" in said
 
 
-def test_a_pipe_is_no_directory(refuses, pipe):
+def test_a_pipe_is_not_a_directory(refuses, pipe):
     assert "is not an empty directory" in refuses(build_layout, pipe)
     assert is_pipe(pipe)
 

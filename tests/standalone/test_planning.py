@@ -40,7 +40,7 @@ ALONE = [((name,), "alone") for name in ("cacert", "hello", "iana-etc", "libc")]
 UNIT = sorted([(("hello", "libc"), "together"), (("cacert",), "alone"), (("iana-etc",), "alone")])
 
 
-async def test_without_a_storage_there_are_no_tables(tools):
+async def test_no_tables_without_a_storage(tools):
     found = await planned(tools, None)
     assert (shape(found), found.tables, found.when) == (ALONE, {}, "now")
 
@@ -85,7 +85,7 @@ def test_tables_that_are_not_there_are_missed_before_anything_is_built(
 
 
 @pytest.mark.parametrize("version", ["", "units", "a\nb", "../current"])
-def test_what_is_no_version_is_no_table(registry, tools, version):
+def test_invalid_versions(registry, tools, version):
     """An empty variable in a script is told as what it is, in one line."""
     publish(registry, TOGETHER)
     with pytest.raises(ConfigurationError) as caught:
@@ -97,13 +97,13 @@ def test_what_is_no_version_is_no_table(registry, tools, version):
     assert tools.nix.steps == []
 
 
-def test_a_table_that_cannot_be_read_is_none(registry, tools):
+def test_an_unreadable_table_is_missing(registry, tools):
     version = publish(registry, b"{}")
     with pytest.raises(ConfigurationError, match=f"has no table .*{version}"):
         choose(tools, registry.storage, version)
 
 
-def test_a_strategy_without_tables_can_have_none_chosen(registry, tools):
+def test_a_strategy_without_tables_accepts_none(registry, tools):
     tools = replace(tools, layering="size")
     version = publish(registry, TOGETHER)
     with pytest.raises(
@@ -120,7 +120,7 @@ async def test_nothing_is_written(registry, tools):
     assert {key: registry.storage.stat(key) for key in registry.storage.objects} == before
 
 
-async def test_a_plan_is_told(registry, tools):
+async def test_a_plan_as_text(registry, tools):
     version = publish(registry, TOGETHER)
     async with prepared(tools, Order("hello")) as image:
         found = plan(image, tools, registry.storage)
@@ -135,7 +135,7 @@ async def test_a_plan_is_told(registry, tools):
     assert text.count("together") == 1
 
 
-async def test_a_tail_is_told_with_its_largest_paths(tools):
+async def test_the_rest_is_shown_with_its_largest_paths(tools):
     """And only then single paths are called large."""
     tools = replace(tools, layer_budget=2)
     async with prepared(tools, Order("git")) as image:

@@ -39,7 +39,7 @@ def test_a_layout_holds_what_a_server_serves(registry, tools, tmp_path, compress
     }
 
 
-def test_a_layout_says_what_it_holds(tools, tmp_path):
+def test_an_index_names_the_manifest(tools, tmp_path):
     made = build_layout(Order("hello:latest"), tools, None, tmp_path / "layout")
     assert json.loads((tmp_path / "layout/oci-layout").read_text()) == {
         "imageLayoutVersion": "1.0.0"
@@ -85,7 +85,7 @@ def test_a_directory_that_is_empty_will_do(tools, tmp_path):
     assert (tmp_path / "layout/index.json").exists()
 
 
-def test_what_is_there_is_not_written_over(tools, tmp_path):
+def test_existing_files_are_not_overwritten(tools, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/file").touch()
     for target in (tmp_path / "full", tmp_path / "full/file"):

@@ -1,4 +1,4 @@
-"""Bucket servers, started once; every test gets buckets of its own."""
+"""Bucket servers, started once; every test gets its own buckets."""
 
 import os
 import re
@@ -20,12 +20,12 @@ from nixery.storage.s3 import S3Options, S3Storage
 from nixery.storage.s3.client import open_client
 
 IMPATIENT = Patience(deadline=60, stall=10, connect=5, pause=0.001)
-"""For servers on this machine: what takes longer is a failure that a test wants."""
+"""Short, for servers on this machine: a longer wait is a failure that a test wants."""
 
 
 @pytest.fixture(scope="session")
 def google():
-    """Our own test server: see tests/fake_gcs."""
+    """The project's fake server: see tests/support/fake_gcs."""
     server = FakeGcs()
     yield server
     server.stop()
@@ -44,7 +44,7 @@ def gcs_storage(google, bucket):
 
 @pytest.fixture(scope="session")
 def fake_gcs_server():
-    """The address of fake-gcs-server, written by others after the same documentation."""
+    """The address of fake-gcs-server, an independent implementation."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     options = ["-scheme=http", "-backend=memory", "-host=127.0.0.1", f"-port={port}"]
@@ -62,9 +62,9 @@ def fake_gcs_server_storage(fake_gcs_server):
 
 @pytest.fixture(scope="session")
 def moto():
-    """The address of moto's server, which keeps S3's conditions."""
+    """The address of moto's server, which supports S3's conditions."""
     command = [sys.executable, "-m", "moto.server", "--host=127.0.0.1", "--port=0"]
-    # S3 takes no parts below 5 MiB; the tests' are smaller.
+    # S3 parts have at least 5 MiB; those of the tests are smaller.
     small = os.environ | {"S3_UPLOAD_PART_MIN_SIZE": "1"}
     with running(command, r"Running on (http://\S+)", small) as found:
         yield found[1]

@@ -98,7 +98,7 @@ def test_a_removed_directory_comes_back(tmp_path):
         (errno.EIO, StorageUnavailable, "cannot be used: the reason"),
     ],
 )
-def test_a_disk_that_takes_nothing_is_told_as_that(tmp_path, monkeypatch, code, told, said):
+def test_a_full_disk_is_reported(tmp_path, monkeypatch, code, told, said):
     """Full, or broken: what is stored can still be read."""
     storage = FilesystemStorage(tmp_path)
 
@@ -142,7 +142,7 @@ def test_probes_bring_back_a_directory_that_vanished(tmp_path):
     assert (tmp_path / "storage").is_dir()
 
 
-def test_a_place_where_it_cannot_come_back_is_told(tmp_path):
+def test_a_directory_that_cannot_be_created_again_is_reported(tmp_path):
     storage = FilesystemStorage(tmp_path / "storage")
     storage.check()
     shutil.rmtree(tmp_path / "storage")
@@ -151,7 +151,7 @@ def test_a_place_where_it_cannot_come_back_is_told(tmp_path):
         storage.ping()
 
 
-def test_a_directory_that_does_not_fit_is_told_as_that(tmp_path, monkeypatch):
+def test_a_directory_that_does_not_fit_means_a_full_disk(tmp_path, monkeypatch):
     storage = FilesystemStorage(tmp_path)
     storage.check()
 

@@ -82,7 +82,7 @@ def test_it_is_absent(storage, key):
     storage.quarantine(Digest("sha256:" + "0" * 64))
 
 
-def test_it_is_not_listed_and_said_once(storage, key):
+def test_it_is_not_listed_and_logged_once(storage, key):
     with capture_logs() as logs:
         for _ in range(2):
             found = {stat.key for stat in storage.list(key.rpartition("/")[0] + "/")}
@@ -129,7 +129,7 @@ def test_the_storages_directories_may_be_links_to_another_disk(tmp_path):
     assert [stat.key for stat in storage.list("layers/")] == [layer_key(blob.digest)]
 
 
-def test_a_file_in_the_place_of_a_directory_is_an_error_that_says_so(tmp_path):
+def test_a_file_instead_of_a_directory_is_explained(tmp_path):
     storage = FilesystemStorage(tmp_path)
     storage.check()
     (tmp_path / "plans").write_bytes(b"")
@@ -148,7 +148,7 @@ def test_directories_deeper_than_any_key_are_not_listed(tmp_path):
     assert listed == {"tables/file", "tables/units/file"}
 
 
-def test_a_fifo_in_the_place_of_the_lock_holds_nobody_up(tmp_path):
+def test_a_fifo_instead_of_the_lock_does_not_block(tmp_path):
     os.mkfifo(tmp_path / ".lock")
     assert FilesystemStorage(tmp_path).write("builds/x", b"", Condition.ABSENT)
 

@@ -54,7 +54,7 @@ def test_images_go_and_nothing_is_left(storage, later):
     assert not stored.names()
 
 
-def test_what_is_used_again_meanwhile_stays(storage, later):
+def test_reused_objects_stay(storage, later):
     stored = Stored(storage)
     stored.image("git", b"libc", b"git")
     tick(storage)

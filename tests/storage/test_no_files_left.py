@@ -77,7 +77,7 @@ async def test_quarantine_needs_no_new_file(disk, digest):
     assert (disk.root / "quarantine" / hexdigits(digest)).read_bytes() == DAMAGED
 
 
-async def test_where_it_does_the_disk_is_told_to_be_full(disk, digest):
+async def test_a_file_system_without_free_files_is_full(disk, digest):
     """Somebody removed the directory."""
     (disk.root / "quarantine").rmdir()
     disk.fill()

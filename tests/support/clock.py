@@ -1,13 +1,13 @@
-"""A clock that tests set, and a sleep that waits for it."""
+"""Fake clock: tests set the time, and its sleep waits for it."""
 
 import asyncio
 
 PATIENCE = 60
-"""Seconds that nothing takes which works."""
+"""Seconds after which a test that waits has failed."""
 
 
 class Clock:
-    """``clock()`` is the time; ``clock.forward(seconds)`` lets it pass for all who sleep."""
+    """``clock()`` is the time; ``clock.forward(seconds)`` advances it and wakes sleepers."""
 
     def __init__(self, now: float = 1_000_000.0) -> None:
         self.now = now
@@ -28,7 +28,7 @@ class Clock:
             self._sleepers.remove(sleeper)
 
     async def sleeping(self, count: int = 1) -> None:
-        """Waits until so many sleep; who never does has failed, and is not waited for."""
+        """Waits until this many tasks sleep."""
         async with asyncio.timeout(PATIENCE):
             while len(self._sleepers) < count:
                 self._changed.clear()

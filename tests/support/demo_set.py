@@ -1,4 +1,4 @@
-"""The demo package set that tests share, as fixtures' bodies; made once and kept."""
+"""The demo package set, made once and cached; functions for fixtures."""
 
 import hashlib
 import subprocess
@@ -12,7 +12,10 @@ DEMO = PROJECT / "demo"
 
 
 def make_demo_set(*, whole: bool = False) -> Path:
-    """The directory of the small selection, or of all; another maker makes another one."""
+    """Directory of the small selection, or of all packages.
+
+    Another maker gives another directory.
+    """
     directory = cache_dir() / f"demo-{'whole' if whole else 'small'}-{_key()}"
     command = [PROJECT / "scripts/demo", "--output", directory]
     subprocess.run([*command, *(["--whole"] if whole else [])], check=True, stdout=sys.stderr)
@@ -20,7 +23,7 @@ def make_demo_set(*, whole: bool = False) -> Path:
 
 
 def _key() -> str:
-    """Two working trees must not remake each other's set while their tests run."""
+    """Working trees with different makers have different sets."""
     digest = hashlib.sha256()
     for source in sorted(DEMO.rglob("*")):
         if source.suffix in {".py", ".nix", ".json"}:
@@ -29,7 +32,7 @@ def _key() -> str:
 
 
 def use_makers_code() -> None:
-    """The set's code lies outside the package: lets ``debset`` and ``fromdeb`` be imported."""
+    """Puts ``debset`` and ``fromdeb``, which are outside the package, on sys.path."""
     for place in (DEMO / "builder", DEMO):
         if str(place) not in sys.path:
             sys.path.insert(0, str(place))

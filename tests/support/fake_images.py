@@ -1,4 +1,4 @@
-"""Images for tests of what lies above the builder: made from a few bytes, without Nix."""
+"""Fake of the image service: images made of a few bytes, without Nix."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,7 @@ def stored_image(
     name: str = "hello",
     compression: LayerCompression = "gzip",
 ) -> Image:
-    """An image of these layers, whose blobs and manifests are in the storage."""
+    """An image of these layers, with its blobs and manifests in the storage."""
     request: ImageRequest = parse(name)
     packed = [
         PackedLayer(put(storage, data).digest, digest_of(data), len(data), compression)
@@ -36,9 +36,9 @@ def stored_image(
 
 
 class FakeImages:
-    """Answers from a dictionary by image name, for every tag; an error as a value is raised.
+    """Returns images by name from a dictionary, for every tag; raises errors in it.
 
-    ``asked`` lists the name and tag of every request that got past the grammar, in order.
+    ``asked`` lists name and tag of every request with a valid name, in order.
     """
 
     def __init__(self, answers: Mapping[str, Image | Exception]) -> None:

@@ -1,4 +1,4 @@
-"""A Nix that answers from dicts: for tests of what lies above it.
+"""Fake of Nix, with results from dictionaries.
 
 nix = FakeNix(tmp_path)                      # store paths appear under tmp_path/nix/store
 nix.add("hello", {"bin/hello": b"#!..."}, references=[libc])
@@ -26,14 +26,14 @@ Step = Literal["evaluate", "realise", "closure"]
 
 @dataclass
 class Gate:
-    """A step that waits: ``entered`` says that it does, ``release`` lets it go on."""
+    """A step that waits: ``entered`` is set when it does, ``release`` lets it continue."""
 
     entered: Event = field(default_factory=Event)
     release: Event = field(default_factory=Event)
 
 
 class FakeNix:
-    """Has the methods of nixery.nix.Nix. ``root`` is what store_root gives for the real one."""
+    """Has the methods of nixery.nix.Nix. ``root`` corresponds to store_root."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -58,7 +58,7 @@ class FakeNix:
         *,
         references: Sequence[StorePath] = (),
     ) -> StorePath:
-        """A package with one output, whose files really exist; names under bin/ are executable."""
+        """A package with one output, whose files exist; names under bin/ are executable."""
         files = {f"share/{name}": name.encode()} if files is None else files
         digest = hashlib.sha256(repr((name, sorted(files.items()), references)).encode())
         path = f"/nix/store/{digest.hexdigest()[:32]}-{name}"
@@ -82,7 +82,7 @@ class FakeNix:
 
     async def realise(self, packages: Sequence[Package], root: Path) -> None:
         await self._enter("realise", (tuple(packages), root))
-        root.symlink_to(packages[0].paths[0])  # noqa: ASYNC240 - as fast as the fake is
+        root.symlink_to(packages[0].paths[0])  # noqa: ASYNC240 - fast enough for a fake
 
     async def closure(self, paths: Sequence[StorePath]) -> Closure:
         await self._enter("closure", tuple(paths))

@@ -1,4 +1,4 @@
-"""A package source for tests of what lies above it: it answers from a dictionary."""
+"""Fake of a package source, with results from a dictionary."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,20 +8,20 @@ from nixery.source import PackageSource, ResolvedSource, SourceTree
 
 
 def resolved(revision: str | None = None, identity: str = "set") -> ResolvedSource:
-    """What the source of a test's own package set would give."""
+    """A resolved source, as that of a package set."""
     return ResolvedSource("https://packages.test/set", revision, revision or identity)
 
 
 async def tree_of(source: PackageSource, tag: str) -> SourceTree:
-    """Both steps: what the tag names, and its files."""
+    """Resolves the tag, and reads the files."""
     return await source.read(await source.resolve(tag))
 
 
 class FakeSource:
-    """Knows the tags it was given; ``asked`` lists every tag that was looked up, in order.
+    """Knows the given tags; ``asked`` lists every tag that was resolved, in order.
 
-    An error as a value is raised, which makes a remote that does not answer. ``answers`` may be
-    changed while the test runs, as a branch moves.
+    Raises errors in the dictionary, for example of a remote that does not answer. ``answers`` may
+    be changed during a test, like a branch that moves.
     """
 
     def __init__(self, answers: Mapping[str, ResolvedSource | NixeryError], tree: Path) -> None:

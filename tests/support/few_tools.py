@@ -1,4 +1,4 @@
-"""A package set of six, for what is planned and learned."""
+"""A package set of six tools, for tests of planning and learning."""
 
 TOOLS = {
     "git": (30, ["pcre2", "glibc"]),

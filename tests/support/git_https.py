@@ -1,10 +1,10 @@
-"""A forge for private repositories: git over HTTPS, for whoever knows the password.
+"""A forge for private repositories: git over HTTPS with a password.
 
     with forge(tmp_path / "repositories", certificate) as site:
         ...  # https://{site}/NAME.git
 
-On a machine of its own: ``python3 git_https.py ROOT CERTIFICATE PORT``. Only what every Python and
-git bring is used here.
+On another machine: ``python3 git_https.py ROOT CERTIFICATE PORT``. Uses only the standard library
+and git.
 """
 
 import base64
@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
         return body
 
     def _send(self, head: bytes, body: bytes) -> None:
-        """What a CGI program said."""
+        """The output of a CGI program."""
         lines = [line.split(": ", 1) for line in head.decode().split("\r\n")]
         status = next((value for name, value in lines if name == "Status"), "200 OK")
         self.send_response(int(status.split()[0]))
@@ -95,7 +95,7 @@ def listen(root: Path, certificate: Path, address: str, port: int) -> ThreadingH
 
 @contextmanager
 def forge(root: Path, certificate: Path) -> Iterator[str]:
-    """Gives ``localhost:PORT``."""
+    """Yields ``localhost:PORT``."""
     server = listen(root, certificate, "127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever, args=[0.05])
     thread.start()

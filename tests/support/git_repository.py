@@ -18,10 +18,10 @@ ENVIRON = {
 
 
 class Repository:
-    """What a forge would serve, with a work tree to make commits in."""
+    """A repository as on a forge, with a work tree for commits."""
 
     def __init__(self, path: Path, *, branch: str = "main", objects: str = "sha1") -> None:
-        """``objects``: how they are named, ``sha1`` or ``sha256``."""
+        """``objects``: the object format, ``sha1`` or ``sha256``."""
         self.path = path
         path.mkdir(parents=True)
         self.git("init", "--quiet", f"--initial-branch={branch}", f"--object-format={objects}")
@@ -37,7 +37,7 @@ class Repository:
         return done.stdout.decode().strip()
 
     def commit(self, text: str = "{ }", **files: str) -> str:
-        """A commit of ``default.nix`` and further files on the current branch."""
+        """Commits ``default.nix`` and further files to the current branch."""
         (self.path / "default.nix").write_text(text)
         for name, content in files.items():
             (self.path / name).write_text(content)
@@ -46,7 +46,7 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
     def commit_elsewhere(self, ref: str, text: str) -> str:
-        """A commit on top of HEAD that only ``ref`` leads to, as a pull request's."""
+        """A commit on top of HEAD that only ``ref`` contains, like that of a pull request."""
         branch = self.git("symbolic-ref", "--short", "HEAD")
         self.git("checkout", "--quiet", "--detach")
         commit = self.commit(text)

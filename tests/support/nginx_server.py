@@ -1,4 +1,4 @@
-"""A real nginx in front of something, on a free port."""
+"""A real nginx in front of a server, on a free port."""
 
 import os
 import shutil
@@ -38,12 +38,12 @@ class Nginx:
 
 @contextmanager
 def running_nginx(http: str, scratch: Path) -> Iterator[Nginx]:
-    """``http`` is the configuration's part for servers, where ``LISTEN`` stands for the address."""
+    """``http``: nginx configuration of servers, in which ``LISTEN`` is replaced by the address."""
     assert PROGRAM is not None
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         text = _CONFIGURATION.format(
-            # Its workers would be another user, whom pytest's directories are closed to.
+            # Its workers would run as another user, who cannot read pytest's directories.
             user="user root;" if os.geteuid() == 0 else "",
             scratch=scratch,
             http=http.replace("LISTEN", address),
@@ -51,7 +51,7 @@ def running_nginx(http: str, scratch: Path) -> Iterator[Nginx]:
         (scratch / "nginx.conf").write_text(text)
         process = subprocess.Popen(
             [PROGRAM, "-p", scratch, "-c", scratch / "nginx.conf"],
-            # nginx's way of taking a socket over: it listens already, so nobody has to wait.
+            # nginx inherits the listening socket, so there is no need to wait.
             env=os.environ | {"NGINX": f"{listener.fileno()};"},
             pass_fds=[listener.fileno()],
         )

@@ -1,6 +1,6 @@
-"""module.nix, evaluated: by the evaluator of tests/module, and by nixpkgs' own where it is at hand.
+"""Evaluates module.nix with the evaluator of tests/module, and with nixpkgs' if available.
 
-``NIXPKGS_LIB`` names nixpkgs' ``lib`` directory. Both must then come to the same.
+``NIXPKGS_LIB`` names nixpkgs' ``lib`` directory. Both must give the same result.
 """
 
 import json
@@ -17,11 +17,11 @@ EVALUATE = ROOT / "tests/module/evaluate.nix"
 
 
 class EvaluationFails(Exception):
-    """What Nix said."""
+    """Nix's error message."""
 
 
 def evaluate(*modules: str, installed: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What configurations come to, see tests/module/evaluate.nix. Modules are Nix expressions."""
+    """The results of configurations, see tests/module/evaluate.nix. Modules are Nix expressions."""
     return nix_value(
         EVALUATE,
         modules=f"[ {' '.join(f'({module})' for module in modules)} ]",

@@ -1,4 +1,4 @@
-"""Processes that a test started, seen from outside."""
+"""Processes that a test started, observed from outside."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from select import select
 
 
 def ended(pid):
-    """Whether the process has ended; a signal takes a moment to do its work."""
+    """Whether the process ends within a moment."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -17,12 +17,12 @@ def ended(pid):
 
 
 def with_environment(text):
-    """The ids of the processes whose environment holds the text."""
+    """Ids of the processes whose environment contains the text."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             environment = (process / "environ").read_bytes()
-        except OSError:  # gone, or another user's
+        except OSError:  # ended, or another user's
             continue
         if text.encode() in environment:
             found.append(int(process.name))
@@ -30,5 +30,5 @@ def with_environment(text):
 
 
 def owner(pid):
-    """The id of the user that the process runs as."""
+    """Id of the user that the process runs as."""
     return Path(f"/proc/{pid}").stat().st_uid

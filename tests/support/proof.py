@@ -1,13 +1,12 @@
-"""The pytest plugin behind `scripts/test --full`: long proofs, and a record of what was shown.
+"""Pytest plugin of `scripts/test --full`: long proofs, and a record of the run.
 
-    --full         runs the tests that are marked `full`; without it they are left out
-    --proof=FILE   writes what ran as JSON: counts per file, every skip with its reason, what
-                   tests recorded of themselves (``record_property("checked", 50)``), and the
-                   facts of the machine that a reader needs to judge them (no paths, no names)
+    --full         runs the tests that are marked `full`, which are otherwise deselected
+    --proof=FILE   writes a record as JSON: counts per file, every skip with its reason, what
+                   tests recorded (``record_property("checked", 50)``), and facts of the machine
+                   (no paths, no names)
 
-A proof that draws a sample asks the fixture ``full`` how much is to be done.
-
-The record's keys are sorted, so that two records differ only in what differs.
+A proof that checks a sample uses the fixture ``full`` to decide its size. Keys are sorted, so that
+records can be compared.
 """
 
 import json
@@ -32,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Under xdist only the controller sees all reports.
+    # Under xdist only the controller gets all reports.
     if (target := config.getoption("--proof")) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Proof(ROOT / target))
 
@@ -52,12 +51,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def full(request: pytest.FixtureRequest) -> bool:
-    """Whether proofs are to check everything, not a sample."""
+    """Whether proofs check everything instead of a sample."""
     return bool(request.config.getoption("--full"))
 
 
 class Proof:
-    """Collects reports and writes them when the session ends."""
+    """Collects reports, and writes them when the session ends."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -66,14 +65,14 @@ class Proof:
         self.recorded: dict[str, dict[str, object]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        # A test that passes reports its call; one that is skipped or breaks may never get there.
+        # A passed test reports its call; one that is skipped or fails earlier does not.
         if report.when == "call" or not report.passed:
             self._count(report)
         if report.user_properties and report.when == "call":
             self.recorded[report.nodeid] = dict(report.user_properties)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        # A file that skips itself, or cannot be imported, reports here only.
+        # A file that is skipped, or cannot be imported, only reports here.
         if not report.passed:
             self._count(report)
 
@@ -86,7 +85,7 @@ class Proof:
             "recorded": self.recorded,
             "skips": sorted(self.skips, key=lambda skip: (skip["test"], skip["reason"])),
             "total": dict(sum(self.counts.values(), Counter())),
-            # A record of uncommitted work says nothing about the commit that it names.
+            # With uncommitted changes, the record does not describe the commit that it names.
             "uncommitted": bool(_output("git", "-C", str(ROOT), "status", "--porcelain", "-uno")),
         }
         self.target.parent.mkdir(parents=True, exist_ok=True)

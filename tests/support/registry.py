@@ -1,4 +1,4 @@
-"""A registry without HTTP: a Nix and a source that answer from dicts, real packing."""
+"""A registry without HTTP: fake Nix and source, real packing."""
 
 import gzip
 import io
@@ -27,7 +27,7 @@ LIMITS = BuildLimits(builds=2, pack_workers=2, layering="units", layer_budget=94
 
 
 class Registry:
-    """What all its processes share, and how each is to be."""
+    """What all processes share, and their options."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -49,7 +49,7 @@ class Registry:
 
     @asynccontextmanager
     async def opened(self, replica="one"):
-        """Each is another process, with what it remembers; ``replica`` names its machine."""
+        """A process with its own caches; ``replica`` names its machine."""
         async with self.builder(replica).opened() as builder:
             answers = BuilderFront(builder, Failures(self.clock), self.request_timeout)
             async with answers.opened():
@@ -83,7 +83,7 @@ class Registry:
         return self.storage.objects[f"layers/{hexdigits(digest)}"]
 
     def files(self, image):
-        """Names of everything in the image's layers."""
+        """Names of all files in the image's layers."""
         manifest = json.loads(image.manifests[Format.OCI].data)
         names = set()
         for layer in manifest["layers"]:
@@ -94,6 +94,6 @@ class Registry:
 
 
 async def pull(registry, name="hello", tag="latest", replica="one"):
-    """By a process of its own."""
+    """Pulls with a new process."""
     async with registry.opened(replica) as answers:
         return await answers.image(name, tag)

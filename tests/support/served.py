@@ -1,4 +1,4 @@
-"""A registry as people run it: ``nixery serve`` in a process of its own, on a free port."""
+"""``nixery serve`` in a process, on a free port."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class Served:
     killed: bool = False
 
     def kill(self):
-        """Without a chance to end well."""
+        """Kills the process."""
         self.killed = True
         self.process.kill()
         self.process.wait(60)
@@ -43,11 +43,11 @@ class Served:
         return self.manifest(name, accept=accept).headers["Docker-Content-Digest"]
 
     def image(self, name):
-        """The name as clients write it."""
+        """The image name as clients write it."""
         return f"{self.url.removeprefix('http://')}/{name}"
 
     def peak_mb(self):
-        """The most memory that the server itself has held; Nix is not counted."""
+        """Peak memory of the server itself, without Nix."""
         status = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         line = next(line for line in status if line.startswith("VmHWM:"))
         return int(line.split()[1]) / 1024
@@ -56,7 +56,7 @@ class Served:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def wait_for(self, **fields):
-        """The first log line with these fields, as soon as it is written."""
+        """The first log line with these fields, once it is written."""
         with self.log.open() as lines:
             for event in _followed(lines, self.process):
                 if all(event.get(key) == value for key, value in fields.items()):
@@ -71,7 +71,7 @@ def serve(
     command: Sequence[str | Path] = ("nixery", "serve"),
     **settings: str,
 ) -> Iterator[Served]:
-    """Ends it with SIGTERM, which must be a clean end, unless a test has killed it."""
+    """Ends it with SIGTERM, and checks that it ends cleanly, unless a test has killed it."""
     directory.mkdir(exist_ok=True)
     storage = directory / "storage"
     log = directory / "log"
@@ -97,12 +97,12 @@ def serve(
 
 
 def _followed(lines, process):
-    """Events as they are written, until the process has ended."""
+    """Log events as they are written, until the process has ended."""
     pidfd = os.pidfd_open(process.pid)
     begun = ""
     try:
         while True:
-            # Ended before reading, so that nothing it wrote is missed.
+            # Checked before reading, so that nothing is missed.
             ended = bool(select.select([pidfd], [], [], 0)[0])
             while piece := lines.readline():
                 begun += piece
@@ -111,6 +111,6 @@ def _followed(lines, process):
                     begun = ""
             if ended:
                 return
-            select.select([pidfd], [], [], 0.02)  # a file tells nobody that it has grown
+            select.select([pidfd], [], [], 0.02)  # a file cannot signal that it has grown
     finally:
         os.close(pidfd)

@@ -1,4 +1,4 @@
-"""Any application under a real server, and what all tests here say of themselves."""
+"""An application under a real server, and constants of HTTP tests."""
 
 import threading
 from contextlib import contextmanager
@@ -7,13 +7,13 @@ from nixery.http.pages import About
 from nixery.wire.server import Server, listen
 
 LAYER = bytes(range(256)) * 4
-"""The one layer of the image that all tests know: 1024 bytes that tell their places."""
+"""The layer of the test image: 1024 bytes that differ by position."""
 ABOUT = About(source="https://packages.test/set")
 
 
 @contextmanager
 def running(app, server_class=Server):
-    """The URL of the application under uvicorn on a free port of this machine."""
+    """The URL of the application under uvicorn, on a free port of this machine."""
     started = threading.Event()
     with listen("127.0.0.1", 0) as listener:
         host, port = listener.getsockname()

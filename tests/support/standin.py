@@ -1,4 +1,4 @@
-"""The stand-in for nixpkgs (tests/nixpkgs), made once and kept: code, a package set, wheels."""
+"""The stand-in for nixpkgs (tests/nixpkgs), made once and cached: code, a package set, wheels."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ FOR_CHECKS = {
     *("pytest", "iniconfig", "packaging", "pluggy", "pygments"),
     *("httpx", "httpcore", "h11", "hypothesis", "sortedcontainers"),
 }
-"""What the package's own tests need; everything else of the test lock is for other tests."""
+"""What the package's own tests need of the test lock."""
 
 
 def make_standin() -> Path:
@@ -41,7 +41,7 @@ def make_standin() -> Path:
 
 
 def _make_set() -> Path:
-    """Packages out of Debian's, by the maker of the demo set with a table of its own."""
+    """Packages made of Debian's, by the maker of the demo set with another table."""
     table = json.loads((DEMO / "packages.json").read_text())
     table["packages"] = {
         name: package | {"small": True}
@@ -60,7 +60,7 @@ def _make_set() -> Path:
             stdout=sys.stderr,
             check=True,
         )
-        # What the maker keeps for itself must not reach the hash of the flake.
+        # The maker's own files must not affect the flake's hash.
         for name in ("apt", "lock", "scan.json", "stamp"):
             place = target / "set" / name
             shutil.rmtree(place) if place.is_dir() else place.unlink()
@@ -85,7 +85,7 @@ def _make_wheels() -> Path:
 
 
 def _needed() -> str:
-    """The part of the test lock that the package and its own tests need."""
+    """The part of the test lock that the package and its tests need."""
     runtime = set(re.findall(r"^([\w.-]+)==", (LOCKS / "runtime.txt").read_text(), re.MULTILINE))
     blocks = re.split(r"^(?=\w)", (LOCKS / "test.txt").read_text(), flags=re.MULTILINE)
     return "".join(b for b in blocks if b.split("==")[0] in runtime | FOR_CHECKS)

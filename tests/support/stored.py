@@ -1,9 +1,9 @@
-"""Images in a storage with all that a server keeps of them, made from a few bytes.
+"""Images in a storage, with everything that a server stores, made of a few bytes.
 
 stored = Stored(storage)
 git = stored.image("git", b"libc", b"git")      blobs, builds/, plan, entries, no mark
 stored.go_image(b"old layer")                   as the Go server left it
-stored.complaints()                             what lies; empty
+stored.complaints()                             dangling references; empty
 """
 
 import hashlib
@@ -40,9 +40,9 @@ class Stored:
     def build(
         self, name: str, layers: Sequence[bytes], tables: dict[str, str] | None = None
     ) -> Iterator[CachedImage]:
-        """The builder's steps in its order, by a process that remembers nothing.
+        """The builder's steps in order, by a process without caches.
 
-        Gives the image whenever it has kept it under one more key.
+        Yields the image after each key that it was stored under.
         """
         cache, plans, key = LayerCache(self.storage), Plans(self.storage), sha(f"outputs {name}")
         paths = tuple(sorted(f"/nix/store/{sha(data.decode())[:32]}-x" for data in layers))
@@ -70,7 +70,7 @@ class Stored:
             yield image
 
     def go_image(self, *layers: bytes, entry: bool = True) -> Digest:
-        """Its manifest's digest. ``entry``: whether the Go server still has it in manifests/."""
+        """The manifest's digest. ``entry``: whether the Go server still has it in manifests/."""
         config = json.dumps({"architecture": "amd64", "layers of": repr(layers)}).encode()
         docker = Format.DOCKER.value
 
@@ -103,7 +103,7 @@ class Stored:
         return {found.key for name in (*prefixes, *more) for found in self.storage.list(f"{name}/")}
 
     def complaints(self) -> list[str]:
-        """Whatever promises what is not there: entries, and manifests among the blobs."""
+        """Dangling references: of entries, and of manifests among the blobs."""
         there = {stat.key for stat in self.storage.list("layers/")}
         said = []
         for prefix in ("manifests/", "layers/"):

@@ -1,4 +1,4 @@
-"""The tiny package set and a Nix store of the tests' own, as fixtures' bodies."""
+"""The tiny package set and a Nix store for tests; functions for fixtures."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ BUSYBOX = (Path("/usr/bin/busybox"), Path("/bin/busybox"))
 
 
 def cache_dir() -> Path:
-    """What tests make and can make again, keyed by what it is made of."""
+    """Cache of what tests make, keyed by its inputs."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "nixery-tests"
 
@@ -47,7 +47,7 @@ def make_tiny_set() -> Path:
 
 
 def make_store() -> Path:
-    """A chroot store, one per Nix version: no two versions may open one database."""
+    """A chroot store, one per Nix version, because versions must not share a database."""
     version = subprocess.run(
         ["nix-store", "--version"],
         check=True,
@@ -61,23 +61,23 @@ def make_store() -> Path:
 
 
 def nix_environment(store: Path, home: Path, **more: str) -> Mapping[str, str]:
-    """What a Nix command needs to work on that store, whatever the caller's own environment."""
+    """The environment of a Nix command on that store, independent of the caller's."""
     return {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(home),
         "NIX_REMOTE": str(store),
         "NIX_CONF_DIR": str(NIX_CONF_DIR),
-        # An unreachable download is found out at once.
+        # An unreachable download fails at once.
         "NIX_CONFIG": "download-attempts = 1",
         **more,
     }
 
 
 def collect_garbage(environment: Mapping[str, str]) -> None:
-    """The store's garbage, whatever else this machine does.
+    """Collects the store's garbage, whatever other processes run.
 
     Nix keeps every store path that it finds in the environment of a process. Builders of other
-    tests have some with the same name, so the collector sees no process but its own.
+    tests have some of the same name, so the collector runs in its own PID namespace.
     """
     alone = ["unshare", "--pid", "--fork", "--mount-proc"]
     if os.geteuid() != 0:

@@ -26,7 +26,7 @@ import {SET} {{ inherit system config; }}
 """A package that takes some seconds to build, and one with a layer that takes as long to send."""
 
 
-def test_a_crash_is_mended(registry):
+def test_a_crashed_server_is_restarted(registry):
     machine = serving(registry())
     before = manifest(machine, "hello")
     machine.succeed("systemctl kill --signal=KILL --kill-whom=main nixery.service")
@@ -35,7 +35,7 @@ def test_a_crash_is_mended(registry):
     assert manifest(machine, "hello") == before
 
 
-def test_a_server_that_hangs_is_started_anew(registry):
+def test_a_hanging_server_is_restarted(registry):
     """Nothing is heard of it for the time that the unit gives it, here a shorter one."""
     machine = serving(
         registry(

@@ -49,7 +49,7 @@ def test_a_table_is_parsed_once(both, storage):
 
 
 @pytest.mark.parametrize("data", [b"{}", b"rubbish", None])
-def test_a_table_that_cannot_be_read_counts_as_empty_and_is_said_once(both, storage, data):
+def test_an_unreadable_table_is_empty_and_logged_once(both, storage, data):
     key = f"tables/units/{publish(storage, 'units', data or b'lost')}"
     if data is None:
         del storage.objects[key]
@@ -58,7 +58,7 @@ def test_a_table_that_cannot_be_read_counts_as_empty_and_is_said_once(both, stor
     assert [entry["event"] for entry in logs] == ["table is unreadable and treated as empty"]
 
 
-def test_a_lost_table_that_is_published_again_counts_again(both, storage):
+def test_a_lost_table_is_used_again_once_it_is_published(both, storage):
     """Also for a server that missed it meanwhile."""
     units = publish(storage, "units", encode_units(UNITS))
     del storage.objects[f"tables/units/{units}"]

@@ -64,13 +64,13 @@ def test_from_a_file(tmp_path, form):
     ("page", "said"),
     [("missing", "the response is 404"), ("text", "not an object of names and counts")],
 )
-def test_what_is_wrong_is_said(site, page, said):
+def test_errors_are_explained(site, page, said):
     with pytest.raises(ValueError, match=said):
         load(f"{site}/{page}")
 
 
 @pytest.mark.parametrize("url", ["ftp://a.test/x", "http://[", "", "https:", "/"])
-def test_what_is_no_place(url):
+def test_invalid_places(url):
     with pytest.raises(ValueError, match=r".") as raised:
         load(url)
     assert str(raised.value)
@@ -94,7 +94,7 @@ def test_a_file_without_end_is_not_read(tmp_path, monkeypatch):
         load(str(tmp_path / "large"))
 
 
-def test_a_name_that_is_no_text_is_no_table(tmp_path):
+def test_a_table_with_a_non_text_name_is_invalid(tmp_path):
     """JSON can hold half of a pair that UTF-8 cannot."""
     (tmp_path / "half").write_text('{"\\ud800": 1}')
     with pytest.raises(ValueError, match="not an object of names"):

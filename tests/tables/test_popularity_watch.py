@@ -46,7 +46,7 @@ def current(storage):
 
 
 @pytest.mark.parametrize("answer", [b'{"a":1}', OSError("no route")])
-async def test_whoever_waits_for_the_first_look_waits_no_longer_than_that(storage, clock, answer):
+async def test_waiting_ends_with_the_first_look(storage, clock, answer):
     watch = watch_of(Site(answer), storage, clock)
     watching = asyncio.create_task(watch.watch())
     await clock.sleeping()
@@ -80,7 +80,7 @@ async def test_what_was_not_there_is_looked_for_hourly(storage, clock):
     watching.cancel()
 
 
-async def test_what_goes_wrong_is_said_once_and_changes_nothing(storage, clock):
+async def test_a_failure_is_logged_once_and_changes_nothing(storage, clock):
     site = Site(b'{"a":1}', *[OSError("no route"), OSError("no route"), ValueError("404")])
     watch = watch_of(site, storage, clock)
     with capture_logs() as logs:
@@ -93,7 +93,7 @@ async def test_what_goes_wrong_is_said_once_and_changes_nothing(storage, clock):
     ]
 
 
-async def test_what_comes_back_and_fails_again_is_said_again(storage, clock):
+async def test_a_failure_after_a_success_is_logged_again(storage, clock):
     watch = watch_of(Site(OSError("no route"), b"{}", OSError("no route")), storage, clock)
     with capture_logs() as logs:
         for _ in range(3):
@@ -111,7 +111,7 @@ async def test_logs_hold_no_secrets_and_no_addresses_of_objects(storage, clock):
 
 
 @pytest.mark.parametrize("error", [StorageFull("full"), StorageUnavailable("gone"), OSError("no")])
-async def test_a_storage_that_takes_nothing_is_no_error_either(storage, clock, monkeypatch, error):
+async def test_a_full_storage_is_not_an_error_either(storage, clock, monkeypatch, error):
     def write(*_):
         raise error
 

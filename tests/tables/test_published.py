@@ -21,7 +21,7 @@ def test_nothing_is_published_at_first(published):
     assert published.current("popularity") == Pointer(None, None)
 
 
-def test_what_is_published_counts_until_the_next(published, storage):
+def test_a_table_is_current_until_the_next(published, storage):
     publish(published, OLD)
     publish(published, NEW)
     current = Published(storage).current("popularity")
@@ -47,14 +47,14 @@ def test_of_two_that_publish_at_once_one_wins(published, storage, before):
     assert replica.current("popularity") == first
 
 
-def test_what_counts_already_is_not_written_again(published, storage):
+def test_the_current_table_is_not_written_again(published, storage):
     publish(published, OLD)
     before = {stat.key: stat for stat in storage.list("tables/")}
     publish(published, OLD)
     assert {stat.key: stat for stat in storage.list("tables/")} == before
 
 
-def test_a_table_that_counts_again_is_new_to_gc(published, storage, clock):
+def test_a_restored_table_is_new_to_gc(published, storage, clock):
     publish(published, OLD)
     publish(published, NEW)
     clock.forward(86_400)
@@ -63,7 +63,7 @@ def test_a_table_that_counts_again_is_new_to_gc(published, storage, clock):
 
 
 @pytest.mark.parametrize("damage", [None, b'{"glibc":9}'])
-def test_a_lost_or_spoilt_table_is_none_until_it_is_published_again(published, storage, damage):
+def test_a_lost_or_damaged_table_is_none_until_it_is_published(published, storage, damage):
     key = f"tables/popularity/{publish(published, OLD).version}"
     del storage.objects[key]
     if damage:

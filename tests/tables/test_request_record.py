@@ -35,11 +35,11 @@ GOOD = json.loads(encode(asked("git")))
     ],
     ids=repr,
 )
-def test_what_is_no_record_is_none(change):
+def test_invalid_records_are_none(change):
     assert decode(json.dumps(GOOD)) is not None
     assert decode(json.dumps(GOOD | change)) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"1", b"\xff", b"[" * 100_000])
-def test_rubbish_is_none(data):
+def test_garbage_is_none(data):
     assert decode(data) is None

@@ -56,12 +56,12 @@ def file(tmp_path):
         (b'{"format": 1}', "popularity"),  # a package may be called so
     ],
 )
-def test_a_file_says_itself_what_it_is(data, kind):
+def test_a_file_is_recognised_by_its_content(data, kind):
     assert recognise(data)[0] == kind
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"a": "b"}', b'{"\\ud800": 1}', b"\xff"])
-def test_what_is_no_table(data):
+def test_invalid_tables(data):
     assert recognise(data) is None
 
 
@@ -70,13 +70,13 @@ def test_how_it_is_written_does_not_matter():
     assert recognise(json.dumps(json.loads(UNITS), indent=4).encode()) == ("units", UNITS)
 
 
-def test_nothing_counts_at_first(nixery):
+def test_nothing_is_current_at_first(nixery):
     assert [line.split() for line in nixery().splitlines()] == [
         [kind, "none"] for kind in ("popularity", "units", "start")
     ]
 
 
-def test_what_is_published_counts(nixery, file, directory):
+def test_a_published_table_is_current(nixery, file, directory):
     said = nixery("publish", file("a.json", UNITS), file("b.json", START))
     assert said == f"units {version(UNITS)}\nstart {version(START)}\n"
     published = Published(FilesystemStorage(directory))
@@ -104,7 +104,7 @@ def test_a_mistake_publishes_nothing(nixery, file, tables, said):
     assert json.loads(nixery("--json"))["units"]["version"] is None
 
 
-def test_what_does_not_count_any_more_is_listed_when_asked_for(nixery, file):
+def test_superseded_tables_are_listed_with_all(nixery, file):
     other = encode_units(Units((("curl",),), {}))
     nixery("publish", file("a.json", UNITS))
     nixery("publish", file("b.json", other))
@@ -124,7 +124,7 @@ def test_what_does_not_count_any_more_is_listed_when_asked_for(nixery, file):
     }
 
 
-def test_what_is_no_table_is_not_listed(nixery, directory):
+def test_other_objects_are_not_listed(nixery, directory):
     """Whoever may write to a bucket could forge a line, or command a terminal."""
     (directory / "tables/units" / version(b"a")).mkdir(parents=True)
     (directory / "tables/units" / version(b"a") / version(b"b")).write_text("deeper")
@@ -141,7 +141,7 @@ def test_what_was_stored_last_is_listed_first(nixery, file, directory):
     assert [kept["version"] for kept in others] == [version(tables[1]), version(tables[0])]
 
 
-def test_a_table_of_before_counts_again(nixery, file, directory):
+def test_an_older_table_is_restored(nixery, file, directory):
     nixery("publish", file("a.json", UNITS), file("s.json", START))
     nixery("publish", file("b.json", encode_units(Units((("curl",),), {}))))
     assert nixery("restore", version(UNITS)) == f"units {version(UNITS)}\n"
@@ -151,7 +151,7 @@ def test_a_table_of_before_counts_again(nixery, file, directory):
 
 
 @pytest.mark.parametrize("unknown", [version(b"nonesuch"), "current", ".", "../../layers", ""])
-def test_only_what_is_there_counts_again(nixery, file, unknown):
+def test_only_stored_tables_are_restored(nixery, file, unknown):
     nixery("publish", file("a.json", UNITS))
     assert "nixery tables --all" in nixery("restore", unknown, code=2)
     assert json.loads(nixery("--json"))["units"]["version"] == version(UNITS)
@@ -161,7 +161,7 @@ def test_a_file_that_is_not_there(nixery):
     assert "cannot read /nonesuch" in nixery("publish", "/nonesuch", code=2)
 
 
-def test_who_publishes_at_the_same_moment_is_told(nixery, file, monkeypatch):
+def test_publishing_at_the_same_time_is_reported(nixery, file, monkeypatch):
     def lose(self, kind, *_):
         self._storage.write("tables/units/" + version(b"other"), b"other")
         pointer = json.dumps({"version": version(b"other")}).encode()

@@ -46,7 +46,7 @@ def dropped(made):
     return [number for number, connection in enumerate(made) if connection.dropped]
 
 
-def test_who_goes_first(connections):
+def test_the_order_of_closing(connections):
     """Those that have asked for nothing, the oldest first; then those that have their answers."""
     made = opened(connections, ROOM)
     for number in (0, 1, 2):

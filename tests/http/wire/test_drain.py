@@ -37,7 +37,7 @@ async def test_transfers_end_before_builds_are_cancelled(builds):
     assert builds.cancelled.is_set()
 
 
-async def test_who_waits_for_an_image_holds_nothing_up(builds):
+async def test_a_request_that_waits_for_an_image_does_not_delay_the_exit(builds):
     drain = Drain()
     with drain.request(), drain.waiting():
         await drain.finish(builds.cancel, 60)

@@ -7,8 +7,8 @@ from nixery.storage.memory import MemoryStorage
 
 IGNORED_BY_FAKE_GCS_SERVER = {
     "test_publishing_again_renews",
-    "test_what_was_touched_meanwhile_is_not_deleted",
-    "test_what_was_written_meanwhile_is_not_deleted",
+    "test_touched_objects_are_not_deleted",
+    "test_rewritten_objects_are_not_deleted",
 }
 """Tests of preconditions that it does not keep; tests/fake_gcs does."""
 

@@ -63,7 +63,7 @@ def test_an_unknown_digest_has_no_location(storage):
     assert storage.verify(digest_of(b"never written")) is None
 
 
-def test_what_is_not_published_is_not_there(storage):
+def test_unpublished_blobs_are_invisible(storage):
     with storage.stage() as staging:
         staging.write(b"half")
     assert storage.locate(digest_of(b"half")) is None
@@ -80,7 +80,7 @@ def test_a_failure_while_writing_leaves_nothing(storage):
     assert storage.locate(digest_of(b"half")) is None
 
 
-def test_publishing_twice_is_no_error(storage):
+def test_publishing_twice_is_allowed(storage):
     assert put(storage, b"same") == put(storage, b"same")
     assert content(storage.verify(digest_of(b"same"))) == b"same"
 
@@ -119,7 +119,7 @@ def test_fetching_has_a_limit(storage):
     assert fetch(storage, digest_of(b"none"), limit=4) is None
 
 
-def test_what_is_fetched_is_what_its_name_says(storage):
+def test_fetched_blobs_match_their_digest(storage):
     digest = digest_of(b"12345")
     storage.write(layer_key(digest), b"54321")
     assert fetch(storage, digest, limit=5) is None
@@ -144,7 +144,7 @@ def test_what_must_be_verified_and_is_damaged(storage):
         assert keys(storage.list("quarantine/")) == ["quarantine/" + hexdigits(digest)]
 
 
-def test_what_was_touched_meanwhile_is_not_deleted(storage):
+def test_touched_objects_are_not_deleted(storage):
     blob = put(storage, b"data")
     seen = storage.stat(layer_key(blob.digest))
     touched = storage.touch(seen)

@@ -17,7 +17,7 @@ def test_a_usable_storage_passes_its_check(storage):
     storage.check()
 
 
-def test_what_the_store_says_of_an_object(storage):
+def test_stat_of_an_object(storage):
     before = storage.now()
     written = storage.write("builds/key", b"value")
     (listed,) = storage.list("builds/")
@@ -62,14 +62,14 @@ def test_what_was_listed_can_be_a_condition(storage):
     assert keys(storage.list("builds/")) == []
 
 
-def test_nothing_is_written_over_what_is_gone(storage):
+def test_conditional_writes_need_an_existing_object(storage):
     seen = storage.write("leases/key", b"mine")
     assert storage.delete(seen)
     assert storage.write("leases/key", b"mine", seen) is None
     assert storage.stat("leases/key") is None
 
 
-def test_listing_what_is_there(storage):
+def test_listing_objects(storage):
     storage.write("builds/a", b"1")
     storage.write("tables/units/b", b"2")
     storage.write("tables/popularity/c", b"3")
@@ -78,7 +78,7 @@ def test_listing_what_is_there(storage):
     assert keys(storage.list("plans/")) == []
 
 
-def test_what_was_written_meanwhile_is_not_deleted(storage):
+def test_rewritten_objects_are_not_deleted(storage):
     """The garbage collector must not remove what somebody just wrote again."""
     seen = storage.write("builds/key", b"old")
     storage.write("builds/key", b"new")
@@ -88,7 +88,7 @@ def test_what_was_written_meanwhile_is_not_deleted(storage):
     assert storage.stat("builds/key") is None
 
 
-def test_touching_what_is_gone(storage):
+def test_touching_a_missing_object(storage):
     seen = storage.write("builds/key", b"value")
     storage.delete(seen)
     assert storage.touch(seen) is None
@@ -106,7 +106,7 @@ def test_an_object_of_any_size_is_read_in_pieces(storage):
         assert b"".join(storage.pieces(stat)) == data
 
 
-def test_what_is_gone_has_no_pieces(storage):
+def test_a_missing_object_has_no_pieces(storage):
     stat = storage.write("builds/key", b"value")
     storage.delete(stat)
     with pytest.raises((StorageUnavailable, OSError)):

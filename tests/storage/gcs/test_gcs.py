@@ -29,7 +29,7 @@ def test_a_blob_is_staged_copied_and_swept(requests, storage, google):
     assert "ifGenerationMatch=0" in copied
 
 
-def test_what_lies_in_the_bucket(storage, bucket):
+def test_objects_in_the_bucket(storage, bucket):
     blob = put(storage, LARGE)
     assert list(bucket) == [layer_key(blob.digest)]
     assert bucket[layer_key(blob.digest)].data == LARGE
@@ -76,7 +76,7 @@ def test_a_blob_that_is_there_is_renewed_and_not_replaced(storage, bucket):
 @pytest.mark.parametrize(
     "damaged", [b"", SMALL[:-1], SMALL[:-1] + b"!"], ids=["empty", "torn", "rotten"]
 )
-def test_a_blob_that_is_not_what_its_name_says_is_replaced(storage, bucket, google, damaged):
+def test_a_damaged_blob_is_replaced(storage, bucket, google, damaged):
     key = layer_key(digest_of(SMALL))
     there = bucket.put(key, damaged, {}, {})
     put(storage, SMALL)
@@ -84,7 +84,7 @@ def test_a_blob_that_is_not_what_its_name_says_is_replaced(storage, bucket, goog
     assert f"ifGenerationMatch={there.generation}" in "".join(google.log)
 
 
-def test_one_of_many_gets_what_is_not_there(connect):
+def test_one_of_many_writers_creates_the_object(connect):
     """Eight replicas ask for one lease at once."""
     storages = [connect(IMPATIENT) for _ in range(8)]
     start = threading.Barrier(8)

@@ -151,7 +151,7 @@ def machine(storage, server, clock):
         yield storage
 
 
-def test_iam_signs_where_nobody_has_the_key(machine, server):
+def test_iam_signs_without_a_local_key(machine, server):
     blob = put(machine, b"data")
     location = machine.locate(blob.digest)
     assert get(location.url).content == b"data"
@@ -220,7 +220,7 @@ def test_a_key_that_is_another_accounts(connect, server, key_file, tmp_path):
     "content",
     [None, "", "{", "[]", "{}", '{"type": "service_account"}', '{"type": "other"}'],
 )
-def test_a_credentials_file_that_is_none(connect, tmp_path, content):
+def test_invalid_credentials_files(connect, tmp_path, content):
     file = tmp_path / "credentials.json"
     if content is not None:
         file.write_text(content)
@@ -249,7 +249,7 @@ def test_a_name_that_no_bucket_has(connect):
         *("http://[::1", "http://localhost:x", "http://localhost:99999", "http://local host"),
     ],
 )
-def test_an_address_that_is_none_ends_the_start(emulator):
+def test_an_invalid_address_ends_the_start(emulator):
     with pytest.raises(ConfigurationError) as caught:
         gcs.connect("images", emulator=emulator, patience=IMPATIENT)
     assert caught.value.message == (
@@ -270,13 +270,13 @@ def test_an_address_that_nothing_can_be_sent_to_ends_the_start():
     assert "no request can be sent: Failed to parse: 'a..b'" in refused(storage)
 
 
-def test_tokens_from_an_address_that_is_none_end_the_start(connect, server, tmp_path):
+def test_an_invalid_token_url_ends_the_start(connect, server, tmp_path):
     file = tmp_path / "wrong.json"
     file.write_text(server.api.access.key_file("oauth2.googleapis.com/token"))
     assert "no request can be sent: Invalid URL" in refused(connect(credentials_file=file))
 
 
-def test_a_bucket_that_does_not_answer_is_no_wrong_setting():
+def test_a_bucket_that_does_not_answer_is_not_a_wrong_setting():
     """It is asked for a while; then the caller decides."""
     server = FakeGcs()
     server.stop()

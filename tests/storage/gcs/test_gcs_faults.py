@@ -84,7 +84,7 @@ def test_everything_else_survives(hasty, google, line, call, fault):
     call(hasty)
 
 
-def test_a_lost_answer_is_no_lost_lease(storage, google):
+def test_a_lost_response_does_not_lose_the_lease(storage, google):
     """The request is repeated, and meets what it wrote the first time."""
     google.faults.add("POST /upload", LoseAnswer())
     taken = storage.write("leases/key", b"mine", Condition.ABSENT)

@@ -49,7 +49,7 @@ def test_a_blob_that_one_call_cannot_copy(storage, content, monkeypatch):
 
 
 @pytest.mark.parametrize("damaged", [b"", SMALL[:-1] + b"!"], ids=["empty", "rotten"])
-def test_a_blob_that_is_not_what_its_name_says_is_replaced(storage, content, damaged):
+def test_a_damaged_blob_is_replaced(storage, content, damaged):
     key = layer_key(digest_of(SMALL))
     storage.write(key, damaged)
     put(storage, SMALL)
@@ -112,7 +112,7 @@ def test_the_same_content_written_again_is_another_version(storage):
     assert not storage.delete(first)
 
 
-def test_a_lease_that_was_renewed_meanwhile_is_not_taken_over(storage, s3_client, s3_bucket):
+def test_a_renewed_lease_is_not_taken_over(storage, s3_client, s3_bucket):
     """By the service itself, which compares ETags: also in the moment after our own look."""
     living = Leases(storage)
     seen = living._take("key")

@@ -64,7 +64,7 @@ def test_a_bit_that_flips_in_an_upload(storage, way, content):
     assert content() == {layer_key(blob.digest): SMALL}
 
 
-def test_a_lost_answer_is_no_lost_lease(storage, way):
+def test_a_lost_response_does_not_lose_the_lease(storage, way):
     way.faults.add("PUT .*leases", LoseAnswer())
     taken = storage.write("leases/key", b"mine", Condition.ABSENT)
     assert taken == storage.stat("leases/key")

@@ -30,7 +30,7 @@ def old_service(request, connect, way):
     return connect(IMPATIENT)
 
 
-def test_a_service_without_conditions_is_told(old_service):
+def test_a_service_without_conditions_is_reported(old_service):
     with capture_logs() as lines:
         old_service.check()
     assert not old_service.conditional
@@ -47,7 +47,7 @@ def test_without_conditions_a_look_must_do(old_service):
     assert old_service.delete(old_service.stat("leases/key"))
 
 
-def test_a_bucket_that_nobody_checked(connect):
+def test_an_unchecked_bucket(connect):
     """Commands use it as it is; a condition is tried out before anything rests on it."""
     storage = connect(IMPATIENT)
     seen = storage.write("builds/key", b"value")
@@ -93,7 +93,7 @@ def test_settings_reach_the_service(s3_options, s3_bucket):
     storage._client.close()
 
 
-def test_an_endpoint_that_is_no_address(s3_options):
+def test_invalid_endpoints(s3_options):
     with pytest.raises(ConfigurationError, match="S3_BUCKET=images: Invalid endpoint"):
         s3.connect(replace(s3_options, bucket="images", endpoint="minio"), IMPATIENT)
 
