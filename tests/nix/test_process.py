@@ -129,27 +129,21 @@ async def test_cancelling_ends_the_whole_group(fifo):
 async def test_cancelling_while_it_starts(fifo, monkeypatch):
     """The process may run, and have children, before asyncio says that it was made."""
     create = asyncio.create_subprocess_exec
+    cancelled = anyio.Event()
 
     async def create_slowly(*arguments, **options):
         made = await create(*arguments, **options)
-        started.set()
+        await cancelled.wait()
         await anyio.lowlevel.checkpoint()  # where a cancellation arrives
         return made
 
-    started = anyio.Event()
     monkeypatch.setattr(asyncio, "create_subprocess_exec", create_slowly)
-    pids = []
-
-    async def note():
-        pids.extend(map(int, (await anyio.Path(fifo).read_text()).split()))
-
-    async with anyio.create_task_group() as reading:
-        reading.start_soon(note)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(sh, f"trap '' TERM; sleep 300 & echo $$ $! > {fifo}; wait")
-            await started.wait()
-            monkeypatch.setattr(process, "TERMINATE_SECONDS", 0.5)
-            tasks.cancel_scope.cancel()
+    monkeypatch.setattr(process, "TERMINATE_SECONDS", 0.5)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(sh, f"trap '' TERM; sleep 300 & echo $$ $! > {fifo}; wait")
+        pids = [int(pid) for pid in (await anyio.Path(fifo).read_text()).split()]
+        tasks.cancel_scope.cancel()
+        cancelled.set()
     assert len(pids) == 2
     assert all(map(ended, pids))
 
