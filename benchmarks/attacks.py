@@ -1,11 +1,11 @@
-"""What strangers do to a registry: one attack, in a process of its own.
+"""Attacks of strangers on a registry; each runs as a process of its own.
 
     python -m benchmarks.attacks slow HOST:PORT 1000     connections that never finish a request
     python -m benchmarks.attacks names HOST:PORT 9000    requests for new images, all at once
     python -m benchmarks.attacks image HOST:PORT bomb    one request for one image
 
-Writes "ready" once it has begun, and as its last line the statuses of its answers, as JSON. `slow`
-goes on until it is ended by SIGTERM, `names` until all have an answer but those that wait for Nix.
+Writes "ready" when it has begun, and as its last line the statuses of the answers, as JSON. `slow`
+continues until SIGTERM, `names` until all requests except those that wait for Nix are answered.
 """
 
 import asyncio
@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 STILL_WAITING = 300
-"""Requests for new images that need not have an answer: the queue, and some that are built."""
+"""Requests for new images that may stay without an answer: those in the queue, and some being
+built."""
 
 Answers = Counter[str]
 
@@ -30,7 +31,7 @@ async def slow(host: str, port: int, count: str, answers: Answers) -> None:
             reader, writer = await asyncio.open_connection(host, port)
             writer.write(b"GET /v2/ HTTP/1.1\r\nHost: registry.test\r\nX-Slow: ")
             connected.release()
-            answers["closed"] += await reader.read() == b""  # the server's patience has an end
+            answers["closed"] += await reader.read() == b""  # the server closes them after a while
             writer.close()
 
     async with asyncio.TaskGroup() as tasks:

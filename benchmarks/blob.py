@@ -1,11 +1,11 @@
-"""What serving a blob of 1 GiB from the page cache costs, against nginx serving the same file.
+"""The cost of serving a blob of 1 GiB from the page cache, against nginx serving the same file.
 
-Three ways, in turn: this server, nginx alone, and nginx sent there by this server
-(X-Accel-Redirect). Each delivers the blob to 1 client, four times, and to 16 clients at once.
-nginx has one worker, with sendfile on. The client lets its kernel throw the bytes away unread
-(MSG_TRUNC): what is measured is the servers.
+Three ways, alternately: this server, nginx alone, and nginx redirected to the file by this server
+(X-Accel-Redirect). Each delivers the blob to 1 client, four times, and to 16 clients at once. nginx
+has one worker, with sendfile on. The client lets its kernel discard the bytes unread (MSG_TRUNC),
+so that only the servers are measured.
 
-    mbps_ratio        MB/s of this server / of nginx; of 1 and 16 connections the worse
+    mbps_ratio        MB/s of this server / of nginx; the worse of 1 and 16 connections
     cpu_ratio         CPU seconds per GB of this server / of nginx; the worse
     accel_cpu_ratio   CPU seconds per GB of this server and nginx together / of nginx alone
     peak_rss_mb       this server's own peak memory, MiB
@@ -52,14 +52,14 @@ NGINX = """
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where to ask, and whose CPU time counts."""
+    """An address to request, and the processes whose CPU time is measured."""
 
     name: str
     url: str
     pids: tuple[int, ...]
 
     def cpu(self) -> float:
-        """Seconds so far, those of nginx's worker included."""
+        """CPU seconds so far, including those of nginx's worker."""
         workers = (Path(f"/proc/{pid}/task/{pid}/children").read_text() for pid in self.pids)
         return sum(map(cpu_of, [*self.pids, *map(int, " ".join(workers).split())]))
 
@@ -75,7 +75,7 @@ Runs = dict[tuple[str, int], list[Run]]
 
 def main() -> None:
     options = _parser().parse_args()
-    # Beside the project and not in /tmp, which may be memory.
+    # In the project's directory and not in /tmp, which may be a tmpfs.
     (PROJECT / ".nixery").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="bench-", dir=PROJECT / ".nixery") as scratch:
         print(json.dumps(measure(options.runs, Path(scratch))))
@@ -92,13 +92,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def measure(runs: int, scratch: Path) -> dict[str, Any]:
-    """Prints a row per run; gives the figures."""
+    """Prints a row per run; returns the figures."""
     storage = scratch / "storage"
     for directory in (storage / "layers", scratch / "nginx"):
         directory.mkdir(parents=True)
     blob = _write_blob(storage / "layers")
     path = f"/v2/hello/blobs/sha256:{blob}"
-    source = {"NIXERY_PKGS_PATH": str(PROJECT / "tests/tiny")}  # of no use, but there must be one
+    source = {"NIXERY_PKGS_PATH": str(PROJECT / "tests/tiny")}  # unused, but required
     with (
         running(storage, scratch / "state", **source) as server,
         running(storage, scratch / "other", NIXERY_ACCEL_PREFIX=PREFIX, **source) as behind,
@@ -113,13 +113,13 @@ def measure(runs: int, scratch: Path) -> dict[str, Any]:
             Way("accel", nginx.url + path, (nginx.pid, behind.process.pid)),
         )
         for way in ways:
-            _load(way, 1)  # both servers look whether the blob is what its name says
+            _load(way, 1)  # the server verifies that the blob matches its name
         found = _measure(ways, runs)
         return _figures(found) | {"peak_rss_mb": round(server.peak_rss(), 1)}
 
 
 def _write_blob(directory: Path) -> str:
-    """Bytes that do not repeat, as in compressed layers; gives the digest."""
+    """Writes bytes that do not repeat, as in compressed layers; returns the digest."""
     digest = hashlib.sha256()
     with (directory / "new").open("wb") as file:
         for _ in range(64):
@@ -136,7 +136,8 @@ def _measure(ways: tuple[Way, ...], runs: int) -> Runs:
     print(f"{'run':>3}{'connections':>13}" + "".join(columns))
     for run in range(runs):
         for connections in (1, 16):
-            # Another one first each time: what else the machine does then meets all of them.
+            # A different one is first in each run, so that other load on the machine affects all of
+            # them.
             for way in ways[run % len(ways) :] + ways[: run % len(ways)]:
                 found[way.name, connections].append(_load(way, connections))
             results = (found[way.name, connections][-1] for way in ways)
@@ -175,7 +176,10 @@ def _load(way: Way, connections: int) -> Run:
 
 
 def _drain(url: str, connections: int) -> int:
-    """Asks for the whole on so many connections at once; gives the bytes received."""
+    """Requests the whole blob on this many connections at once.
+
+    Returns the number of received bytes.
+    """
     address = urlsplit(url)
     request = f"GET {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n\r\n"
     buffer, received = bytearray(4 << 20), 0

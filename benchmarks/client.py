@@ -10,7 +10,7 @@ class Client:
         self._have: set[tuple[str, ...]] = set()
 
     def pull(self, plans: Iterable[LayerPlan]) -> int:
-        """Bytes of the layers that were not there yet, uncompressed."""
+        """Uncompressed bytes of the layers that it did not have yet."""
         return sum(self._pull(layer) for plan in plans for layer in plan.layers)
 
     def _pull(self, layer: Layer) -> int:
@@ -20,7 +20,7 @@ class Client:
         return layer.size
 
     def forked(self) -> "Client":
-        """Another client that has the same layers."""
+        """Another client with the same layers."""
         other = Client()
         other._have = set(self._have)
         return other

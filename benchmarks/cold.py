@@ -1,16 +1,16 @@
-"""What the first manifest of an image costs, against `tar | gzip -6 | sha256sum` of its closure.
+"""The cost of an image's first manifest, against `tar | gzip -6 | sha256sum` of its closure.
 
-The store paths are there and in the page cache; storage and state are empty; blobs are written
-durably. So the figure is evaluation, asking the store, packing, hashing, compressing and fsync.
-Both are run in turn, and medians are compared: what else the machine does then meets both.
+The store paths exist and are in the page cache; storage and state are empty; blobs are flushed to
+disk. So the figures cover evaluation, queries to the store, packing, hashing, compression and
+fsync. Both run alternately and medians are compared, so that other load affects both.
 
     time_ratio        seconds of the request / seconds of the pipeline
     cpu_ratio         CPU seconds of the server and its children / of the pipeline's processes
     bytes_ratio       bytes of all layers / bytes of the pipeline's gzip
-    peak_rss_mb       the server's own peak memory, MiB, the most of all runs
-    speedup_2_workers seconds of the request with 1 worker / with 2, the median of pairs in turn
+    peak_rss_mb       the server's own peak memory, MiB, the maximum of all runs
+    speedup_2_workers seconds of the request with 1 worker / with 2, the median of alternating pairs
     group_10k_ms      milliseconds to plan the layers of 10,000 store paths
-    closure_mib       size of the packed store paths as Nix counts it (NAR)
+    closure_mib       size of the packed store paths (NAR size)
     yardstick_spread  (slowest - fastest) / median of the pipeline's seconds; above 0.1 the machine
                       was too busy for time_ratio, and cpu_ratio decides
 """
@@ -52,7 +52,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """Store paths as an image holds them, and what they weigh in bytes."""
+    """Store paths as they are in an image, with their size in bytes."""
 
     paths: tuple[str, ...]
     nar_size: int
@@ -65,7 +65,7 @@ def main() -> None:
     if options.workers:
         settings["NIXERY_PACK_WORKERS"] = str(options.workers)
     image = json.loads((PROJECT / "demo/images.json").read_text())[options.image]["name"]
-    # Beside the project and not in /tmp, which may be memory: fsync is a part of the price.
+    # In the project's directory and not in /tmp, which may be a tmpfs: fsync is part of the cost.
     (PROJECT / ".nixery").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="bench-", dir=PROJECT / ".nixery") as scratch:
         result = measure(image, options.runs, Path(scratch), settings)
@@ -96,8 +96,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def measure(image: str, runs: int, scratch: Path, settings: Mapping[str, str]) -> dict[str, Any]:
-    """Prints a row for each of the ``runs``; gives the figures. ``settings`` are the server's."""
-    # Builds what is missing, fills the page cache, and tells what the image is made of.
+    """Prints a row for each of the ``runs``; returns the figures. ``settings`` are the server's."""
+    # Builds what is missing, fills the page cache, and returns the image's contents.
     with _fresh_server(scratch / "first", settings) as server:
         manifest = server.manifest(image).body
         closure = _weigh(_packed_paths(server, image, json.loads(manifest)), scratch)
@@ -121,7 +121,7 @@ def measure(image: str, runs: int, scratch: Path, settings: Mapping[str, str]) -
         ours.append(run)
         peaks.append(peak)
         yardstick.append(_pipeline(scratch))
-        # Which of the two comes first alternates as well.
+        # The order alternates as well.
         walls = {
             workers: first_pull(f"{number}-{workers}", NIXERY_PACK_WORKERS=workers)[0].wall
             for workers in ("12" if number % 2 else "21")
@@ -152,7 +152,7 @@ def _fresh_server(directory: Path, settings: Mapping[str, str]) -> AbstractConte
 
 
 def _packed_paths(server: Server, image: str, manifest: dict[str, Any]) -> tuple[str, ...]:
-    """The store paths in the layers: what was packed, not what should have been."""
+    """The store paths in the layers: what was packed, instead of what should have been."""
     found = set()
     for layer in manifest["layers"]:
         blob = server.get(f"/v2/{image}/blobs/{layer['digest']}").body
@@ -163,7 +163,7 @@ def _packed_paths(server: Server, image: str, manifest: dict[str, Any]) -> tuple
 
 
 def _tar(blob: bytes, media_type: str) -> BytesIO:
-    """As tarfile reads it, which knows gzip but not zstd."""
+    """For tarfile, which reads gzip but not zstd."""
     if not media_type.endswith("zstd"):
         return BytesIO(blob)
     frames = ZstdDecompressor().stream_reader(blob, read_across_frames=True)
@@ -202,7 +202,7 @@ def _shell(command: str, scratch: Path) -> str:
 
 
 def _store_root() -> str:
-    """Where /nix/store is found: under NIX_REMOTE where that names a directory."""
+    """The directory that holds /nix/store: under NIX_REMOTE where that names a directory."""
     remote = os.environ.get("NIX_REMOTE", "")
     return remote if remote.startswith("/") else "/"
 

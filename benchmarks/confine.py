@@ -1,15 +1,15 @@
-"""What confinement adds to an evaluation of one name of the tests' tiny set.
+"""The time that confinement adds to evaluating one name of the tests' tiny set.
 
-Three ways in turn, so that a machine that slows down slows all of them:
+Three ways, alternately, so that a machine that slows down slows all of them:
 
-    confined     as the server does it
+    confined     as in the server
     launched     the launcher alone, without Landlock and seccomp (NIXERY_CONFINE=0)
     direct       the builder's command without the launcher
 
     direct_ms        median of the direct way
-    confined_ms      median of what the confined way takes longer, pair by pair
+    confined_ms      median of the additional time of the confined way, pair by pair
     launched_ms      the same of the launcher alone
-    confined_ratio   median of confined, of direct's
+    confined_ratio   median of the confined way / of the direct way
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def measure(place: Path, runs: int) -> Mapping[str, Sequence[float]]:
-    """Milliseconds of each way; the first run, which is not counted, makes the store."""
+    """Milliseconds of each way; the first run fills the store and is discarded."""
     tree, home = make_tiny_set(), place / "home"
     home.mkdir()
     environment = confined(for_nix(nix_environment(place / "store", home)), home)

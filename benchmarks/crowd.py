@@ -1,22 +1,22 @@
-"""How long an honest client's cached pull takes while strangers attack the registry.
+"""The duration of a cached pull while strangers attack the registry.
 
-A pull is a manifest by tag and a blob of it, on a new connection. It is timed alone (the baseline,
-before and after the attacks), and during each of these, one after the other:
+A pull is a manifest by tag and one of its blobs, on a new connection. It is timed alone (the
+baseline, before and after the attacks), and during each of these attacks in turn:
 
     slow      1,000 connections that never finish a request
-    names     9,000 requests at once for images that nobody has made
-    bomb      one evaluation that takes all memory and time it is given
+    names     9,000 requests at once for new images
+    bomb      one evaluation that takes all memory and time it may use
     log       one build that prints 1 GB
 
-The package set is the tests' tiny one, in a store of its own: everything is evaluated and built by
-real Nix. NIXERY_EVALUATION_MEMORY and NIXERY_EVALUATION_TIMEOUT are those of the environment, else
-1 GiB and 20 seconds; NIXERY_REQUEST_TIMEOUT, which ends a build, else 60 seconds.
+The package set is the tests' tiny one, in a separate store: everything is evaluated and built by
+real Nix. NIXERY_EVALUATION_MEMORY and NIXERY_EVALUATION_TIMEOUT are those of the environment, or 1
+GiB and 20 seconds; NIXERY_REQUEST_TIMEOUT, which ends a build, is 60 seconds by default.
 
     baseline_ms        median of the baseline
-    ATTACK_p50_ratio   median of the pulls, of the baseline's
-    ATTACK_p99_ms      their 99th percentile; ATTACK_p99_ratio: of the baseline's
-    lost               pulls that were refused or broken; 0 is right
-    log_mb             what the server has written to its own log in all
+    ATTACK_p50_ratio   median of the pulls / of the baseline
+    ATTACK_p99_ms      their 99th percentile; ATTACK_p99_ratio: relative to the baseline's
+    lost               pulls that were refused or broken; should be 0
+    log_mb             what the server wrote to its own log in total
     peak_rss_mb        the server's own peak memory, MiB
 """
 
@@ -49,7 +49,7 @@ ATTACKS = {
     "log": ("image", "chatty"),
 }
 PAUSE = 0.005
-"""Seconds between two pulls: a client does something with what it has."""
+"""Seconds between two pulls: a real client works with what it pulled."""
 LIMITS = {
     "NIXERY_EVALUATION_MEMORY": "1G",
     "NIXERY_EVALUATION_TIMEOUT": "20",
@@ -86,9 +86,9 @@ class Registry:
 class Attack:
     process: subprocess.Popen[str]
     has_end: bool
-    """Whether it ends by itself."""
+    """Whether the attack ends by itself."""
     answers: str = ""
-    """What it got, as JSON; once it has ended."""
+    """The statuses of its answers, as JSON; set when it has ended."""
 
     @property
     def lasts(self) -> bool:
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def measure(attacks: Mapping[str, tuple[str, str]], pulls: int, scratch: Path) -> dict[str, Any]:
-    """Prints a row per attack; gives the figures."""
+    """Prints a row per attack; returns the figures."""
     print(f"{'':9}{'pulls':>7}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}{'lost':>6}  answers")
     with serving(scratch) as registry:
         alone = _pull_for(registry, pulls)
@@ -147,7 +147,10 @@ def _row(name: str, pulls: Pulls, answers: str) -> None:
 
 
 def _pull_for(registry: Registry, count: int, attack: Attack | None = None) -> Pulls:
-    """So many pulls, and more for as long as the attack goes on; one that has no end is ended."""
+    """Makes this many pulls, and more while the attack lasts.
+
+    An attack without an end is then stopped.
+    """
     times: list[float] = []
     lost = 0
     end = perf_counter() + PATIENCE
@@ -178,7 +181,7 @@ def _pull(registry: Registry) -> None:
 
 @contextmanager
 def attacking(registry: Registry, attack: str, argument: str) -> Iterator[Attack]:
-    """Begun; and ended when the block is left."""
+    """Starts an attack, and ends it when the block is left."""
     command = [sys.executable, "-m", "benchmarks.attacks", attack, registry.address, argument]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -194,7 +197,10 @@ def attacking(registry: Registry, attack: str, argument: str) -> Iterator[Attack
 
 @contextmanager
 def serving(scratch: Path) -> Iterator[Registry]:
-    """A registry with one image in it. Its log goes to a file: reading it would cost time here."""
+    """A registry with one image.
+
+    Its log goes to a file, because reading a pipe would cost time here.
+    """
     packages = scratch / "packages"
     packages.mkdir()
     shutil.copytree(make_tiny_set(), packages / "tiny")
@@ -227,7 +233,7 @@ def serving(scratch: Path) -> Iterator[Registry]:
 
 
 def _address(log: Path, process: subprocess.Popen[bytes]) -> str:
-    """Where it listens, as soon as it does. Raises RuntimeError where it does not start."""
+    """The address, as soon as the server listens. Raises RuntimeError if it does not start."""
     while process.poll() is None:
         for line in log.read_text().splitlines():
             if '"event": "listening"' in line:

@@ -1,9 +1,8 @@
-"""The package graph of a whole distribution: Debian's index, as this machine's apt has it.
+"""The package graph of a whole distribution: Debian's index, as stored by apt on this machine.
 
-A demo set is too small to tell layering strategies apart; the index names 60,000 packages with
-their sizes and dependencies. Each package becomes one store path. Packages that depend on each
-other in a circle become one path together, because references between store paths have no
-circles.
+A demo set is too small to distinguish layering strategies; the index names 60,000 packages with
+their sizes and dependencies. Each package becomes one store path. Packages with circular
+dependencies become one path together, because references between store paths have no cycles.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ PROGRAMS = (
     "admin comm database devel editors graphics httpd interpreters mail math net science shells"
     " sound tex text utils vcs video web"
 )
-"""Sections of what people install by name."""
+"""Sections of packages that people install by name."""
 KIB = 1024
 
 
@@ -31,18 +30,18 @@ class Package:
 
     name: str
     version: str
-    """As in the name of a store path: without epoch and Debian's revision."""
+    """As in the name of a store path: without the epoch and Debian's revision."""
     size: int
     """Bytes."""
     needs: tuple[tuple[str, ...], ...]
-    """For each need the names that fulfil it, the preferred one first."""
+    """For each dependency the names that satisfy it, the preferred one first."""
     provides: tuple[str, ...]
     section: str
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One store path to be."""
+    """A future store path."""
 
     name: str
     version: str
@@ -51,16 +50,16 @@ class Node:
     references: tuple[int, ...]
     """Positions of nodes, all smaller than the node's own."""
     is_program: bool
-    """Whether somebody might ask for it by name, rather than get it with something else."""
+    """Whether somebody might request it by name, instead of getting it as a dependency."""
 
 
 @dataclass(frozen=True)
 class Distribution:
     nodes: tuple[Node, ...]
     position: Mapping[str, int]
-    """Of each package's node; names of one circle have one."""
+    """The node of each package; packages of one cycle share a node."""
     referrers: tuple[tuple[int, ...], ...]
-    """Of each node, the positions of those that refer to it."""
+    """For each node, the positions of the nodes that refer to it."""
 
     def reach(self, start: Iterable[int]) -> frozenset[int]:
         """The start and everything it refers to."""
@@ -72,7 +71,10 @@ class Distribution:
 
 
 def change(distribution: Distribution, share: float, random: Random) -> dict[int, str]:
-    """What other bytes go into some packages and all that depend on them: a mark for each node."""
+    """Marks each node that changes if the contents of some packages change.
+
+    They and their dependents.
+    """
     nodes = distribution.nodes
     changed = random.sample(range(len(nodes)), round(len(nodes) * share))
     mark = f"{random.getrandbits(64):x}"
@@ -103,20 +105,20 @@ class Revision:
         return self._infos[position].path
 
     def closure(self, positions: Iterable[int]) -> Closure:
-        """Of these nodes and everything they refer to."""
+        """The closure of these nodes."""
         found = [self._infos[n] for n in self._distribution.reach(positions)]
         return Closure(tuple(sorted(found, key=lambda info: info.path)))
 
 
 def _path(node: Node, mark: str) -> StorePath:
     hash_ = hashlib.sha256(f"{node.name} {mark}".encode()).hexdigest()[:32]
-    # nixpkgs has no dash before a digit within names: gcc-12 would read as gcc, version 12.
+    # In nixpkgs, names have no dash before a digit: gcc-12 would be read as gcc, version 12.
     name = re.sub(r"-(?=\d)", "", node.name)
     return f"/nix/store/{hash_}-{name}-{node.version}{'.1' * mark.endswith('!')}"
 
 
 def read() -> Distribution:
-    """Of ``apt-cache dumpavail``; about 10 s."""
+    """Reads ``apt-cache dumpavail``; about 10 s."""
     index = subprocess.run(["apt-cache", "dumpavail"], check=True, stdout=subprocess.PIPE).stdout
     return condense(parse(index.decode()))
 
@@ -150,7 +152,7 @@ def _bare(name: str) -> str:
 
 
 def condense(packages: Iterable[Package]) -> Distribution:
-    """Needs become references; circles become one node with the size of all."""
+    """Dependencies become references; cycles become one node with the size of all."""
     by_name: dict[str, Package] = {}
     for package in packages:
         by_name.setdefault(package.name, package)
@@ -189,7 +191,7 @@ def condense(packages: Iterable[Package]) -> Distribution:
 
 
 def strongly_connected(edges: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Circles and single nodes, what is referred to first."""
+    """Cycles and single nodes, referenced nodes first."""
     import networkx as nx  # noqa: PLC0415 - the benchmark's --help need not wait for it
 
     graph = nx.DiGraph([(n, to) for n, found in enumerate(edges) for to in found])

@@ -1,4 +1,4 @@
-"""What the benchmark of sharing finds out of a strategy, and how that is shown."""
+"""Figures of a strategy in the benchmark of sharing, and their display."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ ByContender = Mapping[str, Mapping[int, "Figures"]]
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """In the order of the report; ``sharing.py`` says what each is."""
+    """In the order of the report; ``sharing.py`` explains each."""
 
     first: float
     after: float
@@ -47,7 +47,7 @@ def each(pulled: Sequence[int], by_size: Sequence[int]) -> float:
 
 
 def worse(pulled: Sequence[int], by_size: Sequence[int]) -> float:
-    """The share of images that brought more bytes; both in the order of the pulls."""
+    """The share of images with more bytes; both lists in the order of the pulls."""
     return fmean(more > fewer for more, fewer in zip(pulled, by_size, strict=True))
 
 
@@ -64,7 +64,7 @@ def behind(pulled: Sequence[int], by_size: Sequence[int]) -> int:
 
 
 def mean(by_budget: Mapping[int, Figures]) -> float:
-    """The geometric mean of `first` and `after`: what a strategy is judged by."""
+    """The geometric mean of `first` and `after`: the score of a strategy."""
     return fmean(math.log(f.first) + math.log(f.after) for f in by_budget.values())
 
 

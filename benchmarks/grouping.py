@@ -1,4 +1,4 @@
-"""A closure as large as a desktop's, and how long it takes to plan its layers."""
+"""A closure as large as a desktop's, and the time to plan its layers."""
 
 from random import Random
 from statistics import median
@@ -12,7 +12,7 @@ from nixery.settings import Settings
 
 PATHS = 10_000
 REFERENCES = 8
-"""Of each path, at most, to earlier ones."""
+"""Maximum references of each path, to earlier paths."""
 UNIT = 4
 """Paths in each unit of the table; half of all paths are in one."""
 
@@ -23,7 +23,7 @@ def group_10k_ms(runs: int = 5) -> float:
     defaults = {name: Settings.model_fields[name].default for name in ("layering", "layer_budget")}
     taken = []
     for _ in range(runs):
-        # A server meets most paths of an image for the first time.
+        # A server sees most paths of an image for the first time.
         names.names.cache_clear()
         start = perf_counter()
         layers.group(closure, tables, defaults["layer_budget"], defaults["layering"])
@@ -32,7 +32,7 @@ def group_10k_ms(runs: int = 5) -> float:
 
 
 def make_closure(count: int) -> Closure:
-    """Sizes as in nixpkgs: most are small, few have hundreds of megabytes."""
+    """Sizes as in nixpkgs: most are small, a few have hundreds of megabytes."""
     random = Random(1)
     paths: list[str] = []
     infos = []

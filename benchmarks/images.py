@@ -1,4 +1,4 @@
-"""Images that people might ask for: a few of the tools of a list, some tools far more often."""
+"""Plausible images: a few of the tools of a list each, some tools far more often."""
 
 from bisect import bisect
 from collections.abc import Collection
@@ -14,16 +14,16 @@ TOOLS_PER_IMAGE = (1, 12)
 STARTING_LIST = 300
 RANDOM_TOOLS = 120
 BROUGHT = (2, 400)
-"""Store paths that a random program brings: no mere file, no whole desktop."""
+"""Store paths that a random program brings: excludes single files and whole desktops."""
 
 Image = tuple[int, ...]
 """Positions of nodes in a distribution, sorted."""
 
 
 def read_tools(file: Path, distribution: Distribution) -> list[int]:
-    """Positions of the packages named in the file, one a line; ``#`` begins a comment.
+    """Positions of the packages named in the file, one per line; ``#`` begins a comment.
 
-    Raises LookupError with the names that the index does not have.
+    Raises LookupError with the names that are missing in the index.
     """
     lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
     names = [line for line in lines if line]
@@ -33,13 +33,13 @@ def read_tools(file: Path, distribution: Distribution) -> list[int]:
 
 
 def random_tools(distribution: Distribution, seed: int, without: Collection[int]) -> list[int]:
-    """120 programs of the index, at random; the first is asked for most."""
+    """120 random programs of the index; the first is requested most."""
     programs = [n for n in _programs(distribution, without) if _is_usual(distribution, n)]
     return Random(f"list {seed}").sample(programs, min(RANDOM_TOOLS, len(programs)))
 
 
 def draw(tools: list[int], seed: int, count: int = IMAGES) -> list[Image]:
-    """1 to 12 tools each; the n-th of the list comes up 1/n as often as the first (Zipf)."""
+    """1 to 12 tools each; the n-th of the list is requested 1/n as often as the first (Zipf)."""
     random = Random(seed)
     weights = list(accumulate(1 / rank for rank in range(1, len(tools) + 1)))
     images = []
@@ -53,7 +53,7 @@ def draw(tools: list[int], seed: int, count: int = IMAGES) -> list[Image]:
 
 
 def starting_list(distribution: Distribution, without: list[int], seed: int) -> list[int]:
-    """Programs of the set, at random: what an operator knows before anybody asked.
+    """Random programs of the set: what an operator knows before the first request.
 
     ``without``: the tools that are scored; a starting list that had them would be a hint.
     """

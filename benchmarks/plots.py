@@ -1,4 +1,4 @@
-"""Bar charts as SVG, written by hand: a plotting library would weigh more than the project."""
+"""Bar charts as SVG, written by hand, because a plotting library is larger than the project."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -24,7 +24,7 @@ _OPEN = (
 
 
 def write(directory: Path, strategies: Figures) -> list[Path]:
-    """One file a chart, ``sharing-<figure>.svg``; the same figures give the same bytes."""
+    """One file per chart, ``sharing-<figure>.svg``; equal figures give equal bytes."""
     directory.mkdir(parents=True, exist_ok=True)
     files = []
     for figure, title in CHARTS.items():
@@ -47,7 +47,7 @@ def chart(title: str, bars: Mapping[str, Sequence[float]]) -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         _text(LEFT, 20, title, extra=' font-size="14"'),
         *_legend(list(bars)),
-        # What one unit is, to hold the bars against.
+        # The reference line at one unit.
         f'<path d="M{LEFT} {BOTTOM - scale:.1f}H{WIDTH - 16}" stroke="#bbb" stroke-dasharray="4"/>',
         _text(LEFT - 6, BOTTOM - scale + 4, "1", anchor="end"),
     ]

@@ -1,17 +1,17 @@
-"""What `nixery popcount channel` takes for 100,000 store paths, when all answers are there.
+"""The cost of `nixery popcount channel` for 100,000 store paths, when all answers are known.
 
-The graph is made up as a channel's is: what many refer to, more will. Its answers are in the
-journal of an earlier run, so the cache is asked for nothing: a network says more about itself. What
-remains is reading, counting, and making units of packages: of 300 at random, and of only one.
+The graph is generated like a channel's: paths with many references get more. Its answers are in the
+journal of an earlier run, so that the network is not measured. What remains is reading, counting,
+and making units of packages: of 300 at random, and of only one.
 
-    popcount_100k_s   CPU seconds of the command, which is bound by one core; the median of the runs
-    count_100k_s      the same with a starting list of one package: all but the units
-    count_100k_ratio  of that, to the yardstick's: a Python that reads the same journal with
-                      json.loads and counts how many refer to each path, and does nothing else
-    peak_rss_mb       the command's peak memory, MiB, the most of all runs
-    yardstick_mb      the yardstick's, which holds the counts only
-    closure           names that come with one package: the median of the 300, and the most
-    yardstick_spread  (most - least) / median of the yardstick's seconds: what else the machine did
+    popcount_100k_s   CPU seconds of the command, which uses one core; the median of the runs
+    count_100k_s      the same with a starting list of one package: everything except units
+    count_100k_ratio  that, relative to the yardstick: a Python program that reads the same journal
+                      with json.loads, counts the references to each path, and does nothing else
+    peak_rss_mb       the command's peak memory, MiB, the maximum of all runs
+    yardstick_mb      the yardstick's, which holds only the counts
+    closure           names that come with one package: the median of the 300, and the maximum
+    yardstick_spread  (most - least) / median of the yardstick's seconds: other load of the machine
 """
 
 import argparse
@@ -37,9 +37,9 @@ from nixery.popcount.journal import Journal
 
 PATHS = 100_000
 REFERENCES = 9
-"""Of each path, fewer than so many."""
+"""References of each path: fewer than this."""
 KNOWN = 0.8
-"""The share of references that are drawn from all references before; the others from all paths."""
+"""The share of references that are drawn from all earlier references; the others from all paths."""
 YARDSTICK = """
 import json, sys
 from collections import Counter
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def measure(paths: int, runs: int, scratch: Path) -> dict[str, Any]:
-    """Prints a row for each of the ``runs``; gives the figures."""
+    """Prints a row for each of the ``runs``; returns the figures."""
     graph = make_channel(paths)
     journal = scratch / "out/narinfo.jsonl"
     with Journal(journal).opened() as kept:

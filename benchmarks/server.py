@@ -1,4 +1,4 @@
-"""The real server as a process that is measured: started, asked over HTTP, weighed, stopped."""
+"""The real server as a measured process: started, sent requests over HTTP, measured, stopped."""
 
 import json
 import os
@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 
 TICK = os.sysconf("SC_CLK_TCK")
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-# A benchmark that builds its packages on the way must not be cut off while it does.
+# A benchmark that builds its packages first must not be cut off meanwhile.
 PATIENCE = {"NIX_TIMEOUT": "3600", "NIXERY_REQUEST_TIMEOUT": "3600"}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was asked for, and what it cost: seconds on the wall, CPU seconds of all processes."""
+    """The request, and its cost: wall-clock seconds, and CPU seconds of all processes."""
 
     body: bytes
     wall: float
@@ -32,7 +32,7 @@ class Answer:
 
 
 class Requests:
-    """The server's own account of what it answered, its probes aside: lines of its access log."""
+    """The server's access log, without its probes."""
 
     def __init__(self) -> None:
         self._lines: Queue[dict[str, Any]] = Queue()
@@ -42,7 +42,7 @@ class Requests:
             self._lines.put(event)
 
     def next(self) -> dict[str, Any]:
-        """The next one that nobody has taken; waits for it."""
+        """The next line that was not returned yet; waits for it."""
         return self._lines.get(timeout=60)
 
 
@@ -55,7 +55,7 @@ class Server:
         self.address = urlsplit(url).netloc
 
     def get(self, path: str, accept: str = "*/*") -> Answer:
-        """Raises RuntimeError with the server's words where it does not answer 200."""
+        """Raises RuntimeError with the server's message if it does not answer 200."""
         cpu = self._cpu()
         start = perf_counter()
         connection = HTTPConnection(self.address, timeout=3600)
@@ -72,7 +72,7 @@ class Server:
         return self.get(f"/v2/{image}/manifests/latest", OCI_MANIFEST)
 
     def wait_until_ready(self) -> None:
-        """As a load balancer does before it sends anybody here."""
+        """As a load balancer does before it sends requests."""
         while True:
             connection = HTTPConnection(self.address, timeout=60)
             connection.request("GET", "/readyz")
@@ -83,7 +83,7 @@ class Server:
             sleep(0.05)
 
     def peak_rss(self) -> float:
-        """The server's own peak in MiB, its children not counted."""
+        """The server's own peak in MiB, without its children."""
         return peak_rss_of(self.process.pid)
 
     def _cpu(self) -> float:
@@ -131,7 +131,7 @@ def running(storage: Path, state: Path, **settings: str) -> Iterator[Server]:
 
 
 def _address(log: IO[str], last_words: deque[str]) -> str:
-    """Reads the log until the server says where it listens."""
+    """Reads the log until the server reports its address."""
     for line in log:
         last_words.append(line)
         event = _parsed(line)
@@ -164,5 +164,5 @@ def peak_rss_of(pid: int) -> float:
 def cpu_of(pid: int) -> float:
     """CPU seconds of a process and of the children that it has waited for."""
     stat = Path(f"/proc/{pid}/stat").read_text()
-    # After the name, which may hold blanks: fields 14 to 17 of proc(5).
+    # After the name, which may contain blanks: fields 14 to 17 of proc(5).
     return sum(map(int, stat.rpartition(")")[2].split()[11:15])) / TICK

@@ -1,33 +1,32 @@
-"""How well images share their layers, strategy by strategy.
+"""How well images share their layers, by strategy.
 
     scripts/bench sharing [--seed N] [--tools LIST] [--learn-seed N] [--learn-tools LIST]
                           [--images N] [--draws N] [--plots DIRECTORY]
 
 The package graph is that of a whole distribution: Debian's index, as apt has it on this machine.
 300 images are drawn from a list of tools, 1 to 12 of them each, and pulled in order by one client
-that keeps every layer it has seen. Then 0.2 % of the packages change, and with them everything
-that refers to them, and the client pulls all images again.
+that keeps every layer it has seen. Then 0.2 % of the packages change, and with them everything that
+refers to them, and the client pulls all images again.
 
-    first      bytes pulled, in units of the bytes of the distinct store paths
-    after      bytes pulled after a change, the mean of 10 changes, in units of what strategy
-               `size` pulls after the same changes
-    each       the same for each change that touches any image, and then the mean: a change of a
-               few bytes counts as much as one of half a distribution
+    first      bytes pulled, relative to the bytes of the distinct store paths
+    after      bytes pulled after a change, the mean of 10 changes, relative to those of strategy
+               `size` after the same changes
+    each       the same for each change that affects any image, and then the mean: a change of a
+               few bytes has the same weight as one of half a distribution
     layers     of store paths in an image, the mean
     worse      share of the images that made the client pull more bytes than with `size`, when
-               their turn came at first. An image alone is the same bytes with every strategy
-    behind     images after which the client has pulled no more in total than with `size`, and
-               stays so to the end
-    republish  bytes pulled once more if a table is learned anew from as many images again and
-               every image is planned by it at once, in the units of `first`; nothing where the
-               new table is too little better to be published. A server keeps the plans of
-               manifests that it has acknowledged, so this is the most it can be
+               they were first pulled. An image alone is the same bytes with every strategy
+    behind     images after which the client has pulled no more in total than with `size`, until
+               the end
+    republish  additional bytes if a table is learned again from as many images and every image
+               is planned with it at once, in the units of `first`; empty where the new table is
+               not enough better to be published. A server keeps the plans of acknowledged
+               manifests, so this is the maximum
 
-LIST is a file, or random:N for 120 programs of the index that are not in our own list.
-Tables are learned from images of another seed, and of other tools where --learn-tools names them,
-never from the images that are scored. `units` also knows a starting list: 300 programs of the
-index at random, none of them a tool that is scored; `units-unprepared` does without.
-The last line is JSON.
+LIST is a file, or random:N for 120 programs of the index that are not in our own list. Tables are
+learned from images of another seed, and of other tools where --learn-tools names them, never from
+the images that are scored. `units` also knows a starting list: 300 random programs of the index,
+none of them a tool that is scored; `units-unprepared` has no such list. The last line is JSON.
 """
 
 import argparse
@@ -56,14 +55,14 @@ DRAWS = 10
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A strategy with the tables it is given."""
+    """A strategy with its tables."""
 
     strategy: Strategy
     tables: Tables = EMPTY
     newer: Tables | None = None
     """Tables learned later, which may be published; None where nothing is learned."""
     later: Demand | None = None
-    """What those were learned from."""
+    """The images from which those were learned."""
 
     def plans(self, images: Sequence[Closure], budget: int) -> list[LayerPlan]:
         return [group(closure, self.tables, budget, self.strategy) for closure in images]
@@ -116,7 +115,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def tools_of(said: str, debian: Distribution) -> list[int]:
-    """Those of a file, or of ``random:N``; raises LookupError and OSError."""
+    """The tools of a file, or of ``random:N``; raises LookupError and OSError."""
     kind, _, number = said.partition(":")
     if kind == "random" and number.isdecimal():
         return random_tools(debian, int(number), set(read_tools(TOOLS, debian)))
@@ -143,7 +142,7 @@ def contenders(
 
 
 def asked(debian: Distribution, images: Sequence[Image], start: Sequence[int]) -> Demand:
-    """What a server would have recorded of these images."""
+    """The requests that a server would have recorded."""
     everything = {n for image in images for n in image} | set(start)
     at = Revision(debian, debian.reach(everything), {})
     paths = [[at.path(n) for n in image] for image in images]
@@ -161,7 +160,7 @@ def score(
     given: Mapping[str, Contender],
     changed: Sequence[Mapping[int, str]],
 ) -> dict[str, dict[int, Figures]]:
-    """Figures by contender and budget; `size` is the first of them."""
+    """Figures by contender and budget; `size` is the first contender."""
     needed = debian.reach({n for image in images for n in image})
 
     def revised(marks: Mapping[int, str]) -> list[Closure]:
@@ -194,7 +193,10 @@ def score(
 
 
 def republished(contender: Contender, budget: int) -> Contender | None:
-    """The contender with its newer tables; None if there are none, or they do not pay."""
+    """The contender with its newer tables.
+
+    None if there are none, or if publishing them does not pay.
+    """
     old, new = contender.tables.units, contender.newer
     if new is None or contender.later is None:
         return None
@@ -206,7 +208,7 @@ def republished(contender: Contender, budget: int) -> Contender | None:
 def _pulled(
     plans: Sequence[LayerPlan], later: Sequence[Sequence[LayerPlan]]
 ) -> tuple[list[int], list[int]]:
-    """Bytes of each first pull, and of all later ones, which come right after the first."""
+    """Bytes of each first pull, and of all later ones, which directly follow the first."""
     client = Client()
     first = [client.pull([plan]) for plan in plans]
     return first, [client.forked().pull(again) for again in later]

@@ -1,14 +1,14 @@
-"""How long it takes from a tag to a readable tree, in a repository of 50,000 commits.
+"""The time from a tag to a readable tree, in a repository of 50,000 commits.
 
 The server is warm: its mirror has the repository's commits and the tree was read before. Each tag
-is asked of a new process (``first``), which remembers nothing but what lies in the state
-directory, and again in the same one (``again``), with nothing remembered for the time to live.
-``git ls-remote`` is part of every figure.
+is requested from a new process (``first``), which has only the state directory, and again from the
+same process (``again``), with a time to live of zero, so nothing is cached. ``git ls-remote`` is
+part of every figure.
 
     branch_ms, latest_ms    a branch; HEAD
-    commit_ms               a full commit from the middle of the history, which an allowed ref must
+    commit_ms               a full commit in the middle of the history, which an allowed ref must
                             contain
-    …_again_ms              the same, asked again
+    …_again_ms              the same, requested again
 
 Medians of several runs, in milliseconds.
 """
@@ -68,7 +68,7 @@ async def measure(scratch: Path, commits: int, runs: int) -> dict[str, float]:
 
 
 def _source(repository: Path, scratch: Path) -> PackageSource:
-    """What a new process has; a time to live of nothing, so that every tag is looked up."""
+    """The state of a new process; with a time to live of zero, so that every tag is resolved."""
     return make_source(
         repo=str(repository),
         state_dir=scratch / "state",
@@ -86,7 +86,7 @@ async def _seconds(source: PackageSource, tag: str) -> float:
 
 
 def generate(repository: Path, commits: int) -> str:
-    """A bare repository with one branch; returns a commit from the middle of its history."""
+    """A bare repository with one branch; returns a commit in the middle of its history."""
     subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", repository], check=True)
     importing = ["git", "-C", str(repository), "fast-import", "--quiet"]
     with subprocess.Popen(importing, stdin=subprocess.PIPE) as process:

@@ -1,14 +1,14 @@
-"""What an image costs that was made before: in the same process, and after a restart.
+"""The cost of a cached image: in the same process, and after a restart.
 
     warm_ms          median time at the handler (the server's own access log) in the process that
-                     made the image; the package set is a path that did not change
+                     built the image; the package set is a path that did not change
     nix_processes    Nix commands that these requests ran
-    restart_ms       time at the handler of a new process's first request, once it says that it is
-                     ready, with storage and state as the old one left them, beyond its
-                     evaluation; median of the runs
-    evaluation_ms    that evaluation, which a path needs because nothing pins it; median
+    restart_ms       time at the handler of a new process's first request when it is ready, with
+                     the old process's storage and state, without its evaluation; median of the
+                     runs
+    evaluation_ms    that evaluation, which is needed because a path is not pinned; median
 
-Milliseconds. Nix commands are counted and timed by a wrapper that takes their place on PATH.
+Milliseconds. Nix commands are counted and timed by a wrapper that precedes them on PATH.
 """
 
 import argparse
@@ -61,14 +61,14 @@ def measure(image: str, requests: int, runs: int, scratch: Path) -> dict[str, An
     with running(storage, state, PATH=commands.path) as server:
         _ask(server, image)
         before = len(commands.ran())
-        # Within the time for which a path is taken for what it was.
+        # Within the time for which a path's fingerprint is cached.
         warm = [_ask(server, image) for _ in range(requests)]
         processes = len(commands.ran()) - before
     beyond, evaluations = [], []
     for _ in range(runs):
         before = len(commands.ran())
         with running(storage, state, PATH=commands.path) as server:
-            # Its look at Nix is a process as well, and would compete with the evaluation.
+            # Its check of Nix is a process as well, and would compete with the evaluation.
             server.wait_until_ready()
             whole = _ask(server, image)
         ((step, milliseconds),) = commands.ran()[before:]
@@ -95,7 +95,7 @@ def _ask(server: Server, image: str) -> float:
 
 
 class Commands:
-    """A directory in front of PATH, whose builder command writes down what it ran."""
+    """A directory in front of PATH, whose builder command logs its subcommands."""
 
     def __init__(self, scratch: Path) -> None:
         real = shutil.which(COMMAND)
@@ -110,7 +110,7 @@ class Commands:
         self.path = f"{directory}:{os.environ['PATH']}"
 
     def ran(self) -> list[tuple[str, float]]:
-        """Subcommands with their milliseconds; without the check that each start makes."""
+        """Subcommands with their milliseconds; without the check at each start."""
         lines = (line.split() for line in self._log.read_text().splitlines())
         return [
             (step, (int(end) - int(begin)) / 1e6) for step, begin, end in lines if step != "check"
