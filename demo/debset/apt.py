@@ -1,7 +1,7 @@
-"""Asks apt for packages. It knows the addresses and checks the signatures; none is written here.
+"""Gets packages from apt, which knows the addresses and checks the signatures.
 
-Nothing of the machine's own packages counts: the status file is empty, so every dependency is
-named, and Debian's packages are preferred to those of other repositories that apt may know.
+The machine's installed packages are ignored: the status file is empty, so every dependency is
+listed, and Debian's packages are preferred to those of other repositories that apt may know.
 """
 
 import hashlib
@@ -31,11 +31,11 @@ Pin-Priority: 990
 
 
 class AptFailed(Exception):
-    """apt has no such package, or the mirror does not answer; the message is for a person."""
+    """apt does not have the package, or the mirror does not answer; the message is for a person."""
 
 
 class ListsMissing(AptFailed):
-    """apt does not know a package: its lists were never fetched, or are old."""
+    """apt does not know a package: its lists were never fetched, or are outdated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Deb:
 
 @dataclass(frozen=True, slots=True)
 class Apt:
-    """``work`` is a directory of our own for apt's empty status."""
+    """``work`` is a private directory for apt's empty status."""
 
     work: Path
     progress: Progress
@@ -70,19 +70,19 @@ class Apt:
         settings = {
             "Dir::State::status": self.work / "status",
             "Dir::Cache::archives": self.work / "archives",
-            # A cache of our own, made with our status: otherwise every call reads the lists anew.
+            # A private cache with our status; otherwise every call reads the lists again.
             "Dir::Cache::pkgcache": self.work / "pkgcache.bin",
             "Dir::Cache::srcpkgcache": self.work / "srcpkgcache.bin",
             "Dir::Etc::preferences": self.work / "preferences",
             "Dir::Etc::preferencesparts": self.work / "none",
             "Acquire::Retries": "3",
-            # Where apt drops root, its user cannot write to a directory of root's.
+            # Where apt drops root's privileges, its user cannot write to root's directory.
             "APT::Sandbox::User": "root",
         }
         return [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
 
     def resolve(self, names: Iterable[str]) -> list[str]:
-        """Everything that installing the packages brings, as ``name=version``."""
+        """All packages that installing these would install, as ``name=version``."""
         command = ["apt-get", "install", "--yes", "--no-install-recommends", "--print-uris", "-qq"]
         lines = self._run([*command, *self._options, *names]).splitlines()
         return [_name_and_version(line.split()[1]) for line in lines if line.startswith("'")]
@@ -94,7 +94,7 @@ class Apt:
         return [_deb(record) for record in records]
 
     def download(self, debs: Iterable[Deb], into: Path) -> int:
-        """Brings the packages that are not there yet, whole; returns the bytes downloaded."""
+        """Downloads the packages that are missing or incomplete; returns the bytes downloaded."""
         missing = [deb for deb in debs if not is_whole(into / deb.file, deb)]
         if not missing:
             return 0
@@ -113,13 +113,13 @@ class Apt:
         self._run(["apt-get", "download", "-qq", *self._options, *names], cwd=part, state=state)
         for deb in missing:
             if not is_whole(part / deb.file, deb):
-                raise AptFailed(f"{deb.file} arrived, but is not what apt's lists promise")
+                raise AptFailed(f"{deb.file} arrived, but does not match apt's lists")
             (part / deb.file).replace(into / deb.file)
         shutil.rmtree(part)
         return total
 
     def update(self) -> None:
-        """Fetches apt's lists; only root may."""
+        """Fetches apt's lists; needs root."""
         self.progress.say("fetching apt's package lists")
         self._run(["apt-get", "update", "-qq"])
 
@@ -148,9 +148,9 @@ class Apt:
 
 
 def persist(apt: Apt, work: Callable[[], Result], pause: float = PAUSE) -> Result:
-    """Does the work; where apt fails, fetches its lists if it may and tries again.
+    """Does the work; if apt fails, fetches its lists where possible and tries again.
 
-    Raises AptFailed after ATTEMPTS, with what apt said last.
+    Raises AptFailed after ATTEMPTS, with apt's last message.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -169,7 +169,7 @@ def persist(apt: Apt, work: Callable[[], Result], pause: float = PAUSE) -> Resul
                 time.sleep(pause)
                 pause *= 2
             if os.geteuid() == 0:
-                with suppress(AptFailed):  # the work itself will say what is wrong
+                with suppress(AptFailed):  # the work itself will report the error
                     apt.update()
     raise AssertionError("the last attempt returns or raises")
 
@@ -182,7 +182,7 @@ def is_whole(path: Path, deb: Deb) -> bool:
 
 
 def parse_record(text: str) -> dict[str, str]:
-    r"""The fields of a record; of a field in several lines the first only.
+    r"""The fields of a record; of a multi-line field only the first line.
 
     >>> parse_record("Package: git\nDescription: fast\n slow too")
     {'Package': 'git', 'Description': 'fast'}
@@ -197,7 +197,7 @@ def parse_record(text: str) -> dict[str, str]:
 
 
 def _name_and_version(file: str) -> str:
-    """What apt is asked for, from the name of a file.
+    """The name and version for apt, from the name of a file.
 
     >>> _name_and_version("git_1%3a2.39.5-0+deb12u3_amd64.deb")
     'git=1:2.39.5-0+deb12u3'

@@ -1,4 +1,4 @@
-"""Puts together what default.nix reads: ``set.json``."""
+"""Assembles ``set.json``, the input of default.nix."""
 
 import re
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from debset.table import Attribute, Table
 
 SYSTEM, TRIPLET = "x86_64-linux", "x86_64-linux-gnu"
 
-# nixpkgs' usual order: what runs, what others build with, libraries, what is read.
+# nixpkgs' usual order: programs, development files, libraries, documentation.
 _ORDER = ("bin", "dev", "out", "man")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Everything that is known of the Debian packages, by their names."""
+    """Everything known about the Debian packages, by name."""
 
     table: Table
     debs: Mapping[str, Deb]
@@ -62,7 +62,7 @@ def _node(found: Found, node: str, members: list[str], edges: list[Edge]) -> dic
     """``edges`` are those of the members that lead to other store paths."""
     table, debs, contents = found.table, found.debs, found.contents
     main = debs[node] if node in debs else debs[members[0]]
-    # The package that names a group may only point to the one with the files and the version.
+    # A group may be named by a package that only points to the one with the files and the version.
     largest = max((debs[name] for name in members), key=lambda deb: deb.size)
     used = {table.output(name) for name in members} | {"out"}
     if any(contents[name].has_man for name in members):
@@ -98,7 +98,7 @@ def _file(deb: Deb) -> dict[str, str]:
 
 
 def store_name(text: str) -> str:
-    """What Nix allows in the name of a store path.
+    """A name that Nix allows for a store path.
 
     >>> store_name("git_1%3a2.39.5_amd64.deb")
     'git_1-3a2.39.5_amd64.deb'
@@ -107,7 +107,9 @@ def store_name(text: str) -> str:
 
 
 def upstream_version(version: str) -> str:
-    """A version as Nix shows it: without Debian's epoch; the revision stays, it tells builds apart.
+    """A version as Nix shows it.
+
+    Without Debian's epoch; the revision stays, because builds differ by it.
 
     >>> upstream_version("1:2.39.5-0+deb12u3")
     '2.39.5-0+deb12u3'

@@ -14,11 +14,14 @@ _TAIL = 20  # lines of a failed build's log
 
 
 def build(output: Path, names: list[str]) -> int:
-    """Store paths go to stdout, how far it is to stderr, Nix's own words to ``build.log``."""
+    """Prints store paths on stdout and progress on stderr.
+
+    Writes Nix's messages to ``build.log``.
+    """
     if shutil.which("nix-build") is None:
         print("demo: --build and --check need Nix (nix-build is not on PATH)", file=sys.stderr)
         return 1
-    # Asking Nix whether paths are there takes a tenth of the time that evaluating them does.
+    # Asking Nix whether paths are valid takes a tenth of the time of evaluating them.
     built = output / "built"
     if not names and built.exists() and _are_valid(built.read_text().split()):
         print(built.read_text(), end="")
@@ -41,7 +44,7 @@ def _are_valid(paths: list[str]) -> bool:
 
 def _nix_build(output: Path, names: list[str]) -> str | None:
     progress = Progress()
-    progress.say(f"building {len(names)} packages and what they need with Nix")
+    progress.say(f"building {len(names)} packages and their dependencies with Nix")
     log = output / "build.log"
 
     chosen = [word for name in names for word in ("-A", name)]
@@ -66,7 +69,7 @@ def _nix_build(output: Path, names: list[str]) -> str | None:
 
 
 def count_builds(log: str) -> str:
-    r"""How far Nix is, from what it prints.
+    r"""The progress of Nix, parsed from its output.
 
     >>> count_builds("these 3 derivations will be built:\n  a\nbuilding 'a'...\na: done\n")
     'build 1 of 3'

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     output.mkdir(parents=True, exist_ok=True)
     stamp = _stamp()
     with _locked(output / "lock"):
-        # A set that is whole stays whole, whoever asks for it later.
+        # A whole set stays whole, even if the small selection is requested later.
         whole = options.whole or _was_whole(output)
         if not _is_made(output, stamp, whole=whole) and not _make(output, stamp, whole=whole):
             return 1
@@ -72,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _make(output: Path, stamp: str, *, whole: bool) -> bool:
-    """Whether it worked; if not, a person reads why."""
-    # Imported here: finding that nothing is to be done must be quick.
+    """Whether it worked; if not, the reason is printed."""
+    # Imported here, so that finding nothing to do is quick.
     from fromdeb.deb import NotADeb  # noqa: PLC0415
 
     from debset.apt import AptFailed  # noqa: PLC0415
@@ -86,18 +86,18 @@ def _make(output: Path, stamp: str, *, whole: bool) -> bool:
         print(f"demo: no package set: {failure}", file=sys.stderr)
         return False
     except KeyboardInterrupt:
-        print("demo: interrupted; the next run begins anew", file=sys.stderr)
+        print("demo: interrupted; the next run starts again", file=sys.stderr)
         return False
     return True
 
 
 def _was_whole(output: Path) -> bool:
-    """Also where the set is to be made again: "whole" is written before the making begins."""
+    """True also while the set is made again, because "whole" is written before that begins."""
     return (output / "whole").exists()
 
 
 def _stamp() -> str:
-    """Changes with every file of the maker, of the builder, and with the table."""
+    """Changes with every file of the maker and of the builder, and with the table."""
     code = [*CODE.glob("debset/*.py"), *CODE.glob("builder/**/*.py")]
     digest = hashlib.sha256()
     for path in sorted([*code, CODE / "default.nix", CODE / "packages.json"]):
@@ -126,7 +126,7 @@ def files_of(made: dict[str, Any]) -> set[str]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One maker at a time; the lock goes with the process."""
+    """One maker at a time; the lock ends with the process."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,13 +1,13 @@
-"""Who depends on whom: from Debian's records, from ELF files, from scripts; without cycles.
+"""Dependencies between packages, from Debian's records, ELF files and scripts; without cycles.
 
-    kind      says so                                      inside a cycle
+    kind      source                                       inside a cycle
     elf       a library that a file links to               stays: add a group
     wrap      a path in packages.json                      stays
-    script    the interpreter of a script                  goes first
-    depends   Debian's Depends and Pre-Depends             goes next
+    script    the interpreter of a script                  removed first
+    depends   Debian's Depends and Pre-Depends             removed next
 
 Debian has cycles of the last two kinds (a package and its data, a library and its daemon); Nix
-allows none between store paths.
+allows no cycles between store paths.
 """
 
 import re
@@ -28,7 +28,7 @@ _INTERPRETERS = {"sh": "dash", "bash": "bash", "dash": "dash", "perl": "perl", "
 
 
 class Unresolvable(ValueError):
-    """Files link to each other in a circle; packages.json must put them into one group."""
+    """Files link to each other in a cycle; packages.json must put them into one group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,14 @@ def find_edges(debs: Mapping[str, Deb], contents: Mapping[str, Contents], t: Tab
 
 
 def wrap_needs(wrap: Mapping[str, Any]) -> list[str]:
-    """Packages that a wrapper names, and the shell it is written in."""
+    """Packages that a wrapper names, and the shell that runs it."""
     values = [*wrap.get("default", {}).values(), *wrap.get("prefix", {}).values()]
     named = {name for value in values for name in re.findall(r"@([^@]+)@", value)} - {"bin", "out"}
     return sorted(named | ({"dash"} if wrap.get("programs") else set()))
 
 
 def to_graph(debs: Iterable[str], edges: Iterable[Edge], table: Table) -> Graph:
-    """The edges between store paths; of several kinds the strongest stays."""
+    """The edges between store paths; of several kinds the strongest remains."""
     nodes = {deb: table.node(deb) for deb in debs}
     graph: Graph = {node: {} for node in nodes.values()}
     for edge in edges:

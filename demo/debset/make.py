@@ -1,4 +1,4 @@
-"""Makes the set in a directory: the story of a run that has something to do."""
+"""Makes the set in a directory, when there is something to do."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from debset.table import Attribute, Table
 
 
 def make(code: Path, output: Path, stamp: str, *, whole: bool) -> None:
-    """Writes ``output``; whoever imports it meanwhile sees the old set or the new one.
+    """Writes ``output``; anybody who imports it meanwhile sees the old set or the new one.
 
     Raises AptFailed.
     """
@@ -49,7 +49,7 @@ def make(code: Path, output: Path, stamp: str, *, whole: bool) -> None:
 
 def _fetch(apt: Apt, table: Table, attributes: tuple[Attribute, ...], into: Path) -> dict[str, Deb]:
     roots = sorted({a.deb for a in attributes} | set(table.boot_roots))
-    apt.progress.say(f"asking apt for {len(roots)} packages and what they depend on")
+    apt.progress.say(f"asking apt for {len(roots)} packages and their dependencies")
     resolved = apt.resolve(roots)
     extra = table.additions(entry.split("=")[0] for entry in resolved)
     debs = {deb.name: deb for deb in apt.show([*resolved, *extra])}
@@ -58,7 +58,7 @@ def _fetch(apt: Apt, table: Table, attributes: tuple[Attribute, ...], into: Path
 
 
 def _look_into(debs: dict[str, Deb], output: Path, progress: Progress) -> dict[str, Contents]:
-    """What is known from an earlier run is not looked at again."""
+    """Results of an earlier run are reused."""
     kept = _read_kept(output / "scan.json")
     new = {
         deb.sha256: output / "debs" / deb.file for deb in debs.values() if deb.sha256 not in kept
@@ -81,7 +81,7 @@ def _read_kept(path: Path) -> dict[str, Contents]:
 
 def _write_code(code: Path, output: Path) -> None:
     _publish(output / "default.nix", (code / "default.nix").read_text())
-    # Only sources: what Python caches beside them must not reach the hash.
+    # Only sources: Python's cache files must not change the hash.
     staged = output / "builder.new"
     shutil.rmtree(staged, ignore_errors=True)
     for path in sorted((code / "builder").rglob("*.py")):
@@ -109,7 +109,7 @@ def _swap(staged: Path, place: Path) -> None:
 
 
 def _publish(path: Path, text: str) -> None:
-    """Written beside and moved: whoever reads sees the old file or the new one."""
+    """Written to a temporary file and moved: readers see the old file or the new one."""
     new = path.with_name(f"{path.name}.new")
     with new.open("w") as file:
         file.write(text)

@@ -1,4 +1,4 @@
-"""Says on stderr what is going on; never silent for more than a few seconds."""
+"""Reports progress on stderr; never silent for more than a few seconds."""
 
 import sys
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-PERIOD = 4.0  # seconds between two lines about one piece of work
+PERIOD = 4.0  # seconds between two lines about one task
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Progress:
 
     @contextmanager
     def watch(self, state: Callable[[], str] | None) -> Iterator[None]:
-        """Says the state every PERIOD while the block runs, in whatever it waits for."""
+        """Reports the state every PERIOD while the block runs, even while it waits."""
         if state is None:
             state = _still
         done = threading.Event()

@@ -1,4 +1,4 @@
-"""Looks into Debian packages: what they provide and need beyond what their records say."""
+"""Scans Debian packages: what they provide and need beyond their records."""
 
 import os
 import re
@@ -12,9 +12,9 @@ from fromdeb.layout import is_dropped, is_man, mapped
 
 from debset.progress import Progress
 
-FORMAT = 1  # of what is kept in scan.json
+FORMAT = 1  # of scan.json
 
-# Libraries that others link to lie in lib itself or in a few directories below it.
+# Libraries that others link to are in lib itself or in a few directories below it.
 _LIBRARY = re.compile(r"lib(?:/[a-z]+|/(?:sasl2|pulseaudio|systemd))?")
 _ALTERNATIVE = re.compile(r"(?:--install|--slave)\s+(/\S+)\s+\S+\s+(/[^\s;]+)")
 
@@ -24,9 +24,9 @@ class Contents:
     provides: tuple[str, ...]
     """Libraries, by file and by soname."""
     needs: tuple[str, ...]
-    """Libraries that its ELF files ask for."""
+    """Libraries that its ELF files need."""
     interpreters: tuple[str, ...]
-    """Programs that its scripts begin with: ``perl``, ``sh``."""
+    """Interpreters of its scripts: ``perl``, ``sh``."""
     links: tuple[tuple[str, str], ...]
     """Debian's alternatives: path, target."""
     has_man: bool
@@ -94,7 +94,7 @@ def scan(deb: Path) -> Contents:
 
 
 def interpreter(head: bytes) -> str | None:
-    r"""The program that a script begins with.
+    r"""The interpreter of a script.
 
     >>> interpreter(b"#!/usr/bin/env python3\n")
     'python3'
@@ -127,19 +127,19 @@ def _postinst(deb: Path) -> str:
 
 
 def scan_all(debs: dict[str, Path], progress: Progress) -> dict[str, Contents]:
-    """Scans by hash, on all cores; says how far it is."""
+    """Scans by hash, on all cores; reports progress."""
     found: dict[str, Contents] = {}
     if not debs:
         return found
-    progress.say(f"looking into {len(debs)} packages")
-    # The largest first: none of them is left to the end alone.
+    progress.say(f"scanning {len(debs)} packages")
+    # The largest first, so that none of them runs alone at the end.
     sizes = {digest: path.stat().st_size for digest, path in debs.items()}
     order = sorted(debs, key=lambda digest: -sizes[digest])
     total = sum(sizes.values())
 
     def state() -> str:
         done = sum(sizes[digest] for digest in list(found))
-        return f"looked into {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+        return f"scanned {done / 1e6:.0f} of {total / 1e6:.0f} MB"
 
     with progress.watch(state), ProcessPoolExecutor() as pool:
         running = {pool.submit(scan, debs[digest]): digest for digest in order}

@@ -1,8 +1,8 @@
-"""Runs a package where there is nothing but the package and what it refers to.
+"""Runs a package where only the package and its closure exist.
 
 The root is like that of an image: links to the package's files at the top, its closure in
-``/nix/store``, ``/tmp``, ``/proc`` and a few devices. No ``/usr``, no ``/lib64``, no ``/bin/sh``
-unless the package brings them; ``/usr/bin/env`` leads to a package's, as in an image.
+``/nix/store``, ``/tmp``, ``/proc`` and a few devices. ``/usr``, ``/lib64`` and ``/bin/sh`` exist
+only if the package brings them; ``/usr/bin/env`` leads to a package's, as in an image.
 """
 
 import json
@@ -23,7 +23,7 @@ _ENVIRONMENT = {
     "SSL_CERT_FILE": "/etc/ssl/certs/ca-bundle.crt",
 }
 
-# In namespaces of its own: all mounts and processes go with it.
+# In separate namespaces: all mounts and processes end with it.
 _ENTER = """
 root=$1 as=${2:+--userspec=$2:65534}; shift 2
 while read -r real inside; do
@@ -53,7 +53,7 @@ builtins.listToAttrs
 
 
 def store_prefix() -> Path:
-    """Where ``/nix/store`` lies for the caller's Nix: below a chroot store, or at the root."""
+    """The location of ``/nix/store`` for the caller's Nix: below a chroot store, or at the root."""
     remote = os.environ.get("NIX_REMOTE", "")
     return Path(remote) if remote.startswith("/") else Path("/")
 
@@ -70,7 +70,7 @@ def run_alone(
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command in a root that holds the closure of ``paths`` and links to their files.
 
-    ``user`` is a number; root may run it as somebody else.
+    ``user`` is a number; root may run it as another user.
     """
     with tempfile.TemporaryDirectory(prefix="demo-smoke-") as scratch:
         root = Path(scratch, "root")
@@ -93,7 +93,7 @@ def run_alone(
 
 
 def _lay_out(root: Path, paths: list[str]) -> list[tuple[str, str]]:
-    """Makes the root's directories and links; returns what is to be mounted: real, inside."""
+    """Makes the root's directories and links; returns the mounts: real, inside."""
     prefix = store_prefix()
     for directory in ("nix/store", "proc", "dev/pts", "tmp", "etc", "usr/bin"):
         (root / directory).mkdir(parents=True)
@@ -119,7 +119,7 @@ def _lay_out(root: Path, paths: list[str]) -> list[tuple[str, str]]:
 
 
 def _link(real: Path, logical: str, place: Path) -> None:
-    """Links what is in ``real`` into ``place``; directories that are there already merge."""
+    """Links the contents of ``real`` into ``place``; existing directories are merged."""
     for entry in sorted(real.iterdir()):
         at = place / entry.name
         if at.is_symlink():
@@ -134,7 +134,10 @@ def _link(real: Path, logical: str, place: Path) -> None:
 
 
 def outputs(directory: Path, names: Iterable[str]) -> dict[str, list[str]]:
-    """What an image gets of each package: meta.outputsToInstall without man; builds nothing."""
+    """The store paths that an image gets of each package.
+
+    Meta.outputsToInstall without man; builds nothing.
+    """
     done = subprocess.run(
         [
             *("nix-instantiate", "--eval", "--strict", "--json", "-E", _OUTPUTS),
@@ -150,7 +153,7 @@ def outputs(directory: Path, names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def check(directory: Path, attributes: Iterable[Attribute]) -> list[str]:
-    """Runs the smoke command of each package, built before; returns what is wrong, a line each."""
+    """Runs the smoke command of each package, built before; returns the failures, a line each."""
     tried = [a for a in attributes if a.smoke]
     paths = outputs(directory, {name for a in tried for name in (a.name, *a.together)})
     wrong = []

@@ -1,4 +1,4 @@
-"""The table of packages: which attributes there are, and what Debian's packages need to be told."""
+"""The table of packages: the attributes, and corrections of Debian's packages."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,13 +15,13 @@ class Attribute:
     name: str
     deb: str
     small: bool
-    """Whether it is in the selection that is made by default."""
+    """Whether it is in the default selection."""
     smoke: tuple[str, ...]
-    """A command that succeeds where the package and what it refers to are all there is."""
+    """A command that succeeds where only the package and its closure exist."""
     user: str | None
-    """Who runs it, where root may not."""
+    """The user that runs it, where root may not."""
     together: tuple[str, ...]
-    """Other names that the command needs beside it: an interpreter for a module."""
+    """Other names that the command needs: an interpreter for a module."""
     program: str | None
 
 
@@ -32,7 +32,7 @@ class Group:
     node: str
     patterns: tuple[str, ...]
     outputs: Mapping[str, tuple[str, ...]]
-    """Patterns of the packages that go elsewhere than ``out``."""
+    """Patterns of the packages that go to another output than ``out``."""
     extra: tuple[str, ...]
     """Packages that nothing depends on; their own dependencies are not followed."""
 
@@ -51,14 +51,15 @@ class Table:
     attributes: tuple[Attribute, ...]
     groups: Mapping[str, Group]
     left_out: frozenset[str]
-    """Nobody's dependency here: what configures a running Debian."""
+    """Ignored as dependencies: packages that configure a running Debian."""
     names: Mapping[str, str]
     """nixpkgs' name of a package where it differs from Debian's."""
     links: Mapping[str, tuple[tuple[str, str], ...]]
     """Links to add to a Debian package: path, target."""
     wrap: Mapping[str, Mapping[str, Any]]
     boot: tuple[str, ...]
-    """What runs the builds, as patterns; with ``boot_roots`` it is what apt is asked for."""
+    """Packages that run the builds, as patterns; requested from apt together with
+    ``boot_roots``."""
     boot_roots: tuple[str, ...]
 
     def select(self, *, whole: bool) -> tuple[Attribute, ...]:
