@@ -1,9 +1,9 @@
 """Fixtures of all tests.
 
-Real Nix: the tiny package set, and a store of the tests' own (``/nix`` is not used). All tests and
-runs share the store, so what they build stays built. A test that needs something unbuilt gives the
-set a salt (``Evaluation(config={"salt": salt})``); one that collects garbage or breaks the store
-makes another with ``tiny_set.nix_environment(tmp_path, …)``.
+Real Nix: the tiny package set, and a separate store (``/nix`` is not used). All tests and runs
+share the store, so that builds are reused. A test that needs something unbuilt gives the set a salt
+(``Evaluation(config={"salt": salt})``); one that collects garbage or breaks the store makes another
+with ``tiny_set.nix_environment(tmp_path, …)``.
 """
 
 from uuid import uuid4

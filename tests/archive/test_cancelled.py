@@ -74,7 +74,7 @@ def hash_twins(root):
 )
 async def test_each_long_part_of_it_ends(tmp_path, work):
     make_store(tmp_path, LARGE)
-    work(os.fsencode(tmp_path))  # without a task it does nothing of the kind
+    work(os.fsencode(tmp_path))  # without a task it keeps running
     with anyio.CancelScope() as scope:
 
         def cancelled():

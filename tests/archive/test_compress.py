@@ -1,4 +1,4 @@
-"""What members look like, and what may be asked for."""
+"""Compressed members, and the limits of levels."""
 
 import gzip
 import random

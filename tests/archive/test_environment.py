@@ -6,7 +6,10 @@ from nixery.archive.environment import Child, DirectoryNode, LinkNode, TextNode,
 
 
 def look_at(packages):
-    """Look into nested dicts: a dict is a directory, ``b"→ path"`` a link to one, else a leaf."""
+    """Reads nested dicts.
+
+    A dict is a directory, ``b"→ path"`` a link to one, anything else a leaf.
+    """
 
     def at(path):
         node = packages
@@ -143,7 +146,7 @@ def test_a_link_to_a_directory_is_merged_like_the_directory():
 
 
 def test_a_directory_that_two_packages_share_is_provided_once():
-    """Both lead to the same one, so there is nothing to merge."""
+    """Both lead to the same directory, so there is nothing to merge."""
     tree = merged(
         a={"share": {"icons": "/c/icons"}},
         b={"share": {"icons": "/c/icons"}},
@@ -175,7 +178,7 @@ def test_some_names_at_the_root_are_never_taken(name):
 
 
 def test_no_package_can_say_that_files_are_gone():
-    """Where names are merged; what lies behind a link does not reach this layer."""
+    """Where names are merged; files behind a link are not part of this layer."""
     gone = {".wh..wh..opq": "", ".wh.bin": ""}
     assert merged(a={**gone, "bin": {**gone, "x": ""}}, b={"bin": {"y": ""}}) == {
         "bin": DirectoryNode(0o755),

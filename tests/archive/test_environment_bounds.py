@@ -1,4 +1,4 @@
-"""What keeps the image's root small, whatever packages hold."""
+"""Limits of the image's root, whatever packages contain."""
 
 import random
 
@@ -91,7 +91,7 @@ def test_where_they_end_does_not_depend_on_the_order_on_disk(most):
 
 
 def test_merging_is_breadth_first(most):
-    """There programs look for things."""
+    """Programs look for things there."""
     inner = {b"": [b"share"], b"/share": [b"near", b"other"], b"/share/other": [b"far"]}
     links = {b"/share/near": [b"x"], b"/share/other/far": [b"x"]}
 
@@ -114,7 +114,7 @@ def test_the_root_is_real_however_much_it_holds(most):
 
 
 def test_a_directory_instead_of_env():
-    """Nothing is made of one where scripts look for the program."""
+    """A link replaces it unless scripts look for the program there."""
 
     def look(path):
         name = {0: b"bin", 1: b"env", 2: path[1:2]}[path[2:].count(b"/")]

@@ -26,7 +26,7 @@ BASH, CACERT, COREUTILS, OPENSSL, LINKED = (
     for name in ("aaa-bash", "bbb-cacert", "ccc-coreutils", "ddd-openssl", "eee-linked")
 )
 CLOSURE = [path for paths in (BASH, CACERT, COREUTILS, OPENSSL, LINKED) for path in paths]
-# Of the four packages below; see test_layer for what a change means.
+# Of the four packages below; test_layer explains what a change means.
 DIFF_ID = "sha256:f6f6bb0b0127ca3da9f0b21d1895734f3352ff3a11521f2d66b4a9d2034f6464"
 
 

@@ -64,7 +64,7 @@ def test_one_inode_is_read_once(twins_of):
 
 
 def test_a_number_on_another_device_is_another_inode(twins_of):
-    """Numbers are given by each file system: where one is mounted in another, they repeat."""
+    """Inode numbers repeat where one file system is mounted in another."""
     twins, files = twins_of({b"a": b"short", b"b": b"other"})
     device, number = files[b"a"].inode
     elsewhere = files[b"b"]._replace(inode=(device + 1, number))
@@ -90,7 +90,7 @@ def test_executables_are_not_linked_to_other_files(twins_of):
 
 
 def test_no_file_gets_more_links_than_file_systems_take(twins_of):
-    """After the limit the content is stored once more."""
+    """Above the limit the content is stored again."""
     twins, files = twins_of({b"a": b"x", b"b": b"x"})
     names = [b"%d" % number for number in range(2 * MAX_LINKS)]
     stored = [name for name in names if twins.first(files[b"a"], name)[0] is None]

@@ -1,4 +1,4 @@
-"""Layers of store paths: everything is in them, and what cannot be packed is told."""
+"""Layers of store paths: complete, and with an error for files that cannot be packed."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Looking into store paths: links are followed inside the store, and nowhere else."""
+"""Listing store paths: links are followed only inside the store."""
 
 import os
 from errno import EIO
@@ -71,7 +71,7 @@ def test_where_a_path_leads(root, name, directory):
 
 
 def test_links_do_not_lead_into_the_machine(tmp_path):
-    """Also not where the machine would lead back into the store, as NixOS' /run does."""
+    """Also if the machine would lead back into the store, as NixOS' /run does."""
     root = tmp_path / "root"
     make_store(root, {b"a/system": "/run/system", b"b/share/1": b""})
     (root / "run").mkdir()
@@ -80,7 +80,7 @@ def test_links_do_not_lead_into_the_machine(tmp_path):
 
 
 def test_a_failing_disk_is_an_error(root, monkeypatch):
-    """What it hides would be missing in the image, and in whatever is cached."""
+    """Hidden errors would leave files out of the image and of the caches."""
 
     def fail(_, **__):
         raise OSError(EIO, "Input/output error")

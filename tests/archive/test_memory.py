@@ -1,4 +1,4 @@
-"""Memory does not grow with what is packed."""
+"""Memory does not grow with the size of the packed paths."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ print(next(line.split()[1] for line in status.splitlines() if line.startswith("V
 
 
 def peak_mb(kind, root, *paths):
-    """Resident memory, at its peak, of a process of its own that packs the paths."""
+    """Peak resident memory of a separate process that packs the paths."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, kind, root, *paths],
         check=True,
@@ -40,7 +40,7 @@ def peak_mb(kind, root, *paths):
 def test_memory_does_not_grow_with_a_layer(tmp_path, megabytes, kind, peak):
     """Two equal files, so that one is read for comparison and the other for the archive.
 
-    Sparse ones, whose zeros are read, hashed and compressed like anything else.
+    They are sparse; their zeros are read, hashed and compressed like other bytes.
     """
     names = (b"big/1", b"big/2")
     make_store(tmp_path, dict.fromkeys(names, b""))

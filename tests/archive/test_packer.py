@@ -1,4 +1,4 @@
-"""What the builder is given."""
+"""The packer's results for the builder."""
 
 import pytest
 from support.archive.store_trees import TREE, make_store, top_level
@@ -45,7 +45,7 @@ def test_what_may_give_another_layer_is_described_otherwise(packer, store_root):
 
 
 def test_the_stores_location_is_not_part_of_the_description(packer, tmp_path):
-    """Replicas with different stores share what they packed."""
+    """Replicas with different stores share packed layers."""
     make_store(tmp_path / "other")
     other = Packer(tmp_path / "other", Gzip())
     assert other.describe(StorePaths(PATHS)) == packer.describe(StorePaths(PATHS))

@@ -1,4 +1,4 @@
-"""Blocks on their way: in order, and given back whatever happens."""
+"""Blocks in the pipeline: kept in order, and returned after errors too."""
 
 import threading
 from contextlib import closing, nullcontext
@@ -13,7 +13,7 @@ SIZE = 100
 
 
 class Recording:
-    """A staging that keeps what is written, and fails at a certain write."""
+    """A staged upload that keeps the written bytes, and fails at a given write."""
 
     def __init__(self, fails_at=None):
         self.written = []
@@ -36,7 +36,7 @@ class Marking:
 
 
 class LastFirst:
-    """A compression that finishes the first block only when it has begun another."""
+    """A compression that finishes the first block only after it has begun another."""
 
     kind = key = "last first"
     block = SIZE
@@ -106,7 +106,7 @@ def test_without_workers_the_caller_compresses():
 
 
 def test_memory_is_bounded_by_the_workers():
-    """A pipeline has one block of its own, and at most those that the workers lend."""
+    """A pipeline has one block, and at most those that the workers lend."""
     seen = set()
     with Workers(2) as workers, closing(Pipeline(Recording(), Marking(), workers)) as pipeline:
         block = pipeline.block
@@ -146,7 +146,7 @@ def test_every_borrowed_block_is_given_back_once(staging, compression, error):
 
 
 def test_an_abandoned_pipeline_gives_its_blocks_back():
-    """As when a file cannot be read: nobody calls finish."""
+    """As when a file cannot be read: finish is not called."""
     with Workers(2) as workers:
         with closing(Pipeline(Recording(), Marking(), workers)) as pipeline:
             push(pipeline, 3)
@@ -159,7 +159,7 @@ def test_no_block_is_given_back_while_it_is_compressed(monkeypatch):
 
     class Slow(Marking):
         def compress(self, block):
-            if block[0] == 0:  # the pipeline's own, not free before another is borrowed
+            if block[0] == 0:  # the pipeline's own, which is not free before another is borrowed
                 assert begun.wait(10)
             else:
                 begun.set()

@@ -1,4 +1,4 @@
-"""Tables on disk: what they give back, and what they leave behind."""
+"""Tables on disk: what they return, and that they clean up."""
 
 import random
 from contextlib import closing

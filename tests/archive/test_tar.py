@@ -77,7 +77,7 @@ def test_pax_is_used_only_where_ustar_does_not_do():
     ],
 )
 def test_what_fills_its_field_needs_no_pax(entry):
-    """It needs no zero at its end; a pax header would give every such layer another digest."""
+    """It needs no NUL at its end; a pax header would change the digest of every such layer."""
     assert len(header(*entry)) == RECORD
 
 
@@ -89,7 +89,7 @@ def test_no_prefix_stands_beside_a_name_in_a_pax_record():
 
 @pytest.mark.parametrize("length", range(984, 994))
 def test_a_pax_record_includes_its_own_length(length):
-    """Around the length where the count gets one more digit."""
+    """Around the length whose decimal count has one more digit."""
     record = header(b"n" * length, 0o444, Type.FILE)[RECORD:]
     count = int(record.split(b" ")[0])
     assert record[count - 1 : count] == b"\n"

@@ -111,7 +111,7 @@ def test_a_file_in_the_place_of_a_directory_is_named(tmp_path):
 
 
 def test_a_file_in_the_place_of_a_symlink_is_named(tmp_path):
-    """Between the look at what it is and the look at where it leads."""
+    """Between reading its type and reading its target."""
     (tmp_path / "link").touch()
     with pytest.raises(StoreDamaged, match="/link was replaced while it was read"):
         target_of(bytes(tmp_path / "link"))

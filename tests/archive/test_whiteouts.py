@@ -1,4 +1,4 @@
-"""Names by which a layer says that files are gone: no store path says so by having one."""
+"""Whiteouts, names that delete files in lower layers, are left out of images."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,7 +10,7 @@ from nixery.archive import Gzip, Uncompressed, pack
 KEPT = {b"aaa/.wh": b"1", b"aaa/x.wh.y": b"2", b"aaa/bin/run": b"3"}
 GONE = {
     b"aaa/.wh..wh..opq": b"",
-    b"aaa/.wh.bin": b"3",  # as large as others: a twin of none
+    b"aaa/.wh.bin": b"3",  # as large as others, but without an equal file
     b"aaa/share/.wh.x": "../bin/run",
     b"aaa/.wh.directory/within": b"",
     b"aaa/\xe9/.wh.\xe9": None,

@@ -25,7 +25,7 @@ def test_a_block_that_fits_is_lent_again():
 
 
 def test_what_was_not_begun_is_dropped_at_the_end():
-    """Nobody packs any more, and whoever ends a server waits for this."""
+    """Nothing packs any more, and graceful shutdown waits for this."""
     begun, dropped = threading.Event(), threading.Event()
 
     def first(_):

@@ -1,4 +1,4 @@
-"""The benchmark of a first pull, on a tiny image: its figures are there, whatever they are."""
+"""The benchmark of a first pull, on a tiny image: it prints all figures."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The benchmark of counting a channel, on a small one: its figures are there, whatever they are."""
+"""The benchmark of counting a channel, on a small one: it prints all figures."""
 
 import json
 import sys

@@ -45,7 +45,7 @@ def test_forgotten_failures_take_no_memory(clock, failures):
 
 
 def test_the_number_of_entries_is_limited(clock):
-    """A crowd of names that fail costs no more memory; the newest are remembered."""
+    """Many failing names do not cost more memory; the newest are remembered."""
     failures = Failures(clock, most=2)
     for number in range(100):
         failures.remember(number, BuildFailed("it broke"))

@@ -81,7 +81,7 @@ def test_the_same_outputs_in_another_order_are_another_image():
 
 
 def test_derivations_do_not_matter():
-    """Only what is in the image does."""
+    """Only the contents of the image do."""
     request = image_name.parse("a")
     one = [Package("a", "/x.drv", (("out", "/1"),))]
     other = [Package("A", "/y.drv", (("bin", "/1"),))]

@@ -51,7 +51,7 @@ def test_a_lost_blob_is_a_miss(storage, layer, damage, fresh):
 
 
 def test_finding_a_layer_touches_it(storage, layer, clock):
-    """Whoever saw it unused before must not delete it now."""
+    """Another process that saw it unused must not delete it now."""
     LayerCache(storage).keep(KEY, layer)
     seen = storage.stat(layer_key(layer.digest))
     clock.forward(FRESH)
@@ -60,7 +60,7 @@ def test_finding_a_layer_touches_it(storage, layer, clock):
 
 
 def test_a_layer_that_was_used_just_now_is_left_alone(storage, layer, clock):
-    """Nobody deletes what is so young; touching it again would only cost."""
+    """Such a young blob is never deleted; touching it again would be wasted work."""
     LayerCache(storage).keep(KEY, layer)
     seen = storage.stat(layer_key(layer.digest))
     clock.forward(FRESH - 1)

@@ -1,4 +1,4 @@
-"""Manifests made before: three places, and what is in none of them."""
+"""Cached manifests: three places to look, and misses."""
 
 import os
 from dataclasses import replace
@@ -96,7 +96,10 @@ def test_leftovers_of_a_killed_process_are_swept(storage, tmp_path):
 
 
 def test_the_number_of_copies_is_limited(storage, tmp_path):
-    """Neither while it runs nor after a restart; the oldest go, and what is written now stays."""
+    """Neither while it runs nor after a restart.
+
+    The oldest are removed, the one being written stays.
+    """
     cache = ManifestCache(storage, tmp_path, kept=20)
     (tmp_path / ".half").write_bytes(b"another thread's")
     for number in range(100):

@@ -12,7 +12,7 @@ FINE = BlobFaults(missing=(), unverified=())
 
 
 class Counted(MemoryStorage):
-    """Counts how often it is asked."""
+    """Records how often it is called."""
 
     def __init__(self):
         super().__init__()
@@ -56,7 +56,7 @@ def test_removed_blobs_are_missing(clock, damage, seen_before):
 
 
 def test_what_was_written_over_is_looked_at_again(clock):
-    """Same size, other content: the store's word that it changed is enough to ask for a look."""
+    """Same size, other content: a change reported by the store causes another look."""
     storage = MemoryStorage()
     blob = stored(storage)
     presence = Presence(storage, clock)

@@ -1,4 +1,4 @@
-"""How many images are built at once."""
+"""The number of concurrent builds."""
 
 import asyncio
 
@@ -67,7 +67,7 @@ async def test_a_failed_build_frees_its_turn():
 
 
 async def test_a_full_line_admits_nobody():
-    """Who has a turn does not wait; who leaves the line makes room in it."""
+    """A caller with a turn does not wait; one that leaves the queue makes room in it."""
     line = WaitingLine(1)
     queues = [Queue(1, line), Queue(1, line)]
 

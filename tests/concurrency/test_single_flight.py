@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Work:
-    """Counts its runs, and ends when it is told to."""
+    """Records its runs, and ends on request."""
 
     def __init__(self, error=None, *, commits=False):
         self.commits = commits

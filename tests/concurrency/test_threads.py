@@ -1,4 +1,4 @@
-"""Blocking work: on many items at once, and such as may never end."""
+"""Blocking work: on many items at once, and work that may never end."""
 
 import asyncio
 import threading
@@ -65,7 +65,7 @@ async def test_nothing_is_started_after_a_failure():
 
 
 async def test_long_work_ends_with_its_caller():
-    """The scope is that of a deadline; the task group between it and the thread is not asked."""
+    """The scope is that of a deadline; the task group between it and the thread is not involved."""
     with anyio.CancelScope() as scope:
 
         def work(_):

@@ -1,4 +1,4 @@
-"""apt: what is asked of it, and what a person reads when it fails. The program is a script here."""
+"""The use of apt, and the messages when it fails. A script replaces the program here."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ def apt(tmp_path):
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """Puts a shell script on PATH in place of a program; each run is noted in ``calls``."""
+    """Puts a shell script on PATH in place of a program; each run is recorded in ``calls``."""
     directory = tmp_path / "bin"
     directory.mkdir()
     monkeypatch.setenv("PATH", str(directory), prepend=os.pathsep)
@@ -108,7 +108,7 @@ def test_whole_means_every_byte(tmp_path, content):
 
 
 def test_a_failing_mirror_is_tried_again(apt, program, tmp_path):
-    """Once it fails, then it answers; the lists were fetched between."""
+    """It fails first and succeeds the second time, after the lists were fetched."""
     calls = program(
         "apt-get",
         f'[ "$1" = update ] || [ -e {tmp_path}/tried ] || '

@@ -39,7 +39,7 @@ def build(made):
 
 
 def listing(root):
-    """Every file below a directory: its content, or where the link leads."""
+    """Every file below a directory: its content, or a link's target."""
     return {
         str(path.relative_to(root)): str(path.readlink())
         if path.is_symlink()
@@ -186,7 +186,7 @@ def test_declared_dependencies_are_written_down(spec, tmp_path):
 
 
 def test_python_modules_name_those_they_need(spec, tmp_path):
-    """Read by the site module: a .pth file of a directory it was told of, not of those it names."""
+    """The site module reads .pth files of directories that it was given, not of those they name."""
     made = spec({"./usr/lib/python3/dist-packages/a.py": b""}, outputs=("out",))
     (tmp_path / "perl/nix-support").mkdir()
     (tmp_path / "perl/nix-support/python-path").write_text("/one\n/two\n")

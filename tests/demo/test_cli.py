@@ -1,4 +1,4 @@
-"""The command: that it does nothing where nothing is to be done, and one at a time."""
+"""The command: does nothing when the set is complete, and runs one at a time."""
 
 import fcntl
 import json
@@ -41,7 +41,7 @@ def test_a_finished_set_is_left_alone(made):
 
 
 def test_the_whole_set_stays_whole(made):
-    """A run that asks for less must not take away what another asked for."""
+    """A run for less must not remove what another run made."""
     (made / "whole").touch()
     (made / "stamp").write_text(json.dumps({"code": cli._stamp(), "whole": True}))
     assert cli.main(["--output", str(made)]) == 0
@@ -69,7 +69,7 @@ def test_the_small_selection_is_not_the_whole(made):
 
 
 def test_a_second_run_waits_for_the_first(made):
-    """It says that it waits, and goes on once the lock is free."""
+    """It reports that it waits, and continues when the lock is free."""
     with (made / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         second = subprocess.Popen(

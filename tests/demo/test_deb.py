@@ -1,4 +1,4 @@
-"""Debian packages: reading them, and where their files go."""
+"""Debian packages: reading them, and the places of their files."""
 
 import pytest
 from debset import scan

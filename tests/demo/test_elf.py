@@ -1,4 +1,4 @@
-"""ELF files: what they ask the dynamic linker for."""
+"""ELF files: their entries for the dynamic linker."""
 
 import struct
 from pathlib import Path

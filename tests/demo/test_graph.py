@@ -1,4 +1,4 @@
-"""Who depends on whom, and that no circle is left."""
+"""Dependencies between packages, without cycles."""
 
 import pytest
 from debset.apt import Deb

@@ -27,7 +27,7 @@ def test_each_name_stands_once():
 
 
 def test_every_package_runs_something():
-    """Data has no program of its own; every other package says how it is tried."""
+    """Data has no program; every other package names its smoke test."""
     data = {"cacert", "iana-etc", "tzdata", "zlib"}
     assert {a.name for a in TABLE.attributes if not a.smoke} == data
 
@@ -63,7 +63,7 @@ def test_additions_follow_their_group():
 
 @pytest.mark.parametrize("count", ["1", "5", "20"])
 def test_images_of_the_benchmarks(count):
-    """Their names are what a client types; the packages are what the set calls them."""
+    """Clients type their attribute names; the set uses the packages' names."""
     image = IMAGES[count]
     assert len(image["packages"]) == int(count)
     assert image["name"] == "/".join(p.lower() for p in image["packages"])

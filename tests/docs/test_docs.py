@@ -28,7 +28,7 @@ def test_every_documented_setting_exists():
     [name for name, field in settings.Settings.model_fields.items() if not field.is_required()],
 )
 def test_documented_defaults_are_the_defaults(name):
-    """Where a default is one literal value, the page and the code agree."""
+    """Where a default is a literal value, the page and the code agree."""
     field = settings.Settings.model_fields[name]
     row = next(
         line
@@ -44,7 +44,7 @@ def test_documented_defaults_are_the_defaults(name):
         case dict():
             expected = "{}"
         case "" | None:
-            expected = documented  # the page says in words what happens
+            expected = documented  # the page describes it in words
         case value:
             expected = str(value)
     assert documented == expected

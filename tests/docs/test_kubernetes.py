@@ -29,13 +29,13 @@ def named(manifest):
 
 
 def check_types(manifest):
-    """Nothing but what Kubernetes' API knows, in the types that it knows."""
+    """Contains only fields of Kubernetes' API, with the types of that API."""
     # apps/v1 is apps_v1, networking.k8s.io/v1 is networking_v1, v1 is core_v1.
     group, _, version = manifest["apiVersion"].rpartition("/")
     module = f"lightkube.models.{group.partition('.')[0] or 'core'}_{version}"
     model = getattr(importlib.import_module(module), manifest["kind"])
     typed = msgspec.convert(manifest, model, strict=True)
-    # What the type does not know is passed over, and so is missing afterwards.
+    # Fields that the type does not have are ignored, and so are missing afterwards.
     assert typed.to_dict() == manifest
 
 
@@ -69,7 +69,7 @@ class Pod:
 
     @property
     def environment(self):
-        """As the container has it; what it refers to must be there."""
+        """As in the container; everything it refers to must exist."""
         found = {
             (manifest["kind"], manifest["metadata"]["name"]): manifest.get("data", {})
             | manifest.get("stringData", {})
@@ -99,7 +99,7 @@ SERVERS = [pod for pod in PODS if "args" not in pod.values[0].container]
 
 @pytest.mark.parametrize("pod", PODS)
 def test_variables_are_settings(pod):
-    """The server starts with them, and no secret lies among what is no secret."""
+    """The server starts with them, and no secret is stored outside the secret."""
     assert set(pod.environment) <= set(settings.names())
     settings.load(pod.environment | {"NIXERY_STATE_DIR": "/var/lib/nixery/state"})
     for manifest in pod.manifests:
@@ -124,7 +124,7 @@ def test_probes_match_the_servers_endpoints_and_times(pod):
         assert probe["httpGet"]["path"] in routes
         assert probe["httpGet"]["port"] == pod.port["name"]
         assert probe["timeoutSeconds"] > CHECK_TIMEOUT
-    # What a restart does not mend must not cause one.
+    # A failure that a restart does not fix must not cause one.
     assert pod.container["livenessProbe"]["httpGet"]["path"] == "/livez"
     assert pod.container["readinessProbe"]["httpGet"]["path"] == "/readyz"
 

@@ -72,7 +72,7 @@ def test_what_was_not_pulled_for_long_goes(storage, stored, clock):
 
 
 def test_what_was_pulled_today_stays(storage, stored, clock):
-    """Its mark may stand for a pull that is under way."""
+    """Its mark may belong to a pull in progress."""
     git = stored.image("git", b"git")
     clock.forward(30 * DAY)  # noon
     stored.pull(git)
@@ -108,14 +108,14 @@ def test_a_layer_that_was_used_again_is_new(storage, stored, clock):
 
 
 def test_a_manifest_without_an_entry_is_an_image(storage, stored, clock):
-    """It was served once, and is asked for by digest."""
+    """It was served once, and is requested by digest."""
     git = stored.image("git", b"git")
     for stat in list(storage.list("manifests/")):
         storage.delete(stat)
     clock.forward(2 * DAY)
     stored.pull(git)
     run(storage)
-    # The other format was not pulled; nothing tells that both are one image.
+    # The other format was not pulled; nothing links the two formats of an image.
     digest = git.manifests[Format.OCI].digest
     assert storage.stat(layer_key(digest))
     assert not stored.complaints()
@@ -182,7 +182,7 @@ def test_tables_stay_while_a_plan_refers_to_them_or_they_are_the_newest(storage,
 
 
 def test_the_current_table_stays_even_if_it_is_not_the_newest(storage, clock):
-    """An operator went back to an older table; another kind is that of a newer version."""
+    """An operator restored an older table; another kind belongs to a newer version."""
 
     def publish(kind, data):
         published = Published(storage)
@@ -203,7 +203,7 @@ def test_the_current_table_stays_even_if_it_is_not_the_newest(storage, clock):
 
 
 def test_request_records_are_counted_and_stay(storage, clock):
-    """They are bounded by whoever learns from them."""
+    """The learner limits their number."""
     storage.write("asked/x", b"12345")
     clock.forward(90 * DAY)
     assert run(storage).left.size == 5
@@ -222,7 +222,7 @@ def test_an_entry_whose_layer_is_gone_goes(storage, stored, clock):
 @pytest.mark.parametrize("index", [False, True])
 @pytest.mark.parametrize("entry", [True, False], ids=["in manifests/", "only by digest"])
 def test_images_of_a_go_server_stay(storage, stored, clock, entry, index):
-    """However old they are: nobody can make those digests again."""
+    """However old they are, because their digests cannot be reproduced."""
     digest = stored.go_image(b"its layer", b"shared", entry=entry)
     stored.image("git", b"shared", b"git")
     if index:
@@ -256,7 +256,7 @@ def test_unknown_objects_are_left_alone(storage, clock):
 
 @pytest.mark.parametrize("survives", range(16))
 def test_a_crash_at_any_moment_leaves_no_dangling_references(storage, stored, clock, survives):
-    """And the next run ends what it began."""
+    """The next run finishes the removal."""
     git, htop = stored.image("git", b"libc", b"git"), stored.image("htop", b"libc", b"htop")
     clock.forward(2 * DAY)
     stays = stored.image("hello", b"libc", b"hello")
@@ -280,7 +280,7 @@ def test_a_crash_at_any_moment_leaves_no_dangling_references(storage, stored, cl
 
 
 def test_the_entry_of_a_newer_version_does_not_cost_its_image(storage, stored, clock):
-    """It is dropped, as it is a miss for all who read it, and the manifest is still there."""
+    """The record is removed, because readers treat it as a miss; the manifest still exists."""
     git = stored.image("git", b"git")
     for stat in list(storage.list("manifests/")):
         storage.write(stat.key, b"\x00" + encode(git))

@@ -26,7 +26,7 @@ NAMES = ["hello", "git", "git/hello", "shared", "git/shared", "hello/shared"]
 def registry(tmp_path):
     registry = Registry(tmp_path)
     registry.storage = FilesystemStorage(tmp_path / "storage")
-    registry.clock.sleep = asyncio.sleep  # between looks at a lease, which gc may have removed
+    registry.clock.sleep = asyncio.sleep  # between checks of a lease, which gc may have removed
     registry.nix.add("shared", {"lib/shared": b"shared" * 1000})
     return registry
 
@@ -38,12 +38,12 @@ def grow_old(directory):
 
 
 def marks_of_a_new_day(storage):
-    """All that is in the storage was made to look old: what was marked today is marked again."""
+    """Everything in the storage was made to look old: today's marks are set again."""
     return PullMarks(storage, storage.now, lambda work, *given: work(*given))
 
 
 async def pull(client, name):
-    """As containerd does: HEAD of the tag, then everything by digest; gives the digest.
+    """As containerd does: HEAD of the tag, then everything by digest; returns the digest.
 
     None where the first request met the very moment of the removal: see nixery/gc.
     """

@@ -1,4 +1,4 @@
-"""What goes: decided without touching anything, held by properties over arbitrary storages."""
+"""The decision what to remove: pure, tested by properties over arbitrary storages."""
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ DAY = 86_400.0
 NOW = 20_000 * DAY + DAY / 2
 AGES = st.sampled_from([0, 0.4, 0.6, 0.99, 1, 1.01, 1.6, 2, 7, 30, 31, 400]).map(DAY.__mul__)
 few = settings(max_examples=40)
-"""A storage takes thirty draws, and the properties look at the same storages."""
+"""Generating a storage takes thirty draws, so the properties share them."""
 
 
 def digest(number):
@@ -105,7 +105,7 @@ def test_nothing_goes_that_an_image_that_stays_needs(survey, policy):
 @few
 @given(surveys(), POLICIES)
 def test_nothing_goes_that_is_new(survey, policy):
-    """Except what goes with something old: where a layer lies, and when a manifest was pulled."""
+    """Except what depends on removed objects: where a layer is, and when a manifest was pulled."""
     for stat in going(plan(survey, policy)):
         assert stat.key.startswith(("builds/", "pulled/")) or stat.modified <= NOW - GRACE_PERIOD
 

@@ -14,7 +14,7 @@ MOMENTS = range(60)
 
 
 class Interrupted(MemoryStorage):
-    """Before its operation number ``moment``, something else happens."""
+    """Runs something else before operation number ``moment``."""
 
     def __init__(self, clock):
         super().__init__(clock)
@@ -106,13 +106,14 @@ def test_two_collections(storage, stored, moment):
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_pull_within_a_collection_finds_all_layers(storage, stored, clock, moment):
-    """What was served from the caches is there until its last layer is fetched."""
+    """An image that was served from the caches exists until its last layer is fetched."""
     git = next(stored.build("git", [b"libc", b"git"]))
     clock.forward(3 * DAY)
     served = []
 
     def pull():
-        # As the server does: no look at entries, which it remembers, but one at the blobs.
+        # As the server does: it remembers entries and does not read them again, but checks the
+        # blobs.
         if stored.is_there(git):
             stored.pull(git)
             served.append(git)

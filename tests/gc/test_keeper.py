@@ -19,7 +19,7 @@ NOTHING = Collection({}, Amount(), (), 0)
 
 
 class Collections:
-    """Counts them, and can be waited for."""
+    """Counts runs, and lets a test wait for them."""
 
     def __init__(self):
         self.policies = []
@@ -42,7 +42,7 @@ class Collections:
 
 
 class Sleeps:
-    """The keeper's sleeps, one after the other; each ends when the test says so."""
+    """The keeper's sleeps, in order; the test ends each."""
 
     def __init__(self):
         self._begun = asyncio.Queue()
@@ -53,7 +53,7 @@ class Sleeps:
         await over.wait()
 
     async def end(self, seconds):
-        """That of so many seconds, which must be the next one."""
+        """The next sleep, which must have this many seconds."""
         begun, over = await self._begun.get()
         assert begun == seconds
         over.set()
@@ -92,7 +92,7 @@ async def test_it_collects_at_the_start_and_every_hour(keeper, sleeps, done):
 async def test_it_collects_at_once_when_something_did_not_fit(
     keeper, sleeps, done, storage, monkeypatch
 ):
-    """And then as much as the disk lacks, however little is stored; later only what is too much."""
+    """And then as much as the disk lacks, however little is stored; later only the excess."""
     monkeypatch.setattr(storage, "lacking", lambda: 42)
     async with keeper.opened():
         await sleeps.end(RETRY_SECONDS)
@@ -149,7 +149,7 @@ async def test_without_conditions_nothing_is_collected(keeper, done, monkeypatch
 
 
 def keeper_task():
-    """The one task that is not the test's own."""
+    """The only task besides the test's."""
     return next(task for task in asyncio.all_tasks() if task.get_coro().__name__ == "_keep")
 
 

@@ -1,4 +1,4 @@
-"""Room for builds: none is begun on a disk that is almost full."""
+"""Disk space for builds: no build begins on an almost full disk."""
 
 import os
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_a_file_takes_one_of_those_that_are_left(tmp_path, monkeypatch):
 
 
 class Disks:
-    """Two of them, of which a test says how full they are."""
+    """Two of them; a test decides how full they are."""
 
     def __init__(self):
         self.free = {Path("/storage"): 50 * GIB, Path("/nix/store"): 50 * GIB}

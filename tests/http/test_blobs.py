@@ -18,7 +18,7 @@ PATH = f"/v2/hello/blobs/{DIGEST}"
 
 
 class Elsewhere(MemoryStorage):
-    """Keeps its blobs where a fixed answer says; ``locate`` may be held up."""
+    """Keeps its blobs at a fixed place; ``locate`` may be delayed."""
 
     def __init__(self, location, gate=None):
         super().__init__()
@@ -32,7 +32,7 @@ class Elsewhere(MemoryStorage):
 
 
 def read_remote(start, length):
-    """A bucket's answer comes in pieces of its own choice."""
+    """A bucket chooses the size of the chunks."""
     for offset in range(start, start + length, 100):
         yield LAYER[offset : min(offset + 100, start + length)]
 
@@ -76,7 +76,7 @@ async def test_whole(any_client):
 
 
 async def test_head(any_client):
-    """The headers of GET, whatever range is asked for."""
+    """The headers of GET, with any requested range."""
     get = await any_client.get(PATH)
     head = await any_client.head(PATH, headers={"Range": "bytes=0-1"})
     for response in (get, head):
@@ -91,7 +91,7 @@ async def test_head(any_client):
     [("bytes=0-9", 0, 10), ("bytes=1000-", 1000, 1024), ("bytes=-24", 1000, 1024)],
 )
 async def test_part(any_client, value, start, stop):
-    """A download that broke off goes on from where it was."""
+    """A broken download continues where it stopped."""
     response = await any_client.get(PATH, headers={"Range": value})
     assert response.status_code == 206
     assert response.content == LAYER[start:stop]
@@ -102,21 +102,21 @@ async def test_part(any_client, value, start, stop):
 
 @pytest.mark.parametrize("value", ["bytes=0-1,4-5", "bytes=5-1", "lines=1-2", "rubbish"])
 async def test_range_that_does_not_count(any_client, value):
-    """Is as good as none."""
+    """It is ignored."""
     response = await any_client.get(PATH, headers={"Range": value})
     assert (response.status_code, response.content) == (200, LAYER)
     assert "content-range" not in response.headers
 
 
 async def test_two_range_lines(any_client):
-    """Are several ranges, which nobody needs."""
+    """Several ranges are not supported; no client needs them."""
     headers = [("Range", "bytes=0-1"), ("Range", "bytes=4-5")]
     response = await any_client.get(PATH, headers=headers)
     assert (response.status_code, response.content) == (200, LAYER)
 
 
 async def test_behind_the_end(any_client):
-    """416 says how long the blob is."""
+    """416 contains the length of the blob."""
     response = await any_client.get(PATH, headers={"Range": "bytes=1024-"})
     assert response.status_code == 416
     assert response.headers["content-range"] == "bytes */1024"
@@ -154,7 +154,7 @@ async def test_smallest(client, storage, data):
 
 
 async def test_redirect(client_at):
-    """GET is sent on and told not to remember it; HEAD is answered here."""
+    """GET is redirected and marked not to be cached; HEAD is answered here."""
     async with client_at(Redirect("https://bucket.test/x?signature=1", 1024)) as client:
         get = await client.get(PATH, headers={"Range": "bytes=0-1"})
         head = await client.head(PATH)
@@ -179,7 +179,7 @@ async def test_redirect(client_at):
     ],
 )
 async def test_refused(client, path, status, code):
-    """Unknown is 404; what can be no digest or name is 400."""
+    """Unknown is 404; an invalid digest or name is 400."""
     get, head = await client.get(path), await client.head(path)
     assert get.status_code == head.status_code == status
     assert get.json()["errors"][0]["code"] == code

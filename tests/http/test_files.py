@@ -25,7 +25,7 @@ def test_whole(path):
 
 
 def test_part(path):
-    """A part ends where it should, also within a piece."""
+    """A range ends at its last byte, also within a chunk."""
     assert list(files.pieces(path, 10, 1, 6)) == [b"1234", b"5"]
 
 
@@ -36,7 +36,7 @@ def test_empty(tmp_path):
 
 
 def test_left_early(path):
-    """Whoever takes no more pieces closes the file."""
+    """A reader that stops early closes the file."""
     before = opened()
     pieces = files.pieces(path, 10, 0, 10)
     next(pieces)
@@ -47,7 +47,7 @@ def test_left_early(path):
 
 @pytest.mark.parametrize("size", [9, 11])
 def test_another_size(path, size):
-    """A file that changed since it was located is no blob any more; nothing stays open."""
+    """A file that changed since it was located is not a blob any more; no file stays open."""
     before = opened()
     with pytest.raises(BlobUnknown):
         next(files.pieces(path, size, 0, size))

@@ -1,4 +1,4 @@
-"""Headers of manifests and blobs: what real clients send, and what they get."""
+"""Headers of manifests and blobs: the requests of real clients, and their answers."""
 
 import random
 
@@ -66,7 +66,7 @@ SKOPEO = [
     ],
 )
 def test_format(lines, expected):
-    """OCI where the client takes it, else Docker schema 2."""
+    """OCI where the client accepts it, otherwise Docker schema 2."""
     assert negotiate(lines) is expected
 
 
@@ -115,7 +115,7 @@ def test_if_none_match(lines, known):
     ],
 )
 def test_if_range(if_range, holds):
-    """A range counts only for the very same bytes."""
+    """A range is valid only for identical bytes."""
     assert applies_range(if_range, DIGEST) is holds
 
 
@@ -170,7 +170,7 @@ def test_empty_blob(header):
     st.integers(0, 10**19),
 )
 def test_a_part_is_inside_the_blob(header, size):
-    """Whatever the header says, a part is not empty and not outside of the blob."""
+    """Whatever the header contains, a range is not empty and lies within the blob."""
     part = parse_range(header, size)
     if isinstance(part, Part):
         assert 0 <= part.start < part.stop <= size
@@ -188,7 +188,7 @@ def test_a_part_is_inside_the_blob(header, size):
     ],
 )
 def test_value(text, value):
-    """Printable ASCII only: anything else ends the header or fails in the server."""
+    """Printable ASCII only: other characters end the header or fail in the server."""
     assert header_value(text) == value
 
 

@@ -1,4 +1,4 @@
-"""Every error becomes the registry's JSON, and says no more than it should."""
+"""Every error becomes the registry's JSON, without internal details."""
 
 import errno
 import json
@@ -63,7 +63,7 @@ def test_our_own_fault(error):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_disk_full(number):
-    """A full disk is told as one, wherever it was met."""
+    """A full disk is reported as such, wherever it occurred."""
     full = OSError(number, "no room")
     for error in (full, ExceptionGroup("tasks", [ValueError(), ExceptionGroup("more", [full])])):
         assert describe(error, "friendly", ID).status == 507
@@ -71,7 +71,7 @@ def test_disk_full(number):
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
 def test_no_descriptor_left(number):
-    """A crowd holds them all: the client comes back, and nobody looks for a fault."""
+    """Many requests use up all of them: clients retry, and the log shows no fault."""
     failure = describe(OSError(number, "Too many open files"), "friendly", ID)
     assert (failure.status, failure.headers["Retry-After"]) == (429, "10")
 
@@ -83,7 +83,7 @@ def test_error_of_a_task_group():
 
 
 def test_detail():
-    """The cause and further lines stand in the detail."""
+    """The cause and further lines are in the detail."""
     error = errors.BuildFailed("hello failed", cause="build_failed", log=["one", "two"])
     detail = {"cause": "build_failed", "log": ["one", "two"]}
     assert describe(error, "friendly", ID).detail == detail
@@ -91,7 +91,7 @@ def test_detail():
 
 
 def test_paths_of_the_server():
-    """Neither the message nor the log shows them; what the server logs does."""
+    """Neither the message nor the log shows them; the server's log does."""
     error = errors.EvaluationFailed("in /srv/set/x.nix", log=["at '/srv/set/y.nix'"])
     failure = describe(error, "friendly", ID)
     assert b"srv" not in render(failure).body
@@ -112,7 +112,7 @@ def test_message_is_one_line():
 
 
 def test_headers():
-    """Retry-After and the like survive; Allow has one order; nobody may keep an error."""
+    """Retry-After and similar headers are kept; Allow is sorted; errors must not be cached."""
     assert describe(errors.SourceUnavailable("m"), "friendly", ID).headers == {"Retry-After": "10"}
     refused = HTTPException(405, headers={"Allow": "HEAD, GET"})
     assert describe(refused, "friendly", ID).headers == {"Allow": "GET, HEAD"}
@@ -124,7 +124,7 @@ def test_headers():
 
 
 def test_body():
-    """The specification's shape, whatever bytes a build log held."""
+    """The specification's form, even if a build log has arbitrary bytes."""
     response = render(describe(errors.BuildFailed("bad \udcff\x1b", log=["\x1b"]), "friendly", ID))
     assert json.loads(response.body) == {
         "errors": [

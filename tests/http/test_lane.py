@@ -26,7 +26,7 @@ def lane():
 
 
 def waits(lane, path):
-    """Whether its request would not begin at once."""
+    """Whether its request would have to wait."""
     turn = lane.turn(path)
     try:
         turn.send(None)
@@ -46,7 +46,7 @@ async def test_requests_that_do_not_wait(lane, path):
 
 
 async def test_few_at_a_time_and_in_their_order(lane):
-    """One that has left takes nobody's turn, and does not stop the others."""
+    """A caller that has left takes no turn, and does not stop the others."""
     begun = []
 
     async def ask(path):

@@ -34,7 +34,7 @@ class Client:
 
 @pytest.mark.anyio
 async def test_result():
-    """Whoever stays gets what was made."""
+    """A client that stays gets the result."""
 
     async def work():
         await anyio.lowlevel.checkpoint()
@@ -45,7 +45,7 @@ async def test_result():
 
 @pytest.mark.anyio
 async def test_error():
-    """Is raised as itself: what reads it knows nothing of task groups."""
+    """It is raised as itself: its readers do not handle exception groups."""
 
     async def work():
         raise PackageNotFound("gti")
@@ -72,7 +72,7 @@ async def test_client_leaves():
 
 
 class Preparing:
-    """Makes images for ever; shared by all who ask, as the builder does it."""
+    """Builds images without end; shared by all callers, as in the builder."""
 
     def __init__(self):
         self.flights = SingleFlight()
@@ -91,7 +91,7 @@ class Preparing:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_socket_closed_while_an_image_is_prepared(method, caplog):
-    """The work that only this client waited for is dropped, and nothing of it is an error."""
+    """Work that only this client waited for is cancelled, and is not an error."""
     images = Preparing()
     app = create_app(images=images, storage=MemoryStorage(), about=ABOUT)
     with capture_logs() as lines, caplog.at_level(logging.INFO), running(app) as url:
@@ -110,7 +110,7 @@ def test_socket_closed_while_an_image_is_prepared(method, caplog):
 
 
 def test_others_still_wait():
-    """One of two clients leaves: the work goes on for the other."""
+    """One of two clients leaves: the work continues for the other."""
     images = Preparing()
     joined = threading.Event()
 

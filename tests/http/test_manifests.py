@@ -22,7 +22,7 @@ TAG = "/v2/hello/manifests/latest"
 
 @pytest.mark.parametrize("form", Format, ids=lambda form: form.name)
 async def test_by_tag(client, image, form):
-    """The format that the client reads, whole, with everything clients look at."""
+    """The format that the client reads, complete, with all headers that clients use."""
     made = image.manifests[form]
     response = await client.get(TAG, headers={"Accept": form.value.manifest})
     assert response.status_code == 200
@@ -55,7 +55,7 @@ async def test_all_accept_lines_count(client, image):
 
 
 async def test_zstd_has_no_docker_manifest(client_of, storage):
-    """Whoever reads OCI as well gets it; to the others is said what to do."""
+    """A client that also reads OCI gets it; the others are told what to do."""
     image = stored_image(storage, LAYER, compression="zstd")
     app = create_app(images=FakeImages({"hello": image}), storage=storage, about=ABOUT)
     docker = Format.DOCKER.value.manifest
@@ -76,7 +76,7 @@ async def test_the_formats_have_their_own_digests(image):
 
 
 async def test_origin(client, storage, client_of):
-    """The response names where the packages come from, and nothing that breaks a header."""
+    """The response names the source of the packages, and nothing that breaks a header."""
     response = await client.get(TAG)
     assert response.headers["nixery-source"] == SOURCE.url
     assert response.headers["nixery-revision"] == REVISION
@@ -90,7 +90,7 @@ async def test_origin(client, storage, client_of):
 
 
 async def test_origin_on_the_server(storage, client_of):
-    """Where its files lie is nobody's business."""
+    """Clients do not see where its files are."""
     source = replace(SOURCE, url="file:///srv/sets/nixpkgs")
     images = FakeImages({"hello": stored_image(storage, LAYER, source=source)})
     async with client_of(create_app(images=images, storage=storage, about=ABOUT)) as client:
@@ -99,7 +99,7 @@ async def test_origin_on_the_server(storage, client_of):
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_not_modified(client, image, method):
-    """A client that knows the digest is not sent the manifest again."""
+    """A client that knows the digest does not get the manifest again."""
     digest = image.manifests[Format.OCI].digest
     for path in (TAG, f"/v2/hello/manifests/{digest}"):
         response = await client.request(method, path, headers={"If-None-Match": f'W/"{digest}"'})
@@ -113,7 +113,8 @@ async def test_not_modified(client, image, method):
 
 @pytest.mark.parametrize("form", Format, ids=lambda form: form.name)
 async def test_by_digest(client, images, image, form):
-    """Served as what it is, whatever Accept says, for ever, and without the builder."""
+    """Served with its own type, whatever Accept contains, cacheable forever, without the
+    builder."""
     made = image.manifests[form]
     for accept in ("application/json", Format.OCI.value.manifest, Format.DOCKER.value.manifest):
         response = await client.get(
@@ -163,7 +164,7 @@ class Damaged(MemoryStorage):
 
 
 async def test_damaged_manifest(images, client_of):
-    """Bytes that do not hash to their name are not served under it."""
+    """Bytes are not served under a digest that they do not match."""
     storage = Damaged()
     digest = stored_image(storage, LAYER).manifests[Format.OCI].digest
     async with client_of(create_app(images=images, storage=storage, about=ABOUT)) as client:
@@ -191,7 +192,7 @@ async def test_damaged_manifest(images, client_of):
     ],
 )
 async def test_refused(client, images, path, status, code):
-    """What is wrong with the question never reaches the builder."""
+    """Invalid requests never reach the builder."""
     response = await client.get(path)
     assert response.status_code == status
     assert code_of(response) == (code or "NAME_INVALID")
@@ -209,7 +210,7 @@ async def test_refused(client, images, path, status, code):
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 async def test_builder_fails(client, images, error, status):
-    """GET and HEAD say the same; nobody may keep it."""
+    """GET and HEAD give the same answer; it must not be cached."""
     images.answers["hello"] = error
     get, head = await client.get(TAG), await client.head(TAG)
     assert get.status_code == head.status_code == status
@@ -223,7 +224,7 @@ async def test_builder_fails(client, images, error, status):
 
 
 async def test_strict(storage, images, client_of):
-    """An operator may ask for 502 where a build failed."""
+    """An operator may choose 502 for failed builds."""
     images.answers["hello"] = BuildFailed("hello: make: *** no rule")
     app = create_app(images=images, storage=storage, about=ABOUT, error_status="strict")
     async with client_of(app) as client:
@@ -233,7 +234,7 @@ async def test_strict(storage, images, client_of):
 
 
 async def test_unexpected_error(client, images):
-    """500 with the request's id, and nothing of the traceback."""
+    """500 with the request's id, without the traceback."""
     images.answers["hello"] = ZeroDivisionError("inner secret")
     response = await client.get(TAG, headers={"X-Request-Id": "find-me-here"})
     assert response.status_code == 500
@@ -245,7 +246,7 @@ async def test_unexpected_error(client, images):
 
 
 async def test_disk_full(client, images):
-    """507, and the answer says so in one line."""
+    """507, with the reason in one line."""
     images.answers["hello"] = OSError(28, "No space left on device")
     response = await client.get(TAG)
     assert response.status_code == 507

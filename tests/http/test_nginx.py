@@ -38,7 +38,7 @@ def documented(backend, storage, prefix):
         "/internal/layers/": f'"{prefix}layers/"',
     }.items():
         before = server
-        # In comments, the prefix may stay what it is.
+        # In comments, the prefix may stay.
         server = server.replace(f" {text}", f" {value}")
         assert server != before, f"{text} is not on the page"
     return server
@@ -86,7 +86,7 @@ def test_answer(backend, prefix):
 
 @pytest.mark.anyio
 async def test_other_kinds_of_files(client_of):
-    """Nginx cannot send what is not on its disk."""
+    """Nginx cannot send a file that is not on its disk."""
 
     class Elsewhere(MemoryStorage):
         def locate(self, _digest):
@@ -135,7 +135,7 @@ def test_whole(client, backend):
 )
 @pytest.mark.parametrize("if_range", [None, f'"{DIGEST}"'])
 def test_part(client, value, part, if_range):
-    """A range is nginx's to cut out, also where it depends on our ETag."""
+    """Nginx cuts out ranges, also if they depend on our ETag."""
     headers = {"Range": value} | ({"If-Range": if_range} if if_range else {})
     response = client.get(PATH, headers=headers)
     assert (response.status_code, response.content == BLOB[part]) == (206, True)
@@ -171,14 +171,14 @@ def test_what_we_answer(client):
 
 @needs_nginx
 def test_encoded_address(client):
-    """What a client may encode reaches the registry as it was meant."""
+    """Encoded characters reach the registry unchanged."""
     response = client.get(f"/v2/%68ello/blobs/{DIGEST.replace(':', '%3A')}")
     assert (response.status_code, response.content == BLOB) == (200, True)
 
 
 @needs_nginx
 def test_internal(client, prefix):
-    """Clients cannot ask for the files themselves."""
+    """Clients cannot request the files directly."""
     response = client.get(f"{prefix.replace('%', '%25')}layers/{hexdigits(DIGEST)}")
     assert response.status_code == 404
 

@@ -1,4 +1,4 @@
-"""The landing page, and what a browser sees elsewhere."""
+"""The landing page, and browsers on other addresses."""
 
 import re
 from html.parser import HTMLParser
@@ -37,7 +37,7 @@ class Outline(HTMLParser):
 
 
 async def test_index(client):
-    """Says how to pull from the host that the browser used, and what is served."""
+    """Explains how to pull from the host that the browser used, and names the package source."""
     response = await client.get("/", headers=BROWSER | {"Host": "nixery.example:5000"})
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -48,7 +48,7 @@ async def test_index(client):
 
 
 async def test_nothing_from_elsewhere(client):
-    """No script, no font, no picture of another host; the policy would block it too."""
+    """No script, font or picture of another host; the policy would block it too."""
     response = await client.get("/")
     assert "default-src 'none'" in response.headers["content-security-policy"]
     outline = Outline(response.text)
@@ -74,7 +74,7 @@ async def test_accessible(client):
 
 @pytest.mark.parametrize("host", ["<script>", "a b", "x/../y", "évil", "[::1", "h" * 300, ""])
 async def test_strange_host(client, host):
-    """What can be no host is not repeated."""
+    """An invalid host is not repeated."""
     response = await client.get("/", headers={"Host": host.encode()})
     assert "docker pull localhost:8080/" in response.text
 
@@ -106,7 +106,7 @@ async def test_dark_mode(client):
 
 
 async def test_icon(client):
-    """Browsers ask for it unasked."""
+    """Browsers request it without being asked."""
     response = await client.get("/favicon.ico")
     assert response.status_code == 200
     assert response.headers["content-type"] == "image/svg+xml"
@@ -130,5 +130,5 @@ async def test_missing_page(client):
     [([], False), (["*/*"], False), (["a/b", "Text/HTML;q=0.9"], True)],
 )
 def test_wants_html(accept, expected):
-    """Only who names it."""
+    """Only requests that name it."""
     assert wants_html(accept) is expected

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Check:
-    """Fails with its error, if it has one; counts how often it was made."""
+    """Fails with its error, if it has one; records how often it was used."""
 
     def __init__(self, error=None):
         self.error = error

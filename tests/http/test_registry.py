@@ -1,7 +1,7 @@
-"""The registry under a real server: a table of requests, and any request at all.
+"""The registry under a real server: a table of requests, and arbitrary requests.
 
 The table's idea is that of go-containerregistry's ``pkg/registry``; the rows marked "conformance"
-are what the distribution specification's suite asks of a registry that can only be read.
+are those parts of the distribution specification's suite that apply to a read-only registry.
 """
 
 import http.client
@@ -79,13 +79,12 @@ ROWS = [
     row("HEAD", AT_BLOB, 200, send={"range": "bytes=0-9"}, get={"content-length": "1024"}),
     row("GET", AT_BLOB, 416, "RANGE_INVALID", send={"range": "bytes=1024-"}, get=BEHIND),
     row("GET", AT_BLOB, 304, send={"if-none-match": f'"{BLOB}"'}, body=b""),
-    # referrers
-    # conformance: 200 and nothing in it, also for a digest that nobody knows
+    # referrers conformance: 200 and an empty list, also for an unknown digest
     row("GET", f"/v2/hello/referrers/{UNKNOWN}", 200, get={"content-type": OCI_INDEX}),
     row("GET", f"/v2/hello/referrers/{UNKNOWN}?artifactType=a/b", 200),
     row("GET", "/v2/hello/referrers/sha256:bad", 400, "DIGEST_INVALID"),
     row("GET", f"/v2/HELLO/referrers/{UNKNOWN}", 400, "NAME_INVALID"),
-    # what a registry without a push does not do
+    # operations of a registry with push
     row("POST", "/v2/", 405, "UNSUPPORTED", get={"allow": "GET, HEAD"}),
     row("PUT", LATEST, 405, "UNSUPPORTED", get={"allow": "GET, HEAD"}),
     row("DELETE", LATEST, 405, "UNSUPPORTED"),
@@ -95,7 +94,7 @@ ROWS = [
     row("POST", "/v2/hello/blobs/uploads/", 405, "UNSUPPORTED", get={"allow": "GET, HEAD"}),
     row("PATCH", "/v2/hello/blobs/uploads/1", 405, "UNSUPPORTED"),
     row("PUT", "/v2/hello/blobs/uploads/1?digest=x", 405, "UNSUPPORTED"),
-    # what is not there
+    # missing things
     row("GET", "/v2/_catalog", 404, "UNSUPPORTED"),
     row("GET", "/v2/hello/tags/list", 404, "UNSUPPORTED"),
     row("GET", "/v2/hello/blobs/uploads/", 404, "UNSUPPORTED"),
@@ -129,7 +128,7 @@ def test_table(live, row):
 
 
 def test_referrers_are_an_empty_index(live):
-    """Also for a digest that nobody knows."""
+    """Also for an unknown digest."""
     assert live.get(f"/v2/hello/referrers/{UNKNOWN}").json() == EMPTY_INDEX
 
 

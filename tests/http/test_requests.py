@@ -1,4 +1,4 @@
-"""Around every request: the id, the log line, the error that nobody else handled."""
+"""Around every request: the id, the log line, the error that is not handled elsewhere."""
 
 import pytest
 from starlette.requests import Request
@@ -73,7 +73,7 @@ async def test_id_everywhere(client_of, logged):
 
 
 async def test_line(client_of, logged):
-    """One line per request: what was asked, what was answered, how much, how long, by whom."""
+    """One line per request: the request, the answer, its size and duration, and the client."""
     async with client_of(wrap(PlainTextResponse("hello"))) as client:
         await client.get("/v2/a%0Ab", headers={"User-Agent": "x" * 300})
     (line,) = logged
@@ -108,7 +108,7 @@ async def test_a_path_can_be_searched_for(client_of, logged, asked, found):
 
 
 async def test_line_is_bounded(client_of, logged):
-    """A client decides neither how long a line is nor what it does to a terminal."""
+    """A client controls neither the length of a line nor a terminal."""
     async with client_of(wrap(PlainTextResponse("hello"))) as client:
         await client.get("/" + "x" * 10_000, headers={"User-Agent": b"\x9b31m red \xff"})
     (line,) = logged
@@ -117,7 +117,7 @@ async def test_line_is_bounded(client_of, logged):
 
 
 async def test_head_sends_no_bytes(client_of, logged):
-    """The server drops the body of a HEAD: the line must not count it."""
+    """The server drops the body of a HEAD: the line must not include its size."""
     async with client_of(wrap(PlainTextResponse("hello"))) as client:
         response = await client.head("/v2/")
     assert response.headers["content-length"] == "5"
@@ -161,7 +161,7 @@ async def test_error_within_the_response(client_of, logged):
 
 
 async def test_other_scopes_pass(logged):
-    """The lifespan is no request."""
+    """The lifespan is not a request."""
     seen = []
 
     async def app(scope, _receive, _send):

@@ -1,4 +1,4 @@
-"""Sending pieces: all of them, and no more than the client stays for."""
+"""Sending chunks: all of them, but only while the client stays."""
 
 import threading
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Source:
-    """Gives pieces, and remembers what was taken, where, and whether it was closed."""
+    """Yields chunks, and records which were read, where, and whether it was closed."""
 
     def __init__(self, *pieces):
         self.pieces = pieces
@@ -35,7 +35,7 @@ class Source:
 
 
 class Client:
-    """The other end of ASGI: stays until it has been sent so many messages."""
+    """The other end of ASGI: stays until this many messages were sent."""
 
     def __init__(self, stays=10**6):
         self.stays = stays
@@ -62,7 +62,7 @@ class Client:
 
 
 async def respond(source, length, client):
-    pieces = iter(source)  # held until the end: only an explicit close counts
+    pieces = iter(source)  # held until the end: only an explicit close should matter
     response = StreamResponse(pieces, length, 206, {"X-Header": "value"})
     try:
         await response({}, client.receive, client.send)
@@ -87,7 +87,7 @@ async def test_all(pieces):
 
 
 async def test_client_that_leaves():
-    """A gigabyte is not read for nobody."""
+    """A gigabyte is not read for a client that has left."""
     source, client = Source(*[b"x"] * 1000), Client(stays=3)
     with pytest.raises(ClientLeft):
         await respond(source, 1000, client)
@@ -104,7 +104,7 @@ async def test_error_before_the_first_piece():
 
 
 async def test_error_later():
-    """Breaks off: a client must not take what it has for the whole."""
+    """It breaks off: a client must not take the part for the whole."""
     source, client = Source(b"one", StorageUnavailable("gone")), Client()
     with pytest.raises(StorageUnavailable):
         await respond(source, 6, client)

@@ -21,7 +21,7 @@ CLIENTS = 60
 
 
 class Held(FilesystemStorage):
-    """Counts who is hashed, and how many at the same time; lets nobody through before ``go_on``."""
+    """Records the hashed blobs, and how many at the same time; blocks until ``go_on``."""
 
     def __init__(self, directory):
         super().__init__(directory)
@@ -58,7 +58,7 @@ def url(held):
 
 
 def written_before(storage, *contents):
-    """By another process; gives the paths of their blobs."""
+    """As by another process; returns the paths of their blobs."""
     other = FilesystemStorage(storage._directory)
     return [path_of(put(other, content).digest) for content in contents]
 
@@ -103,7 +103,7 @@ def test_verified_blobs_never_wait(held, url):
 
 
 def test_a_client_that_leaves(held, url):
-    """The others get what was begun for it."""
+    """The others get the result of the task that was begun for it."""
     (path,) = written_before(held, b"data")
     with connected(url) as leaver:
         leaver.sendall(request(path))

@@ -1,4 +1,4 @@
-"""Which connections are closed where there are too many."""
+"""Which connections are closed when there are too many."""
 
 import resource
 import subprocess
@@ -47,7 +47,7 @@ def dropped(made):
 
 
 def test_the_order_of_closing(connections):
-    """Those that have asked for nothing, the oldest first; then those that have their answers."""
+    """Those without a request, the oldest first; then those that have their answers."""
     made = opened(connections, ROOM)
     for number in (0, 1, 2):
         connections.is_busy(made[number])
@@ -104,7 +104,7 @@ def test_files_leave_room_for_other_requests():
 
 
 def test_what_was_closed_takes_no_room(connections):
-    """Also if it goes on talking until it notices, or is said to be gone twice."""
+    """Also if it sends more until it notices, or is closed twice."""
     made = opened(connections, ROOM + 1)
     assert dropped(made) == [0]
     connections.is_busy(made[0])
@@ -138,7 +138,7 @@ def test_one_line_for_many():
 
 
 def test_the_limit_is_raised():
-    """Where the system allows more than shells give, but not without end."""
+    """Up to the hard limit if that is above the soft limit, but bounded."""
     program = (
         "import resource\n"
         "from nixery.wire.connections import raise_descriptor_limit\n"

@@ -45,7 +45,7 @@ HALF = WHOLE[:-2]
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("sent", [b"", b"G", HALF], ids=["nothing", "a byte", "half"])
 def test_first_request(url, sent):
-    """A connection that says nothing, or only begins, is closed without an answer."""
+    """A connection that sends nothing, or only a beginning, is closed without an answer."""
     with connected(url) as client:
         client.sendall(sent)
         assert rest(client) == b""
@@ -55,7 +55,7 @@ def test_first_request(url, sent):
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("sent", [b"G", HALF, b"\r\n"], ids=["a byte", "half", "an empty line"])
 def test_later_request(url, sent):
-    """The same holds once a request was answered; uvicorn's keep-alive timer has stopped then."""
+    """The same after an answered request; uvicorn's keep-alive timer has stopped then."""
     with connected(url) as client:
         client.sendall(WHOLE)
         assert answer(client)[0] == 200
@@ -65,7 +65,7 @@ def test_later_request(url, sent):
 
 @pytest.mark.usefixtures("impatient")
 def test_endless_body(url):
-    """Nobody waits for the body of a request that has been answered."""
+    """The server does not wait for the body of a request that it has answered."""
     with connected(url) as client:
         client.sendall(request("/v2/", "Content-Length: 1000"))
         assert answer(client)[0] == 200
@@ -75,7 +75,7 @@ def test_endless_body(url):
 
 @pytest.mark.usefixtures("impatient")
 def test_transfer_goes_on(url):
-    """The deadline is for headers: a slow download is none of its business, nor is what follows."""
+    """The deadline is for headers: it does not affect a slow download, or what follows."""
     with connected(url, 16 * 1024) as client:
         client.sendall(request(BLOB) + HALF)
         take(client, 1000)
@@ -97,7 +97,7 @@ def test_patience(url):
 
 @pytest.mark.usefixtures("impatient")
 def test_idle_between_requests(url):
-    """Between requests the keep-alive time counts, which is longer."""
+    """Between requests the keep-alive time applies, which is longer."""
     with connected(url) as client:
         client.sendall(WHOLE)
         assert answer(client)[0] == 200
@@ -119,7 +119,7 @@ def test_idle_between_requests(url):
     ids=["header", "path", "empty lines", "trailer", "chunk extension"],
 )
 def test_endless_headers(url, begin):
-    """What never becomes a request is not collected for ever, whatever part of one it is."""
+    """Incomplete requests are not collected without limit, whatever part of a request they are."""
     piece = (b"\r\n" if begin == b"\r\n" else b"xx") * 8192
     with connected(url) as client:
         client.sendall(begin)
@@ -129,7 +129,7 @@ def test_endless_headers(url, begin):
 
 
 def test_large_headers(url):
-    """Headers within the limit are read, as often as they come, and bodies do not count."""
+    """Headers within the limit are accepted in every request, and bodies are not included."""
     headers = ("X-Long: " + "x" * (protocol.MAX_HEADERS // 2), "Content-Length: 100000")
     with connected(url) as client:
         for _ in range(4):
@@ -138,7 +138,7 @@ def test_large_headers(url):
 
 
 def test_requests_in_a_row(url):
-    """They are answered in turn, also where they come in one packet."""
+    """They are answered in order, also if they arrive in one packet."""
     with connected(url) as client:
         client.sendall(WHOLE * protocol.MAX_WAITING)
         for _ in range(protocol.MAX_WAITING):
@@ -146,7 +146,10 @@ def test_requests_in_a_row(url):
 
 
 def test_too_many_requests_in_a_row(url):
-    """Each that waits costs memory: whoever sends without waiting for answers is cut off."""
+    """Each pending request costs memory.
+
+    A client that sends without waiting for answers is cut off.
+    """
     with connected(url) as client:
         client.sendall(WHOLE * (protocol.MAX_WAITING + 2))
         assert rest(client) == b""

@@ -57,7 +57,7 @@ async def receive(client, count):
 
 
 async def test_no_descriptor_left(path, file, sockets):
-    """What has begun goes on once there is one again."""
+    """A transfer that has begun continues when there is a descriptor again."""
     ours, theirs = sockets
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     transfer = Transfer(file, 0, SIZE)
@@ -74,7 +74,7 @@ async def test_no_descriptor_left(path, file, sockets):
 
 @pytest.mark.parametrize(("offset", "count"), [(0, SIZE), (1, SIZE - 2), (SIZE, 0), (5, 1)])
 async def test_part(path, file, sockets, offset, count):
-    """Exactly the bytes that were asked for; the socket's descriptor is not kept."""
+    """Exactly the requested bytes; the socket's descriptor is not kept."""
     ours, theirs = sockets
     before, watched_before = opened(), watched()
     reading = asyncio.create_task(receive(theirs, count))
@@ -85,7 +85,7 @@ async def test_part(path, file, sockets, offset, count):
 
 
 async def test_slow_reader(file, sockets):
-    """Who takes nothing holds up the transfer, and nobody else."""
+    """A client that reads nothing delays its own transfer only."""
     ours, theirs = sockets
     transfer = Transfer(file, 0, SIZE)
     running = asyncio.create_task(transfer.run(ours.fileno()))
@@ -98,7 +98,7 @@ async def test_slow_reader(file, sockets):
 
 
 async def test_client_that_leaves(file, sockets):
-    """Is noticed by the socket itself."""
+    """The socket itself detects it."""
     ours, theirs = sockets
     before = opened()
     running = asyncio.create_task(Transfer(file, 0, SIZE).run(ours.fileno()))
@@ -110,7 +110,7 @@ async def test_client_that_leaves(file, sockets):
 
 
 async def test_client_that_has_left(file, sockets):
-    """Before the first byte it is no other error."""
+    """Before the first byte it is the same error."""
     ours, theirs = sockets
     theirs.close()
     with pytest.raises(ConnectionResetError):
@@ -126,7 +126,7 @@ async def test_ended_from_outside(file, sockets, how):
     await anyio.wait_all_tasks_blocked()
     if how == "abandon":
         transfer.abandon()
-        transfer.abandon()  # the second time says nothing new
+        transfer.abandon()  # the second time adds nothing
     else:
         running.cancel()
     with pytest.raises((ConnectionResetError, asyncio.CancelledError)):
@@ -137,7 +137,7 @@ async def test_ended_from_outside(file, sockets, how):
 
 @pytest.mark.parametrize("kept", [0, SIZE // 2])
 async def test_file_that_shrank(path, file, sockets, kept):
-    """Ends; a kernel that has no more bytes would be asked for them for ever."""
+    """It ends, instead of asking a kernel without more bytes for them forever."""
     ours, theirs = sockets
     os.truncate(path, kept)
     reading = asyncio.create_task(receive(theirs, kept))
@@ -160,7 +160,7 @@ async def test_file_that_cannot_be_read(sockets, tmp_path):
 
 
 async def test_load(file):
-    """What the page cache has forgotten is there again before sendfile asks for it."""
+    """Parts that left the page cache are read again before sendfile sends them."""
     os.fsync(file)
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
     if sendfile.is_cached(file, 0, SIZE):

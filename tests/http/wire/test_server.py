@@ -53,7 +53,7 @@ def test_no_delay(host):
 
 
 def test_port_in_use():
-    """The operator's mistake is told in one line that names the port."""
+    """The operator's mistake is reported in one line that names the port."""
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1, port {port}: "):
@@ -62,13 +62,13 @@ def test_port_in_use():
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
 def test_foreign_address(host):
-    """An address of documentation is nobody's."""
+    """An address reserved for documentation."""
     with pytest.raises(ConfigurationError, match=f"cannot listen on {host}"):
         listen(host, 0)
 
 
 def test_lifespan():
-    """What the lifespan opens is open while requests are answered, and closed at the end."""
+    """Resources of the lifespan are open while requests are answered, and closed at the end."""
     events = []
 
     @asynccontextmanager
@@ -98,7 +98,7 @@ def test_lifespan_that_fails():
 
 
 def test_download_ends_before_the_server():
-    """A server that is told to stop finishes what it has begun."""
+    """Graceful shutdown finishes running transfers."""
     entered, leave = threading.Event(), threading.Event()
 
     class Slow(MemoryStorage):
@@ -144,7 +144,7 @@ print("ended")
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal(number):
-    """Ends the server, and the program goes on to its own end: exit code 0, no traceback."""
+    """Ends the server, and the program exits normally: exit code 0, no traceback."""
     tests = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, tests],

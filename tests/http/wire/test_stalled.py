@@ -1,4 +1,4 @@
-"""Clients that take nothing of their answer any more: they are cut off, and only they."""
+"""Clients that read nothing of their answer any more: only they are disconnected."""
 
 import threading
 
@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 
 class Connections:
-    """The server's, whose looks at their clients the test brings about."""
+    """The server's, with checks of its clients that the test triggers."""
 
     def __init__(self):
         self.open = []
@@ -99,7 +99,7 @@ def test_client_that_reads_slowly(watched, blob, connections, monkeypatch, is_av
 
 
 def test_client_that_waits(watched, connections):
-    """Between two requests nothing is to be taken; other limits hold there."""
+    """Between two requests there is nothing to read; other limits apply there."""
     with running(watched) as url, connected(url) as client:
         for _ in range(2):
             client.sendall(request("/v2/"))

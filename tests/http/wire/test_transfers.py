@@ -19,11 +19,11 @@ pytestmark = pytest.mark.skipif(not sendfile.IS_AVAILABLE, reason="sendfile as o
 
 @pytest.mark.parametrize("further", [0, 2], ids=["alone", "pipelined"])
 def test_client_that_leaves(watched, logs, further):
-    """The file is closed, nothing goes on for nobody, and the log says aborted, not failed."""
+    """The file is closed, no work continues, and the log says aborted, not failed."""
     with running(watched) as url:
         httpx.get(url + PATH)
         assert watched.ended.acquire(timeout=10)
-        with connected(url) as other:  # keeps what a connection takes the same, before and after
+        with connected(url) as other:  # keeps the size of the buffers the same, before and after
             other.sendall(request("/v2/"))
             assert answer(other)[0] == 200
             assert watched.ended.acquire(timeout=10)
@@ -47,7 +47,7 @@ def test_rubbish_during_a_transfer(watched, caplog):
         client.sendall(request(PATH))
         take(client, 1000)
         client.sendall(b"\x00\x01 no request\r\n\r\n")
-        assert watched.ended.acquire(timeout=10)  # by itself: nobody makes room in the buffers
+        assert watched.ended.acquire(timeout=10)  # closed by the server: the buffers stay full
         received = rest(client)
         assert len(received) < SIZE // 2
         assert b"400 Bad Request" not in received
@@ -57,7 +57,7 @@ def test_rubbish_during_a_transfer(watched, caplog):
 
 
 def test_file_that_shrinks(tmp_path, blob, caplog):
-    """A broken connection, and an error that the operator sees: the disk is not to be trusted."""
+    """A broken connection, and an error in the log: the disk is damaged."""
     (tmp_path / "blob").write_bytes(blob)
     watched = registry(tmp_path / "blob")
     with running(watched) as url, connected(url, SMALL_BUFFER) as client:
@@ -72,7 +72,7 @@ def test_file_that_shrinks(tmp_path, blob, caplog):
 
 
 def test_shutdown(watched, blob, logs):
-    """A server that is told to stop sends what it has begun to send."""
+    """Graceful shutdown finishes running transfers."""
     servers, stopping = [], threading.Event()
 
     class Stopping(Server):

@@ -24,7 +24,7 @@ pytestmark = [
 
 
 def test_whole(watched, blob, logs, monkeypatch):
-    """By the kernel, twice on one connection, and the log counts the bytes."""
+    """By the kernel, twice on one connection, and the log has the number of bytes."""
     monkeypatch.setattr(files, "SENT_AT_ONCE", SIZE // 2 + 1)
     with running(watched) as url, connected(url) as client:
         for _ in range(2):
@@ -109,7 +109,7 @@ def test_pipeline(watched, blob, logs):
 
 
 def test_slow_reader(watched, blob, logs):
-    """Holds up nobody else, and gets everything in the end."""
+    """It delays no other client, and gets everything in the end."""
     with running(watched) as url, connected(url, SMALL_BUFFER) as client:
         client.sendall(request(PATH))
         head(client)
@@ -122,7 +122,7 @@ def test_slow_reader(watched, blob, logs):
 
 
 def test_tls(watched, blob, logs, tmp_path):
-    """Is not the kernel's: bytes are read, encrypted and sent."""
+    """Without the kernel: bytes are read, encrypted and sent."""
     key, certificate = tmp_path / "key", tmp_path / "certificate"
     subprocess.run(
         f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=127.0.0.1"
@@ -146,8 +146,8 @@ def test_tls(watched, blob, logs, tmp_path):
 
 @pytest.mark.usefixtures("logs")
 def test_file_system_without_sendfile():
-    """Files that the kernel does not send are read; what they hold arrives all the same."""
-    # Of /proc, whose files have no size: what is there is counted first.
+    """Files that the kernel cannot send are read and arrive complete."""
+    # In /proc, whose files have no size, so the bytes are counted first.
     with open("/proc/self/environ", "rb") as file:  # noqa: PTH123
         content = file.read()
 
@@ -169,7 +169,7 @@ def test_file_system_without_sendfile():
 
 @pytest.mark.usefixtures("logs")
 def test_bytes_before_a_file(blob_file, blob):
-    """What the client is slow to take goes out before the file, and what follows it behind."""
+    """Pending bytes for a slow client go out before the file, and following bytes after it."""
     text = bytes(SIZE)
 
     async def app(scope, receive, send):
@@ -190,7 +190,7 @@ def test_bytes_before_a_file(blob_file, blob):
 
 @pytest.mark.usefixtures("logs")
 def test_defaults(blob_file, blob):
-    """Without offset and count: from where the file stands to its end; HEAD sends none of it."""
+    """Without offset and count: from the current position to the end; HEAD sends none of it."""
 
     async def app(scope, receive, send):
         if scope["type"] == "lifespan":
