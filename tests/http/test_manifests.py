@@ -113,8 +113,7 @@ async def test_not_modified(client, image, method):
 
 @pytest.mark.parametrize("form", Format, ids=lambda form: form.name)
 async def test_by_digest(client, images, image, form):
-    """Served with its own type, whatever Accept contains, cacheable forever, without the
-    builder."""
+    """Served with its own type, whatever Accept contains, cacheable forever, not by the builder."""
     made = image.manifests[form]
     for accept in ("application/json", Format.OCI.value.manifest, Format.DOCKER.value.manifest):
         response = await client.get(

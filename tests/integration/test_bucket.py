@@ -1,4 +1,4 @@
-"""A server with its images in a bucket: what clients get, and what a second replica saves."""
+"""A server with its images in a bucket: pulls, and the work that a second replica saves."""
 
 import httpx
 import pytest
@@ -36,7 +36,7 @@ def start(nix_environment, tiny, tmp_path, google):
 
 @pytest.fixture
 def key_file(google, tmp_path):
-    """Closes the bucket to whoever comes without this key, or an address signed with it."""
+    """Closes the bucket to requests without this key, or without an address signed with it."""
     google.api.access.needs_token = True
     file = tmp_path / "key.json"
     file.write_text(google.api.access.key_file(f"{google.url}/token"))
@@ -78,7 +78,7 @@ def test_a_second_replica_packs_nothing(start, google):
 
 
 def test_a_failing_bucket_is_reported_and_recovers(start, google):
-    """What needs no bucket goes on."""
+    """Requests that do not need the bucket are answered."""
     with start("one") as served:
         layer = served.manifest("hello").json()["layers"][0]["digest"]
         google.faults.add(".", Status(403), times=1000)  # at once, where a 503 would be repeated

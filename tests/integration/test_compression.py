@@ -28,7 +28,7 @@ def test_podman_runs_it(serve_with, podman, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_skopeo_unpacks_it(serve_with, tmp_path, kind):
-    """Into plain tars, which are what the config says."""
+    """Into plain tars, which match the config."""
     with serve_with(kind) as served:
         image = f"docker://{served.image(IMAGE)}"
         skopeo = ("skopeo", "copy", "--src-tls-verify=false", "--dest-decompress")
@@ -51,7 +51,7 @@ def test_umoci_unpacks_it(serve_with, tmp_path, kind):
 
 
 def test_kinds_share_a_storage_and_their_tars(serve_with):
-    """Each keeps its own layers, of the same content, and says what they are."""
+    """Each keeps its own layers, of the same content, with their own media types."""
     found = {}
     for kind in KINDS:
         with serve_with(kind) as served:

@@ -18,7 +18,7 @@ SAYS = "git 2.47.0 --version\n"
 
 @pytest.fixture
 def check(serve_with, nix_store, tmp_path):
-    """``check(client, kind)``: the program runs, and every file is what the store has."""
+    """``check(client, kind)``: the program runs, and every file is that of the store."""
 
     def pulled(client, kind):
         with serve_with(kind) as served:
@@ -50,7 +50,7 @@ def test_docker_reads_zstd_from_23_on(check, later_docker):
 
 
 def test_docker_before_23_fails_with_zstd(check, docker):
-    """It says that it reads OCI manifests, and finds out when it has pulled everything."""
+    """It claims to read OCI manifests, and fails when it has pulled everything."""
     if docker.version() >= 23:
         pytest.skip("this machine has a later docker")
     with pytest.raises(AssertionError, match="invalid tar header"):

@@ -1,4 +1,4 @@
-"""The demo package set on a real Nix: it evaluates like nixpkgs, and what it holds runs."""
+"""The demo package set on a real Nix: it evaluates like nixpkgs, and its programs run."""
 
 import json
 import os
@@ -26,7 +26,7 @@ RESTRICTED += ("--option", "allow-import-from-derivation", "false")
 
 @pytest.fixture
 def commands_use_the_store(nix_environment, monkeypatch):
-    """What the maker's own code runs finds Nix as the tests set it up."""
+    """Commands of the maker's own code use Nix with the tests' settings."""
     for name, value in nix_environment.items():
         monkeypatch.setenv(name, value)
 
@@ -148,7 +148,7 @@ def test_every_package_of_the_whole_set_runs_from_its_closure_alone(demo_set_who
 @pytest.mark.full
 @pytest.mark.usefixtures("commands_use_the_store")
 def test_size_of_the_whole_set(demo_set_whole, nix_environment):
-    """What the benchmarks rest on: 230 store paths and more, 1 GB, and 500 MiB in one image."""
+    """What the benchmarks need: at least 230 store paths, 1 GB, and 500 MiB in one image."""
     attributes = TABLE.select(whole=True)
     paths = build(demo_set_whole, attributes)
     everything = closure(path for own in paths.values() for path in own)

@@ -1,4 +1,4 @@
-"""Images of as many layers as can be asked for, put together by every client.
+"""Images with the maximum number of layers, unpacked by every client.
 
 The budget is for store paths; one more layer is the image's own.
 """
@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 PARTS = 130
-"""More store paths than layers can be asked for."""
+"""More store paths than the maximum number of layers."""
 SAYS = [f"part-{n} 1.0" for n in range(PARTS)]
 SET_OF_PARTS = f"""
 {{

@@ -33,7 +33,7 @@ async def prepare(nix, source, root, *names, architecture=Architecture.AMD64):
 
 
 async def test_closure(nix, nix_store, tiny_source, tmp_path):
-    """It is complete, its sizes are right, and its files lie where store_root says."""
+    """It is complete, its sizes are right, and its files are where store_root says."""
     closure = await prepare(nix, tiny_source, tmp_path / "root", "git", "curl", "bashInteractive")
     paths = {info.path for info in closure.paths}
     assert all(set(info.references) <= paths - {info.path} for info in closure.paths)
@@ -49,7 +49,7 @@ async def test_a_nix_that_works(nix):
 
 
 async def test_a_daemon_that_is_not_there(nix_environment, tmp_path):
-    """What is evaluated and reads nothing would not meet it."""
+    """Something that is evaluated and reads nothing would not run into it."""
     nowhere = {"NIX_REMOTE": "daemon", "NIX_DAEMON_SOCKET_PATH": str(tmp_path / "socket")}
     with pytest.raises(NixeryError, match="the Nix daemon cannot be reached"):
         await Nix(environment=nix_environment | nowhere).check()
@@ -98,7 +98,7 @@ def small_store(tmp_path):
 
 
 async def test_full_store(tiny_source, small_store, tmp_path):
-    """Nix says so, and a look at the disk confirms it: no fault of the packages."""
+    """Nix reports it and the disk confirms it: not a fault of the packages."""
     nix = Nix(environment=environment_of(small_store, tmp_path))
     packages = await nix.evaluate(tiny_source, request("hello"))
     with suppress(OSError), (small_store / "filler").open("wb") as file:
@@ -163,7 +163,7 @@ async def test_no_builder_of_the_architecture(nix_environment, tiny_source, tmp_
 
 
 async def test_builder_of_the_architecture(nix_environment, tiny_source, tmp_path):
-    """Nix's extra-platforms says that there is one (busybox runs here whatever it is called)."""
+    """Nix's extra-platforms claims one (busybox runs here whatever its name)."""
     environment = {**nix_environment, "NIX_CONFIG": "extra-platforms = aarch64-linux"}
     arm64 = await prepare(
         Nix(environment=environment),
@@ -199,7 +199,7 @@ async def test_ten_megabytes_of_log(nix_environment, tiny_source, tmp_path, salt
 
 
 async def test_cancelling_ends_the_builder(nix_environment, tiny_source, tmp_path, salt, listen):
-    """A client that leaves, or a deadline: nothing of the build goes on."""
+    """After a client left or a deadline passed, no process of the build continues."""
     listener = listen("sleeping")
     nix = Nix(environment=nix_environment, evaluation=Evaluation(config={"salt": salt}))
     packages = await nix.evaluate(tiny_source, request("slow"))
@@ -213,7 +213,7 @@ async def test_cancelling_ends_the_builder(nix_environment, tiny_source, tmp_pat
 
 
 async def test_deadline_of_an_evaluation(nix_environment, tmp_path):
-    """An evaluation that goes on for ever is ended as well; NIX_TIMEOUT does not bound it."""
+    """An endless evaluation is ended as well; NIX_TIMEOUT does not limit it."""
     (tmp_path / "default.nix").write_text(
         "with builtins; let numbers = genList (n: n) 100000; sum = foldl' (a: b: a + b); in "
         "{ a = foldl' (a: _: sum a numbers) 0 numbers; }"
@@ -225,7 +225,7 @@ async def test_deadline_of_an_evaluation(nix_environment, tmp_path):
 
 
 async def test_builders_do_not_see_secrets(nix_environment, tiny, tmp_path):
-    """Not even one that asks for them, as a derivation with a known hash may."""
+    """Not even one that requests them, as a fixed-output derivation may."""
     (tmp_path / "default.nix").write_text(f"""{{
       a = derivation {{
         name = "a";

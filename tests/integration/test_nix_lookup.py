@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.nix]
 
 
 def set_in(directory: Path, text: str):
-    """A package set of its own, as a source."""
+    """A separate package set, as a source."""
     (directory / "default.nix").write_text(text)
     return source_of(directory)
 
@@ -87,7 +87,7 @@ FAILURES = [
     ("name", "kind", "cause", "text"), FAILURES, ids=[name for name, *_ in FAILURES]
 )
 async def test_names_that_cannot_be_had(nix, tiny_source, *, name, kind, cause, text):
-    """Each with its own cause, also where it ends the evaluation of all the names."""
+    """Each with its own cause, also if it ends the evaluation of all names."""
     with pytest.raises(kind) as caught:
         await nix.evaluate(tiny_source, request("bashInteractive", name, "hello"))
     assert caught.value.cause == cause
@@ -97,7 +97,7 @@ async def test_names_that_cannot_be_had(nix, tiny_source, *, name, kind, cause, 
 
 
 async def test_message_of_nix_is_in_the_detail(nix, tiny_source):
-    """What nixpkgs advises is there for whoever looks."""
+    """The advice of nixpkgs is in the details."""
     with pytest.raises(Denied) as caught:
         await nix.evaluate(tiny_source, request("unfree"))
     assert caught.value.log[-1] == "a) There are ways to allow it."
@@ -145,7 +145,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_shapes_of_sets(nix_environment, tiny, tmp_path, shape):
-    """Only what the set's function takes is passed."""
+    """Only the arguments of the set's function are passed."""
     wrapped = set_in(tmp_path, SHAPES[shape].replace("TINY", str(tiny)))
     nix = Nix(environment=nix_environment, evaluation=Evaluation(allowed_paths=(tiny,)))
     (package,) = await nix.evaluate(wrapped, request("hello"))
@@ -153,7 +153,7 @@ async def test_shapes_of_sets(nix_environment, tiny, tmp_path, shape):
 
 
 async def test_set_for_one_system(nix_environment, tiny, tmp_path):
-    """Where the set takes no system, an image for another one would hold the wrong programs."""
+    """Where the set has no system argument, an image for another system would be wrong."""
     wrapped = set_in(tmp_path, f"import {tiny} {{ }}")
     nix = Nix(environment=nix_environment, evaluation=Evaluation(allowed_paths=(tiny,)))
     with pytest.raises(Denied, match="not available for aarch64-linux"):
@@ -177,7 +177,7 @@ async def test_set_behind_a_link(nix, tiny, tmp_path):
 
 
 async def test_set_inside_a_larger_tree(nix, tmp_path):
-    """What lies around the set in the source's tree is readable too."""
+    """Files around the set in the source's tree are readable too."""
     (tmp_path / "version.nix").write_text('"1.0"')
     (tmp_path / "nix").mkdir()
     inner = tmp_path / "nix/set.nix"
@@ -245,7 +245,7 @@ async def test_failing_import_from_derivation(nix_environment, tiny_source):
 
 @pytest.fixture
 def pinned(tiny, tmp_path):
-    """A set that pins another one by fetchTarball, and the address that this is served from."""
+    """A set that pins another one by fetchTarball, and the address that serves it."""
     served = tmp_path / "served"
     served.mkdir()
     with tarfile.open(served / "tiny.tar.gz", "w:gz") as archive:

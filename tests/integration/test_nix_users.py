@@ -1,8 +1,8 @@
-"""Nix for those who are not root: in a chroot store of one's own, and through the daemon.
+"""Nix for other users than root: in a chroot store, and through the daemon.
 
-The daemon is a second one, with a store and a socket of its own. Its build user exists in its
-mount namespace only, so nothing of this machine changes; so does /media, where its store lies:
-Nix 2.34 does not build as other users below a directory that all may write, such as /tmp.
+The daemon is a second one, with a separate store and socket. Its build user exists only in its
+mount namespace, so this machine is not changed; the same holds for /media, where its store is: Nix
+2.34 does not build as other users below a world-writable directory such as /tmp.
 """
 
 import os
@@ -37,7 +37,7 @@ BUILD_USER = 39000
 
 @dataclass
 class Place:
-    """A directory that ordinary users can read: the set, the command, and what is theirs."""
+    """A directory that ordinary users can read: the set, the command, and their files."""
 
     directory: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -74,7 +74,7 @@ def place(tiny):
     wrapper = directory / "bin/as-nobody"
     wrapper.write_text(
         "#!/bin/sh\n"
-        # The home of a confined command belongs to who made it.
+        # The home of a confined command belongs to the user who made it.
         f'case $HOME in {directory}/*) ;; *) chown {NOBODY} "$HOME" ;; esac\n'
         f"exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups "
         'nixery-prepare-image "$@"\n'
@@ -82,7 +82,7 @@ def place(tiny):
     for program in (command, wrapper):
         program.chmod(0o755)
     shutil.copy(NIX_CONF_DIR / "nix.conf", directory / "conf")
-    # The command becomes another user when it is confined already, which root's powers are for.
+    # The command becomes another user when it is already confined, which needs root's privileges.
     launcher = directory / "confinement/launcher.py"
     shutil.copytree(confinement.LAUNCHER.parent, launcher.parent)
     dropping = "    drop_capabilities()\n    succeed"
@@ -106,7 +106,7 @@ def environment(place, **more):
 
 @pytest.fixture(scope="module")
 def daemon(place):
-    """A nix-daemon that builds as a user of its own; gives the address of its store."""
+    """A nix-daemon that builds as a separate user; returns the address of its store."""
     files = place.directory / "daemon"
     files.mkdir()
     passwd = f"nixbld1:x:{BUILD_USER}:{BUILD_USER}::/:/bin/false\n"
@@ -171,7 +171,7 @@ async def prepare(user, nix, root, *names, **options):
 
 
 async def test_build(user, salt):
-    """Evaluated, built, rooted and listed by somebody who owns nothing of /nix."""
+    """Evaluated, built, rooted and listed by a user who owns nothing in /nix."""
     nix = user.nix(evaluation=Evaluation(config={"salt": salt}))
     packages, closure = await prepare(user, nix, user.roots / salt, "hello", "curl")
     assert {info.path[44:] for info in closure.paths} >= {"hello-2.12.1", "curl-8.11.0-bin"}
@@ -192,7 +192,7 @@ FAILURES = [
     ("name", "kind", "cause", "text"), FAILURES, ids=[name for name, *_ in FAILURES]
 )
 async def test_failures(user, salt, *, name, kind, cause, text):
-    """Told apart by their text: through the daemon each ends with status 1."""
+    """Distinguished by their text: through the daemon each ends with status 1."""
     nix = user.nix(
         evaluation=Evaluation(config={"salt": salt}), nix_timeout=1 if name == "slow" else 60
     )
@@ -209,7 +209,7 @@ async def test_no_builder(user, salt):
 
 
 async def test_cancelling_ends_the_builder(user, salt, listen):
-    """The daemon's builder too, which is no process of ours and runs as another user."""
+    """Including the daemon's builder, which is not our process and runs as another user."""
     listener = listen("sleeping")
     nix = user.nix(evaluation=Evaluation(config={"salt": salt}))
     packages = await nix.evaluate(user.source, request("slow"))
@@ -225,7 +225,7 @@ async def test_cancelling_ends_the_builder(user, salt, listen):
 
 
 async def test_nothing_of_the_place_is_needed(place):
-    """A store that the user may not write says so, and that is no fault of the package."""
+    """A store that the user may not write is reported as such, not as a fault of the package."""
     environment_ = environment(place, NIX_REMOTE=str(place.directory / "bin"))
     nix = Place(place.directory, environment_).nix()
     with pytest.raises(NixeryError, match="the Nix store cannot be used") as caught:
@@ -242,7 +242,7 @@ async def test_no_daemon(place):
 
 
 async def test_no_nix(place):
-    """A fresh machine: the script is there, Nix is not."""
+    """A new machine: the script exists, Nix does not."""
     only = place.directory / "only"
     only.mkdir()
     for program in ("sh", "cat", "sed"):

@@ -1,4 +1,4 @@
-"""What Nix builds, with a stand-in for nixpkgs (tests/nixpkgs) that refuses what that refuses."""
+"""The packages for Nix, with a stand-in for nixpkgs (tests/nixpkgs) as strict as the original."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def standin():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project without its history: what a flake's archive has."""
+    """A copy of the project without its history: the contents of a flake's archive."""
     return copy_project(tmp_path_factory.mktemp("project") / "nixery")
 
 
@@ -72,7 +72,7 @@ def nix(nix_environment):
 
 @pytest.fixture(scope="module")
 def build(nix, nix_store, standin):
-    """``build(project, "nixery-bin")``: where the package lies, outside of its store's root."""
+    """``build(project, "nixery-bin")``: the path of the package, outside of its store's root."""
 
     def path(directory, attribute, *options, fails=False, pkgs=""):
         told = nix(
@@ -116,7 +116,7 @@ def test_the_flake_is_whole(flake):
 
 
 def test_the_lock_names_one_input(project):
-    """A pin with a hash, so that nobody but nixpkgs decides what is built."""
+    """A pin with a hash, so that only nixpkgs decides what is built."""
     nodes = json.loads((project / "flake.lock").read_text())["nodes"]
     assert nodes.keys() == {"root", "nixpkgs"}
     assert nodes["nixpkgs"]["locked"]["narHash"].startswith("sha256-")
@@ -153,16 +153,16 @@ WRONG = [
 
 @pytest.mark.parametrize(("file", "old", "new", "message"), WRONG, ids=[w[-1] for w in WRONG])
 def test_a_mistake_is_noticed(build, project, tmp_path, *, file, old, new, message):
-    """So the other tests say something: the stand-in is not content with everything."""
+    """A check of the other tests: the stand-in does not accept everything."""
     wrong = copy_project(tmp_path / "nixery", project)
     edit(wrong, file, old, new)
     assert message in build(wrong, "nixery-image", fails=True)
 
 
 def test_documents_change_no_package(build, project, tmp_path):
-    """Only what the package is made of and checked with is built anew when it changes."""
+    """The package is rebuilt only when its own files or those of its tests change."""
     before = build(project, "nixery")
-    # Not the work tree: somebody may be writing there.
+    # Not the work tree, which may change meanwhile.
     changed = copy_project(tmp_path / "nixery", project)
     (changed / "tests/integration/conftest.py").write_text("")
     (changed / "module.nix").write_text("")
@@ -239,7 +239,7 @@ def test_the_server_needs_nothing_else(build, project, nix_store, tiny, tmp_path
     environment = {
         "PATH": NOWHERE,
         "HOME": str(tmp_path),
-        # A store of its own: this Nix may be another one than the tests'.
+        # A separate store: this Nix may be another version than the tests'.
         "NIX_REMOTE": str(tmp_path / "store"),
         "NIX_CONF_DIR": str(NIX_CONF_DIR),
     }
@@ -289,5 +289,5 @@ def test_the_image_is_a_registry(build, project, tiny, tmp_path):
 
 @pytest.mark.full
 def test_the_package_passes_its_checks(build, project):
-    """The tests of the package need no network, no Nix, and no more than a build has."""
+    """The package's tests need no network and no Nix, only what a build has."""
     build(project, "nixery", pkgs="doCheck = true;")

@@ -1,4 +1,4 @@
-"""Real images, pulled by real clients: what is in them, and that it runs."""
+"""Real images, pulled by real clients: their contents, and that they run."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def test_the_image_holds_what_the_store_holds(registry, nix_store, tmp_path):
 
 
 def test_the_image_is_complete(registry, nix_store, tmp_path):
-    """Its store paths are the closure of what was asked for, as Nix itself says."""
+    """Its store paths are the closure of the requested packages, according to Nix."""
     root = unpack(registry, "git", tmp_path)
     tops = {
         "/".join(link.readlink().parts[:4])[1:]
@@ -101,7 +101,7 @@ def test_the_first_package_wins(registry, tmp_path):
 
 
 def test_outputs_that_are_installed_by_default(registry, tmp_path):
-    """The first output of curl is not the one with the program; manual pages are left out."""
+    """The first output of curl does not have the program; manual pages are left out."""
     root = unpack(registry, "curl", tmp_path)
     assert inside(root, "curl").startswith("curl 8")
     assert not list(root.glob("share/man*"))
@@ -127,7 +127,7 @@ def test_order_does_not_matter(registry):
 
 @pytest.mark.parametrize("accept", [OCI, DOCKER])
 def test_one_digest_after_a_restart(registry, nix_environment, tiny, tmp_path, accept):
-    """With another directory, state and process: nothing but the content counts."""
+    """With another directory, state and process: the digest depends on the content only."""
     with serve(nix_environment, tmp_path, NIXERY_PKGS_PATH=str(tiny)) as other:
         assert other.digest("shell/odd/git", accept) == registry.digest("shell/odd/git", accept)
 

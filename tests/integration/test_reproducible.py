@@ -1,4 +1,4 @@
-"""One digest: whoever builds the image, when, with what and how often."""
+"""One digest, regardless of who builds the image, when, with what and how often."""
 
 import os
 import shutil
@@ -62,7 +62,7 @@ def in_a_bucket(in_a_server, google):
 
 @pytest.fixture
 def by_another_nix(nix_environment, tiny, tmp_path):
-    """Without a server, and with Nix 2.26, which builds the packages in a store of its own."""
+    """Without a server, and with Nix 2.26, which builds the packages in a separate store."""
 
     def rebuild(**settings):
         image = tmp_path / "image"
@@ -88,14 +88,14 @@ def by_another_nix(nix_environment, tiny, tmp_path):
 
 @pytest.fixture
 def ways(in_a_server, in_a_bucket, by_another_nix):
-    root = os.geteuid() == 0  # nobody else can have another Nix in its place
+    root = os.geteuid() == 0  # other tests cannot replace Nix here
     other = {"by Nix 2.26": by_another_nix} if root else {}
     return {"in a directory": in_a_server, "in a bucket": in_a_bucket, **other}
 
 
 @pytest.mark.parametrize("kind", ["gzip", pytest.param("zstd", marks=pytest.mark.full)])
 def test_rebuilds_have_one_digest(ways, kind, full, record_property):
-    """Each by a process of its own, with another number of workers, into an empty storage."""
+    """Each by a separate process, with another number of workers, into an empty storage."""
     found, rebuilds = set(), Counter()
     # Five numbers of workers, two ways or three: each meets each.
     rounds = zip(cycle(ways), cycle("12435"), strict=False)

@@ -1,4 +1,4 @@
-"""What is being packed is kept from the garbage collector. A store of its own is collected."""
+"""Store paths that are being packed are safe from the garbage collector, in a separate store."""
 
 import subprocess
 
@@ -35,7 +35,7 @@ def store(tmp_path):
     store = tmp_path / "store"
     store.mkdir()
     yield store
-    # Nix leaves directories that nobody may write.
+    # Nix leaves read-only directories.
     subprocess.run(["chmod", "-R", "u+w", store], check=True)
 
 

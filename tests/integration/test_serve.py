@@ -34,7 +34,7 @@ def registry(nix_environment, tiny, tmp_path_factory):
 
 
 def refused(environment, **settings):
-    """What a server prints that does not start."""
+    """The output of a server that does not start."""
     done = subprocess.run(
         ["nixery", "serve"],
         env={**environment, "NIXERY_STORAGE_BACKEND": "filesystem", **settings},
@@ -92,7 +92,7 @@ def test_a_port_in_use(nix_environment, tiny, tmp_path, registry):
     ],
 )
 def test_errors(registry, name, status, code, said):
-    """One line for whoever typed the name, a cause for machines."""
+    """One line for the person who typed the name, a cause for machines."""
     answer = registry.get(f"/v2/{name}/manifests/latest")
     (error,) = answer.json()["errors"]
     assert (answer.status_code, error["code"]) == (status, code)
@@ -176,7 +176,7 @@ def test_where_packages_came_from(registry):
 
 
 def test_an_image_for_another_architecture(start, nix_environment, salt):
-    """Where the machine builds for it (emulated, or by another machine)."""
+    """Where the machine can build for it (emulated, or on another machine)."""
     unbuilt = {"NIXERY_NIXPKGS_CONFIG": json.dumps({"salt": salt})}
     with start(**unbuilt) as served:
         answer = served.get("/v2/arm64/hello/manifests/latest")
@@ -198,7 +198,7 @@ def test_a_lot_of_log(start):
 
 
 def test_a_git_source(nix_environment, tiny, tmp_path):
-    """The tag names the revision; the header says which it was."""
+    """The tag names the revision; the header contains the commit."""
     repository = tmp_path / "repository"
     subprocess.run(["cp", "-r", tiny, repository], check=True)
     git = ["git", "-C", repository, "-c", "user.name=x", "-c", "user.email=x@example.org"]
@@ -215,7 +215,7 @@ def test_a_git_source(nix_environment, tiny, tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
 def test_a_full_disk(start, tmp_path):
-    """507 for what is new, pulls of what is stored go on; with room again, so does everything."""
+    """507 for new images, while pulls of stored ones succeed; with room again, everything does."""
     storage = tmp_path / "storage"
     storage.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", storage], check=True)
@@ -232,7 +232,7 @@ def test_a_full_disk(start, tmp_path):
             assert served.digest("hello") == digest
             filler.unlink()
             assert served.get("/v2/shell/git/manifests/latest").status_code == 200
-        # Only now: what was asked for is recorded behind the answer.
+        # Only now: the request is recorded after the answer.
         assert not list((storage / "staging").iterdir())
     finally:
         subprocess.run(["umount", storage], check=True)

@@ -1,4 +1,4 @@
-"""Tables of a real server: where they come from, and what they change."""
+"""Tables of a real server: where they come from, and their effect."""
 
 import json
 import socket
@@ -17,7 +17,7 @@ UNITS = encode_units(Units((("curl", "openssl"),), {}))
 
 @pytest.fixture
 def start(nix_environment, tiny, tmp_path):
-    """``start("name")``: a server with a state directory of its own, and the one storage."""
+    """``start("name")``: a server with a separate state directory, and the shared storage."""
 
     def start(name="one", **settings):
         storage = {"STORAGE_PATH": str(tmp_path / "storage")}
@@ -60,7 +60,7 @@ def plans(tmp_path):
 
 @pytest.fixture
 def deaf():
-    """The address of a server that takes connections and never says anything."""
+    """The address of a server that accepts connections and never answers."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/popularity.json"
 
@@ -82,7 +82,7 @@ def test_an_address_that_never_answers_holds_neither_pulls_nor_the_end(start, de
 
 
 def test_the_classic_strategy_with_a_popularity_file(start, plans, tmp_path):
-    """Nobody but curl brings openssl in; what is popular stands alone all the same."""
+    """Only curl brings openssl; popular paths have a separate layer nevertheless."""
     file = tmp_path / "popularity.json"
     for popularity, expected in [({}, False), ({"openssl": 5000}, True)]:
         file.write_text(json.dumps(popularity))
@@ -123,7 +123,7 @@ def test_published_units_plan_alike_on_a_second_replica_and_for_good(
         again = served.manifest("curl")
     assert again.headers["Nixery-Cache"] == "none"
     assert again.content == first.content
-    # What was acknowledged stays, also where it must be made again with other tables.
+    # Acknowledged manifests stay, also if they must be built again with other tables.
     (tmp_path / "units.json").write_bytes(encode_units(Units((), {})))
     tables("publish", str(tmp_path / "units.json"))
     for file in (tmp_path / "storage/layers").iterdir():

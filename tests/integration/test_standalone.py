@@ -71,7 +71,7 @@ def test_a_layout_runs(nixery, tmp_path):
 
 
 def test_an_archive_has_the_same_config_and_diff_ids(nixery, tmp_path):
-    """Whatever the server compresses with."""
+    """Whatever compression the server uses."""
     nixery("build", IMAGE, "-o", tmp_path / "layout")
     archive = tmp_path / "image.tar"
     said = nixery("build", IMAGE, "--format", "docker", "-o", archive, NIXERY_COMPRESSION="zstd")
@@ -79,7 +79,7 @@ def test_an_archive_has_the_same_config_and_diff_ids(nixery, tmp_path):
     config = run("skopeo", "inspect", "--config", "--raw", f"docker-archive:{archive}")
     assert config == wanted
     assert said.strip() == digest_of(config.encode())
-    # skopeo hashes every tar on the way, and refuses what the config does not list.
+    # skopeo hashes every tar on the way, and refuses those that the config does not list.
     run("skopeo", "copy", f"docker-archive:{archive}", f"oci:{tmp_path}/copy:image")
     with tarfile.open(archive) as found:
         (entry,) = json.load(found.extractfile("manifest.json"))
@@ -99,7 +99,7 @@ def test_podman_loads_an_archive(nixery, podman, tmp_path):
 
 
 def test_tables_of_the_storage_plan_it(nixery, nix_environment, tiny, tmp_path):
-    """What a server made keeps its plan; other tables are used when they are named."""
+    """An image that a server built keeps its plan; other tables are used if they are named."""
 
     def publish(name, *units):
         (tmp_path / name / "units.json").parent.mkdir()

@@ -72,14 +72,14 @@ def test_popularity_lifts_a_tree_out_of_the_rest():
 
 
 def test_a_circle_that_nothing_refers_to_is_one_tree():
-    """A store has none, so all that counts is that there is a plan."""
+    """A store never has cycles, so it only matters that there is a plan."""
     assert trees({"a": (1, ["c"]), "b": (1, ["a", "d"]), "c": (1, ["b"]), "d": (1, [])}) == [
         ["a", "b", "c", "d"]
     ]
 
 
 def test_uncounted_paths_have_popularity_one():
-    """Not for nothing: a large path of one's own would be in the rest for ever."""
+    """A large path in a separate layer would otherwise be in the rest forever."""
     plan = group(
         closure_of({"own": (9, []), "mid": (8, []), "low": (2, [])}),
         popularity(mid=1, low=1),

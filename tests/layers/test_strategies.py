@@ -1,4 +1,4 @@
-"""What holds for every strategy, whatever the tables say."""
+"""Properties of every strategy, whatever the tables contain."""
 
 import hashlib
 import random
@@ -92,7 +92,7 @@ def large_image():
     ],
 )
 def test_the_plans_of_this_format(strategy, number, plan):
-    """Where one changes, raise its format: else two servers make two images of one request."""
+    """If one changes, raise its format: otherwise two servers build two images for one request."""
     found = group(*large_image(), 20, strategy)
     said = repr([(layer.paths, layer.size, layer.why) for layer in found.layers])
     assert (FORMATS[strategy], hashlib.sha256(said.encode()).hexdigest()[:16]) == (number, plan)

@@ -72,7 +72,7 @@ def test_equal_knowledge_has_one_version():
 
 
 def test_versions_do_not_change_with_the_program():
-    """They are names of what lies in buckets."""
+    """They are names of objects in buckets."""
     units = Units((("git", "pcre2"), ("curl",), ("zlib",)), {20: ((1, 2),)})
     assert encode_units(units) == (
         b'{"format":1,"unions":{"20":[[1,2]]},"units":[["git","pcre2"],["curl"],["zlib"]]}'

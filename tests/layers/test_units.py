@@ -1,4 +1,4 @@
-"""Units, unions, and what no table knows."""
+"""Units, unions, and paths that are in no table."""
 
 import pytest
 from hypothesis import given

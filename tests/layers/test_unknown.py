@@ -1,4 +1,4 @@
-"""What no table knows."""
+"""Paths that are in no table."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +46,7 @@ def test_what_several_packages_bring_is_alone():
 
 
 def test_a_known_package_brings_too():
-    """What an update adds to git goes together; what another one brings as well does not."""
+    """Paths that an update adds to git are grouped; paths that another package brings are not."""
     packages = {
         "git": (1, ["new", "newer", "both"]), "curl": (1, ["both"]),
         "new": (1, []), "newer": (1, []), "both": (1, []),

@@ -57,7 +57,7 @@ def test_a_unit_that_may_set_no_priorities_learns_all_the_same(monkeypatch, caps
 
 
 def test_no_order_of_a_process_reaches_the_table():
-    """Sets come in another order with each of these seeds; most names are in units of several."""
+    """Sets are ordered differently with each of these seeds; most names are in units of several."""
     tables = {
         subprocess.run(
             [sys.executable, "-m", child.__name__],

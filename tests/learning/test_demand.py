@@ -24,7 +24,7 @@ def test_it_knows_what_a_package_brings():
 
 
 def test_revisions_of_a_package_are_one_name():
-    """What was asked for yesterday has other hashes, and tells as much."""
+    """Yesterday's requests have other hashes, and have the same weight."""
     both = Closure(
         closure_of({"git": (31, ["zlib"]), "zlib": (1, [])}).paths
         + closure_of({"git": (30, ["pcre2"]), "pcre2": (1, [])}, revision=1).paths

@@ -1,4 +1,4 @@
-"""The table of units, from what was asked for."""
+"""The table of units, learned from requests."""
 
 import pytest
 from hypothesis import given, settings
@@ -47,7 +47,7 @@ def test_the_same_demand_gives_the_same_table():
 
 
 def test_tables_come_one_budget_after_another():
-    """The smallest first, and each keeps what the one before knew."""
+    """The smallest first, and each contains the previous one."""
     images = [["git", "curl"], ["git", "python3"], ["git", "curl", "python3"], ["curl"]]
     found = list(learning(asked(*images * 9), [3, 2]))
     assert [list(table.unions) for table in found] == [[], [2], [2, 3]]
@@ -79,7 +79,7 @@ def test_only_considered_units_get_closures(monkeypatch):
 
 
 def test_units_with_most_bytes_are_considered(monkeypatch):
-    """By bytes over all pulls: a larger path that few ask for has less to gain."""
+    """By bytes over all pulls: a larger path with few requests has less to gain."""
     weighed = []
     monkeypatch.setattr(module, "WEIGHED", 1)
     monkeypatch.setattr(module, "pairs", lambda shelves: weighed.extend(shelves) or [])
@@ -89,7 +89,7 @@ def test_units_with_most_bytes_are_considered(monkeypatch):
 
 
 def test_units_may_move_before_a_table_has_them(monkeypatch):
-    """Whatever comes of it counts, for every budget; units of no size are left alone."""
+    """Every result is a valid table, for every budget; units without a size are left alone."""
     rooms = []
 
     def all_on_one(shelves, units, _near, _pulls, room):
@@ -108,7 +108,7 @@ def test_units_may_move_before_a_table_has_them(monkeypatch):
     (union,) = table.unions[2]
     assert {name for unit in union for name in table.units[unit]} >= {"git", "curl", "pcre2"}
     assert table.unions[3] == (union,)
-    assert rooms == [1, 2]  # what has no size needs a layer as well
+    assert rooms == [1, 2]  # a unit without a size needs a layer as well
 
 
 def test_unions_that_do_not_pay_are_empty(monkeypatch):
@@ -134,7 +134,7 @@ def test_unions_fit_the_requested_images_into_the_budget():
     st.integers(2, 6),
 )
 def test_requested_images_are_not_worse_than_with_size(sizes, images, budget):
-    """A client that pulls each of them pulls no more bytes in all."""
+    """A client that pulls each of them pulls no more bytes in total."""
     libraries = ["l0", "l1", "l2", "l3"]
     packages = {name: (size, []) for name, size in zip(libraries, sizes[8:], strict=True)}
     packages |= {
@@ -161,9 +161,9 @@ def test_requested_images_are_not_worse_than_with_size(sizes, images, budget):
     st.lists(st.sets(st.integers(0, 7), min_size=1, max_size=4), min_size=1, max_size=12),
 )
 def test_no_image_is_worse_than_by_size_while_all_fit(sizes, images):
-    """A client pulls every path once, whatever it pulls first: nobody can pull less.
+    """A client pulls every path once, in any order of pulls, which is the minimum.
 
-    Also images that nobody asked for; the packages were asked for, one by one.
+    Also images that were never requested; their packages were requested one by one.
     """
     names = [f"p{n}" for n in range(8)] + ["l0", "l1", "l2", "l3"]
     packages = {name: (size, []) for name, size in zip(names, sizes, strict=True)}
@@ -201,7 +201,7 @@ def test_the_latest_images_judge_a_table():
 
 
 def test_a_table_is_judged_by_what_a_client_would_pull():
-    """Also by how it plans what it does not know: that goes together, and costs it no layers."""
+    """Also by its plans for unknown paths: they are grouped, and cost it no layers."""
     packages = {f"common{n}": (100, []) for n in range(9)}
     packages |= {f"new{n}": (1, []) for n in range(5)}
     packages |= {"tool": (1, [*packages]), "git": (30, [f"common{n}" for n in range(9)])}

@@ -15,7 +15,7 @@ from nixery.learning.unite import unite
 
 PULLS = 14
 PERL, GLIBC, GIT, CURL, LESS = range(5)
-# Whatever is joined in pull 0 is joined in all pulls that either is in, so layers cost no more.
+# Units joined in pull 0 are joined in all pulls with either of them, so layers cost no more.
 EXAMPLE = [shelf(n, size, 0) for n, size in enumerate((50, 40, 30, 8, 2))]
 
 
@@ -27,7 +27,7 @@ def joined(units):
 
 
 def cost(shelves, room):
-    """Said once more, and slowly: layers, and half of all last layers."""
+    """The same computed directly and slowly: layers, and half of all last layers."""
     total = sum(s.cost for s in shelves)
     for pull in range(PULLS):
         sizes = [size for s in shelves for pulls, size in s.variants if pulls >> pull & 1]
@@ -81,7 +81,7 @@ def test_nearness_is_symmetric(monkeypatch):
     monkeypatch.setattr("nixery.learning.pairs.NEAR", 1)
     units = [shelf(0, 40, *range(6)), *(shelf(n, 1, n - 1) for n in range(1, 7))]
     state = state_of(units, units, 2)
-    # Where they are, they cost so much that it pays to go anywhere.
+    # Where they are, they cost so much that it pays to move anywhere.
     found = [set(state._candidates(unit, n, unit.cost + 1000)) for n, unit in enumerate(units)]
     assert found == [{1, 2, 3, 4, 5, 6}, *[{0}] * 6]
 
@@ -92,14 +92,14 @@ def test_a_unit_gets_a_shelf_of_its_own_where_all_fit():
 
 
 def test_all_that_leave_get_shelves_of_their_own():
-    """Also where the last one left for a new shelf as well."""
+    """Also where the last unit left for a new shelf."""
     units = [shelf(n, 10, 0, n + 1) for n in range(4)]
     found = moved(together(units, (0, 1, 2, 3)), units, 4)
     assert sorted(s.units for s in found) == [(0,), (1,), (2,), (3,)]
 
 
 def test_what_costs_most_is_tried_first(monkeypatch):
-    """What is small finds its place around it; of equals, the first in the table."""
+    """Small units find their place around it; of equals, the first in the table."""
     tried = []
     monkeypatch.setattr(module._State, "improve", lambda _, unit: tried.append(unit.units) or 0)
     units = [shelf(0, 1, 0), shelf(1, 9, 0), shelf(2, 9, 0), shelf(3, 9, 0, 1)]
@@ -129,7 +129,7 @@ def test_what_never_comes_together_stays_apart():
 def test_only_shelves_of_its_pulls_are_looked_at(units, room):
     state = state_of(units, units, room)
     for home, unit in enumerate(units):
-        # Where it is, it costs so much that it pays to go anywhere.
+        # Where it is, it costs so much that it pays to move anywhere.
         for target in state._candidates(unit, home, unit.cost + 1000):
             assert units[target].present & unit.present
 
@@ -195,7 +195,7 @@ def test_little_is_lost_to_the_best_of_all_ways():
 
 
 def test_much_is_won_where_there_is_more_to_choose_from(monkeypatch):
-    """More with every sweep; and none is made once enough was looked at."""
+    """More with every sweep; none is made when the limit of examined moves is reached."""
     random = Random(0)
     apart = united = once = found = 0.0
     for _ in range(10):

@@ -30,7 +30,7 @@ def test_a_unit_that_is_nobodys_nearest_has_pairs(monkeypatch):
 
 
 def test_what_comes_in_few_pulls_is_not_near_to_what_comes_in_many(monkeypatch):
-    """A tool asked for once never comes without glibc; glibc comes without it most of the time."""
+    """A tool that was requested once always comes with glibc; glibc mostly comes without it."""
     monkeypatch.setattr(module, "NEAR", 1)
     glibc, once = shelf(0, 40, *range(6)), shelf(1, 1, 5)
     often = [shelf(n, 1, 0, 1, 2, 3, 4, 7) for n in (2, 3)]

@@ -39,7 +39,7 @@ def test_packages_are_drawn_as_often_as_requested():
 
 
 def test_rare_packages_are_drawn_again():
-    """Half a pull more for each: 225 of 375.5, where half of what was asked for is rare."""
+    """Half a pull more for each: 225 of 375.5, where half of the requests are rare."""
     images = [("often",)] * (ASKED // 2) + [(f"p{n}",) for n in range(ASKED // 2)]
     drawn = replay(asked(*images))[ASKED:]
     assert len(drawn) == DRAWN * ASKED

@@ -1,4 +1,4 @@
-"""What is recorded of the images that were made."""
+"""Records of the images that were built."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -42,7 +42,7 @@ def test_an_image_made_again_is_one_image_and_the_latest(images, clock):
 
 
 def test_a_pull_from_the_caches_updates_the_time_without_a_record(images, storage, clock):
-    """Its mark, which gc goes by, says when it was."""
+    """Its mark, which gc uses, has the time."""
     images.note("git", asked("git"), ["sha256:" + "2" * 64, DIGEST])
     clock.forward(1)
     images.note("curl", asked("curl"), [])

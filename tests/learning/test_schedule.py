@@ -143,7 +143,7 @@ async def test_too_few_images_leave_the_starting_table_alone(learner, images, pu
 
 
 async def test_two_that_learn_at_once_agree(images, storage, published, clock):
-    """The second has learned something else meanwhile, and takes the winner's."""
+    """The second has learned another table meanwhile, and takes the winner's."""
     note(images, LEAST)
     mine = encode_units(Units((("mine",),), {}))
     first = Learner(images, Published(storage), BUDGET, sleep=clock.sleep, learn=here)
@@ -175,7 +175,7 @@ async def test_a_table_published_during_learning_wins(learner, images, published
 
 
 async def test_the_starting_list_is_learned_from_as_well(learner, images, published):
-    """Packages that nobody asked for yet have their place."""
+    """Packages that were never requested have a position."""
     start = encode(asked("git", "python3"))
     published.publish("start", start, published.current("start"))
     for n in range(LEAST):
@@ -203,7 +203,10 @@ async def test_a_process_learns_the_same(images):
 
 
 async def test_a_process_finds_the_packages_that_a_wrapper_added(images, monkeypatch, tmp_path):
-    """As Nix wraps programs: the interpreter itself has none of them, wherever it is started."""
+    """As with Nix's wrappers.
+
+    The interpreter itself has none of the variables, wherever it is started.
+    """
     monkeypatch.setattr(sys, "executable", sys._base_executable)
     monkeypatch.chdir(tmp_path)
     note(images, LEAST)

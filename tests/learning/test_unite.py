@@ -34,9 +34,9 @@ def test_what_never_comes_together_is_never_put_together():
 
 
 def crowded():
-    """Pull 0 has 40 too much, which counts half; making room there costs the other pulls more.
+    """Pull 0 has 40 too many, which weighs half; making room there costs the other pulls more.
 
-    Of the four small shelves each two come together elsewhere, twice.
+    Any two of the four small shelves come together elsewhere, twice.
     """
     twos = list(combinations(range(4), 2))
     small = [
@@ -51,7 +51,7 @@ def test_what_fits_nowhere_may_stay_in_the_rest():
 
 
 def test_a_state_on_the_way_may_be_the_best():
-    """Three that always come together cost nothing to unite; what follows is dear."""
+    """Three that always come together cost nothing to unite; further unions are expensive."""
     (union,) = united([*crowded(), *(shelf(n, 100, 14) for n in range(5, 8))], 2)
     assert len(union) == 2
     assert set(union) < {5, 6, 7}

@@ -1,4 +1,4 @@
-"""One line per event, whoever logs it."""
+"""One line per event, from every logger."""
 
 import io
 import json
@@ -79,7 +79,7 @@ def test_traceback(stream):
     ],
 )
 def test_level(stream, level, expected):
-    """Of our events and, from warnings on, of libraries; logs_everything says the same."""
+    """Of our events and, from warnings on, of libraries; logs_everything agrees."""
     configure_logging(stream, json=True, level=level)
     for name in ("debug", "info", "warning", "error"):
         getattr(structlog.get_logger(), name)("ours")
@@ -99,7 +99,7 @@ def test_line_break_is_escaped(stream):
 
 
 def test_text(stream):
-    """For people: no JSON, and no colours where nobody sees them."""
+    """For people: no JSON, and no colours unless it is a terminal."""
     configure_logging(stream, json=False)
     structlog.get_logger().info("listening", url="http://127.0.0.1:1")
     text = stream.getvalue()

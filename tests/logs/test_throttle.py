@@ -4,7 +4,7 @@ from nixery.logs.throttle import EVERY, LogThrottle
 
 
 class Timer:
-    """Remembers what is to be called later; ``ring`` calls it."""
+    """Records the callback; ``ring`` calls it."""
 
     def __init__(self):
         self.waiting = []
@@ -24,7 +24,7 @@ def test_one_line_a_minute_with_the_count():
     tally = LogThrottle(told.append, timer)
     for _ in range(1000):
         tally.note("refused")
-    assert told == [{"refused": 1}]  # at once, so that somebody can look
+    assert told == [{"refused": 1}]  # at once, so that the operator can react
     tally.note("closed")
     timer.ring()
     assert told[1:] == [{"refused": 999, "closed": 1}]

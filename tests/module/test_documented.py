@@ -18,7 +18,7 @@ MINIMAL = """{
 
 
 def check(text, tmp_path):
-    """A module beside the files that it names, in a configuration that has the service on."""
+    """A module with the files that it names, in a configuration with the service enabled."""
     (tmp_path / "module.nix").write_text(text)
     (tmp_path / "known-hosts").write_text("git.example.org ssh-ed25519 AAAA\n")
     enabled = MINIMAL if "nixery.source" not in text else "{ services.nixery.enable = true; }"

@@ -129,5 +129,5 @@ def test_the_stop_outlasts_the_drain():
 
 
 def test_an_evaluation_that_eats_all_memory_ends_alone():
-    """What the kernel kills of the unit's processes would by default end them all."""
+    """By default, killing one process of the unit for memory would end all of them."""
     assert "OOMPolicy=continue\n" in configured()["units"]["nixery.service"]

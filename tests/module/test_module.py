@@ -1,4 +1,4 @@
-"""services.nixery, evaluated: what it refuses, and what a good configuration comes to."""
+"""services.nixery, evaluated: refused settings, and the result of a good configuration."""
 
 import re
 import tempfile
@@ -74,7 +74,7 @@ def test_nothing_is_done_unless_it_is_enabled():
     ],
 )
 def test_refused_configurations(text, message):
-    """Each with a message that says what to change."""
+    """Each with a message that explains what to change."""
     base = text if "source.path" in text else f'source.path = "/srv/packages"; {text}'
     found = evaluate(f"{{ services.nixery = {{ enable = true; {base} }}; }}")
     assert any(message in failed for failed in found["failed"]), found["failed"]
@@ -86,7 +86,7 @@ def test_a_source_in_somebodys_home_is_refused():
 
 
 def test_a_source_beside_the_configuration_may_lie_in_a_home():
-    """A path literal is copied to the store: the service never looks where it was."""
+    """A path literal is copied to the store, so the service never reads the original."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as hidden:
         (Path(hidden) / "default.nix").write_text("{ }\n")
         found = evaluate(f"{{ services.nixery = {{ enable = true; source.path = {hidden}; }}; }}")

@@ -35,7 +35,7 @@ def test_the_module_knows_no_setting_that_the_server_does_not():
 
 
 def test_defaults_are_those_of_the_server():
-    """But for the address: a service of this machine is for this machine, until it is told else."""
+    """Except the address: the service listens on this machine only, unless it is configured."""
     given = environment(configured())
     bare = {
         "NIXERY_PKGS_PATH": "/srv/packages",
@@ -137,7 +137,7 @@ def test_buckets(backend, text, expected):
 
 
 def test_a_variable_is_one_line_of_the_unit():
-    """Values with quotes, percent signs and line ends stay what they are."""
+    """Values with quotes, percent signs and line ends are passed unchanged."""
     given = "a \"b\" 'c' \\ %d $HOME\nd"
     unit = nixery(f"environment.X = {nix_text(given)};")["units"]["nixery.service"]
     line = next(line for line in unit.splitlines() if line.startswith('Environment="X='))

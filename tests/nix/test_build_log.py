@@ -1,4 +1,4 @@
-"""What is logged of lines as Nix writes them, and what is kept."""
+"""Lines of Nix that are logged, and those that are kept."""
 
 import json
 import logging
@@ -90,7 +90,7 @@ def test_a_chatty_evaluation():
 
 
 def test_many_builds():
-    """A command logs so much and no more; its errors always."""
+    """The lines of a command are limited, but not its errors."""
     lines = []
     for number in range(MANY):
         spoken = (says(number, text) for text in chatter(10))
@@ -130,7 +130,7 @@ def test_the_first_errors_and_the_last():
 
 
 def test_memory():
-    """Whatever is printed, in lines short and long, by builds that do not end."""
+    """For any lines, short and long, of builds that do not end."""
     structlog.configure(processors=[_drop])
     record = Record(EventReader("realise"))
     tracemalloc.start()

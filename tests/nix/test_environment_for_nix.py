@@ -42,13 +42,13 @@ def test_what_nix_needs_is_shown(name):
 
 
 def test_credentials_in_nix_config():
-    """Builders without a daemon may ask for the variable; credentials belong into files."""
+    """Builders without a daemon may request the variable; put credentials into files."""
     text = "cores = 2\nextra-access-tokens = github.com=hunter2\n netrc-file=/x\nmax-jobs = 1"
     assert for_nix({"NIX_CONFIG": text}) == {"NIX_CONFIG": "cores = 2\nmax-jobs = 1"}
 
 
 def test_git_of_a_confined_command():
-    """No configuration of the service's, and no protocols but those that are asked for."""
+    """Without the service's own configuration, and with the requested protocols only."""
     shown = confined({"HOME": "/root", "PATH": "/bin"}, Path("/own"), ["https"])
     assert shown["HOME"] == shown["TMPDIR"] == "/own"
     assert shown["GIT_ALLOW_PROTOCOL"] == "file:https"

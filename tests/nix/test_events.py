@@ -37,7 +37,7 @@ def read_all(lines, phase="realise"):
 
 
 def test_failing_build():
-    """Messages, the build's start, log and end, and the error are told; counters are not."""
+    """Messages, the build's start, log and end, and the error are reported; counters are not."""
     assert read_all(FAILING) == [
         Line("message", "this derivation will be built:", "realise"),
         Line("message", f"  {DRV}", "realise"),
@@ -55,7 +55,7 @@ def test_download_is_a_phase():
 
 
 def test_builds_are_forgotten():
-    """A long command does not fill memory with what is over, nor with downloads."""
+    """A long command does not fill memory with finished builds, or with downloads."""
     reader = EventReader("realise")
     for raw in FAILING:
         reader.read(raw)
@@ -96,7 +96,7 @@ TIMEOUT = '@nix {"action":"msg","level":0,"msg":"e","raw_msg":"timed out after 1
     ids=["one", "one after the other", "side by side", "none"],
 )
 def test_error_without_its_derivation(lines, derivation):
-    """Nix 2.34 does not say which build timed out; it is known where only one went on."""
+    """Nix 2.34 does not name the build that timed out; it is known if only one was running."""
     *_, error = read_all([*lines, TIMEOUT])
     assert error == Line("error", "timed out after 1 seconds", "realise", derivation)
 
@@ -105,7 +105,7 @@ NO_SPACE = '@nix {"action":"msg","level":0,"msg":"\\u001b[31;1merror:\\u001b[0m 
 
 
 def test_a_builders_message_is_a_claim():
-    """Nix passes it on without raw_msg. Between two builds nothing but Nix can speak."""
+    """Nix passes it on without raw_msg. Between two builds only Nix can print."""
     during = [build("start", 1, "a"), NO_SPACE, build("stop", 1)]
     assert [line.kind for line in read_all(during)] == ["activity", "claim", "end"]
     assert read_all([*during, NO_SPACE])[-1].kind == "error"
@@ -115,7 +115,7 @@ def test_a_builders_message_is_a_claim():
 
 @pytest.mark.parametrize("text", ["trace: error: no space", "evaluating file", "\n"])
 def test_other_messages_of_the_level_of_errors(text):
-    """builtins.trace, and everything that a daemon says."""
+    """builtins.trace, and every message of a daemon."""
     raw = "@nix " + json.dumps({"action": "msg", "level": 0, "msg": text})
     assert all(line.kind == "message" for line in read_all([raw]))
 
@@ -135,7 +135,7 @@ def test_log_line_is_known_without_parsing():
 
 
 def test_plain_lines():
-    """What is printed past the format counts as well, such as 2.8's stack overflow."""
+    """Output outside of the format is read as well, such as the stack overflow of 2.8."""
     assert read_all(
         ["warning: something", "error: stack overflow (possible infinite recursion)", ""]
     )
@@ -149,20 +149,20 @@ def test_error_without_raw_message():
 
 
 def test_control_characters_are_gone():
-    """A build's log cannot drive the terminal of whoever reads it."""
+    """A build's log cannot control the terminal of its readers."""
     text = "\x1b[2J\x1b]0;title\x07red \x1b[31mtext\x1b[0m\x00\x9b31m\x9dtitle\x9c\x85\r\tend"
     raw = "@nix " + json.dumps({"action": "result", "type": 101, "id": 4, "fields": [text]})
     assert read_all([raw]) == [Line("log", "red text end", "realise")]
 
 
 def test_cut_line_still_tells_something():
-    """A line that was too long is no JSON any more; its beginning is kept, and not too much."""
+    """A line that was too long is not JSON any more; its beginning is kept, up to a limit."""
     cut = '@nix {"action":"result","fields":["' + "x" * 60_000
     assert read_all([cut]) == [Line("log", "x" * MAX_TEXT, "realise")]
 
 
 def test_unknown_events_are_nothing():
-    """Later versions may say more."""
+    """Later versions may have more fields."""
     odd = [{"action": "start", "id": 1, "type": [], "text": "x", "fields": {}}, {"action": "stop"}]
     unknown = [*odd, {"action": "new"}, [], {"action": "msg"}, {"action": "start", "id": 1}]
     assert read_all(["@nix " + json.dumps(event) for event in unknown]) == []

@@ -169,12 +169,12 @@ def test_timeout_of_a_build_that_nix_does_not_name():
 
 
 def test_exit_code_where_the_text_is_unknown():
-    """A direct store's status still tells a timeout."""
+    """The status of a store without a daemon still tells a timeout."""
     assert isinstance(of_realisation(finished("mystery", status=101), [HELLO]), TimedOut)
 
 
 def test_download_that_fails_as_a_builder():
-    """builtin:fetchurl says in its log what failed."""
+    """builtin:fetchurl reports in its log what failed."""
     log = [(DRV, "error:"), (DRV, "       error: unable to download 'http://x': refused")]
     error = of_realisation(
         finished(f"builder for '{DRV}' failed with exit code 1", log=log), [HELLO]
@@ -307,7 +307,7 @@ def test_build_during_evaluation():
     ids=["evaluate", "realise", "closure", "check"],
 )
 def test_trouble_of_the_machine(verdict, failure, kind, cause):
-    """It is nobody's package, whatever was asked, so it is not remembered as a failed build."""
+    """It is not the fault of any package, so it is not remembered as a failed build."""
     error = verdict(failure)
     assert (type(error), error.cause) == (kind, cause)
 
@@ -338,7 +338,7 @@ WORDS = [
     ids=["message", "log, 2.8", "log, 2.34"],
 )
 def test_words_of_a_builder(words, failure):
-    """They are no verdict, neither on the machine nor on another package."""
+    """They are not evidence, neither about the machine nor about another package."""
     error = of_realisation(failure(words), [HELLO])
     assert (type(error), error.cause) == (BuildFailed, "build_failed")
     assert error.message.startswith("hello failed to build")
@@ -356,7 +356,7 @@ def test_words_of_a_builder(words, failure):
     ],
 )
 def test_words_of_a_derivation(text):
-    """What it calls its system, and what it asks Nix to execute, is the package's own fault."""
+    """A package is responsible for its system's name, and for the program that Nix executes."""
     error = of_realisation(finished(text), [HELLO])
     assert error.status in (403, 404)
 
@@ -371,7 +371,7 @@ def test_words_of_an_evaluation(words):
 
 
 def test_failed_dependency_through_a_daemon():
-    """Nix's own words about it look like a builder's where another build went on."""
+    """Nix's own message about it looks like a builder's if another build was running."""
     claim = f"builder for '{OTHER}' failed with exit code 1"
     last = f"Cannot build '{DRV}'.\nReason: 1 dependency failed.\nOutput paths:"
     log = [(OTHER, "of glibc"), (DRV, "no")]

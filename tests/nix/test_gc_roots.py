@@ -1,4 +1,4 @@
-"""Garbage collector roots live as long as they are needed, and no longer."""
+"""Garbage collector roots exist exactly as long as they are needed."""
 
 import subprocess
 import sys

@@ -22,7 +22,7 @@ def test_last_line_without_end():
 
 
 def test_long_line_is_cut():
-    """10 MB without an end neither fill memory nor swallow what comes after."""
+    """10 MB without a line end do not fill memory, and the next line is read."""
     splitter = LineSplitter()
     for _ in range(160):
         assert list(splitter.feed(b"x" * 65536)) == []

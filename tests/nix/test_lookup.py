@@ -59,7 +59,7 @@ def test_read():
     ],
 )
 def test_invalid_store_paths(entry):
-    """Refused, whatever the package set makes of it; the message is one line with the name."""
+    """Refused, even if the package set could handle it; the message is one line with the name."""
     (refused,) = read(answer(entry), ("curl",))
     assert isinstance(refused, RefusedName)
     error = verdict(refused, SYSTEM)
@@ -100,7 +100,7 @@ def test_refused_by_its_own_flags(status, reason):
 
 
 def test_refused_for_a_dependency():
-    """The package's own flags say nothing; the text names the culprit, without its file."""
+    """The package's own flags do not help; the text names the culprit, without its file."""
     error = verdict(RefusedName("archiver", "failed"), SYSTEM, UNFREE)
     assert isinstance(error, Denied)
     assert error.cause == "unfree"

@@ -1,4 +1,4 @@
-"""The running of commands, with shell scripts in the place of Nix."""
+"""Running commands, with shell scripts instead of Nix."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ async def test_output_and_status():
 
 
 async def test_both_streams_are_drained():
-    """Neither pipe holds 1 MB, so reading one after the other would wait for ever."""
+    """Neither pipe holds 1 MB, so reading one after the other would wait forever."""
     with anyio.fail_after(30):
         finished = await sh(
             "yes $(printf %0500d 1) | head -c 1000000 >&2; echo >&2; "
@@ -69,7 +69,7 @@ async def test_long_log_stays_small_in_memory():
 
 
 async def test_lines_are_logged_as_they_come():
-    """Before the command ends: it waits for what the log's reader answers."""
+    """Before the command ends: it waits for the log reader's answer."""
     with capture_logs() as logs:
         event = json.dumps({"action": "msg", "level": 0, "msg": "error: no", "raw_msg": "no"})
         await sh(f"echo first >&2; echo '@nix {event}' >&2")
@@ -92,12 +92,12 @@ async def test_command_that_is_not_there():
 
 
 async def test_command_that_does_not_read():
-    """A request longer than a pipe holds is no reason to fail."""
+    """A request longer than a pipe holds does not cause a failure."""
     assert (await sh("exec <&-; exit 7", stdin=b"x" * 1_000_000)).status == 7
 
 
 async def test_too_much_output():
-    """The command is ended, which would go on for ever, and nothing is kept."""
+    """The endless command is ended, and nothing is kept."""
     finished = await sh("yes", max_output=1000)
     assert finished.is_cut
     assert finished.stdout == b""
@@ -127,7 +127,7 @@ async def test_cancelling_ends_the_whole_group(fifo):
 
 
 async def test_cancelling_while_it_starts(fifo, monkeypatch):
-    """The process may run, and have children, before asyncio says that it was made."""
+    """The process may run, and have children, before asyncio has returned it."""
     create = asyncio.create_subprocess_exec
     cancelled = anyio.Event()
 
@@ -156,7 +156,7 @@ async def test_cancelling_ends_what_ignores_it(fifo, monkeypatch):
 
 
 async def test_cancelling_lets_nix_end_its_builders(fifo, tmp_path):
-    """Builders lead groups of their own, so Nix gets the time to end them."""
+    """Builders lead separate groups, so Nix gets time to end them."""
     script = f"""
         trap 'echo tidied > {tmp_path}/tidied; exit 1' TERM
         echo $$ > FIFO
@@ -183,6 +183,6 @@ async def test_deadline(fifo):
 
 
 async def test_nothing_is_left_after_a_good_end():
-    """What a command leaves in its group, such as a fetcher's helper, goes with it."""
+    """Processes that a command leaves in its group, such as a fetcher's helper, end with it."""
     finished = await sh("sleep 300 >&- 2>&- & echo $!")
     assert ended(int(finished.stdout))

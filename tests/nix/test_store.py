@@ -46,7 +46,7 @@ def test_path_that_is_not_valid(text):
 
 @pytest.mark.parametrize("text", ["", "[", "7", '{"a": {}}', "[[]]"])
 def test_unknown_format(text):
-    """A future Nix is no traceback but an error that says what it is about."""
+    """A future Nix causes an error that names the problem, not a traceback."""
     with pytest.raises(NixeryError, match="cannot be parsed"):
         parse_closure(text)
 

@@ -96,7 +96,7 @@ def test_an_interrupted_run_goes_on_where_it_was(count, server, tmp_path):
 
 
 def test_a_wrong_cache_does_not_affect_the_right_one(count, server, tmp_path):
-    """It has none of the paths; asked again, the right one has all of them."""
+    """It has none of the paths; on the next request, the right one has all of them."""
     result = count("--cache", f"{server.url}/elsewhere")
     assert result.exit_code == 1
     assert (
@@ -206,7 +206,7 @@ def test_an_invalid_channel_is_one_line(count, server, page, content, message):
 
 
 def test_a_size_beyond_all_numbers_is_not_kept(count, server, tmp_path):
-    """Else the next run would fail without asking."""
+    """Otherwise the next run would fail without a request."""
     right = server.pages[GLIBC_PAGE]
     server.pages[GLIBC_PAGE] = narinfo(GLIBC, "9" * 400, []).encode()
     assert count().exit_code == 1

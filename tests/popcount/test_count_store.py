@@ -1,4 +1,4 @@
-"""Counting this machine's store, with a Nix that says what it was asked for."""
+"""Counting this machine's store, with a Nix that records its calls."""
 
 import json
 
@@ -14,7 +14,7 @@ SAID = '@nix {"action":"msg","level":1,"msg":"warning: said by Nix"}'
 
 @pytest.fixture
 def asked(tmp_path, monkeypatch):
-    """The file of what Nix was asked for, a line each; the current directory is empty."""
+    """The file of recorded calls, one per line; the current directory is empty."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "here").mkdir()
     command = tmp_path / "bin/nixery-prepare-image"

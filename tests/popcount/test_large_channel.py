@@ -19,7 +19,7 @@ PATHS = {False: 1_000, True: 5_000}
 """In the sample, and in full."""
 CONNECTIONS = 16
 BUSY, BROKEN, GONE = [503], [500], [None]
-"""What a cache answers first: asked again at once, the end of a run, and no answer at all."""
+"""A cache's first answers: try again, the end of a run, and no answer at all."""
 
 
 @pytest.fixture
@@ -66,14 +66,14 @@ def test_runs_that_fail_go_on_where_they_were(server, packages, tmp_path, record
     record_property("answers", len(known))
     record_property("runs", runs)
     assert 2 <= runs <= 1 + len(packages) // 250
-    # Lost is only what was under way when a run ended.
+    # Only requests in progress are lost when a run ends.
     assert asked <= len(packages) + 2 * CONNECTIONS * (runs - 1)
     counted = parse_popularity((tmp_path / "popularity.json").read_bytes())
     assert counted.counts == Counter(name(to) for _, refs in packages.values() for to in refs)
 
 
 class Counted(dict):
-    """Counts how often it is asked what it holds."""
+    """Records how often its contents are requested."""
 
     asked = 0
 

@@ -1,4 +1,4 @@
-"""Many clients pull one image that nobody has asked for yet, from a server in its own process."""
+"""Many clients pull one new image from a server in a separate process."""
 
 import json
 import resource
@@ -21,7 +21,7 @@ ALONE = [sys.executable, Path(support.proofs.__file__).with_name("everyone_alone
 
 
 class CountedNix:
-    """Comes before the real builder's command on PATH, and notes what it is asked for."""
+    """Precedes the real builder's command on PATH, and records its calls."""
 
     def __init__(self, directory, environment):
         real = shutil.which("nixery-prepare-image", path=environment["PATH"])

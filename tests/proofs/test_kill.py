@@ -85,7 +85,7 @@ def publishing(storage_class, *package_set, environment=os.environ):
 
 
 def moments(publisher, directory):
-    """(system call, n) of every call that names the storage, from a run that nobody disturbs."""
+    """(system call, n) of every call that names the storage, from an undisturbed run."""
     log = directory / "calls"
     target = directory / "whole"
     options = ["-y", "-s0", f"--trace={CALLS}", f"--output={log}"]
@@ -152,7 +152,7 @@ async def test_a_kill_at_any_moment_leaves_no_lie(tmp_path, record_property):
 async def test_a_kill_in_a_real_build_leaves_no_lie(
     tmp_path, tiny, nix_environment, record_property
 ):
-    """What is pulled afterwards is made by another process of the real Nix."""
+    """The image that is pulled afterwards is built by another process of the real Nix."""
     package_set = (str(tiny), uuid4().hex)
 
     def registry_of(directory, storage):

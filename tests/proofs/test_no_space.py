@@ -1,4 +1,4 @@
-"""A disk without room, at many fill levels: nothing is told that is not so, and it ends with it."""
+"""A full disk, at many fill levels: no false answer, and everything works with room again."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ class Room:
 
 
 class Tmpfs:
-    """A file system of its own, whose size can be changed under whoever uses it."""
+    """A separate file system, whose size can be changed while it is used."""
 
     def __init__(self, root):
         self.root = root
@@ -50,7 +50,7 @@ class Tmpfs:
         return Room(found.f_blocks - found.f_bfree, found.f_files - found.f_ffree)
 
     def leave(self, room):
-        """Fills it but for so much."""
+        """Fills it except for this much."""
         used = self.used()
         size, files = (used.pages + room.pages) * PAGE, used.files + room.files
         self._mount("-o", f"remount,size={size},nr_inodes={files}")
@@ -89,7 +89,7 @@ def move(registry, directory, storage_class):
 
 
 async def needed(disk, registry, storage_class):
-    """What a whole pull takes, and what it gives."""
+    """The space of a whole pull, and its result."""
     move(registry, disk.root / "whole", storage_class)
     async with restarted(registry) as client:
         assert (await client.pull("git"))[1] == []
@@ -100,7 +100,7 @@ async def needed(disk, registry, storage_class):
 
 
 def levels(need, count):
-    """So many rooms that are too small: half of them for bytes, half for files."""
+    """Yields this many sizes that are too small: half of them for bytes, half for inodes."""
     half = count // 2
     for number in range(half):
         yield Room(need.pages * number // half, FILES)
@@ -108,7 +108,7 @@ def levels(need, count):
 
 
 async def faults_at(room, disk, registry, expected):
-    """What was wrong, and whether the pull was refused: it must be, or be whole."""
+    """The faults, and whether the pull was refused: it must be refused or complete."""
     directory, faults = registry.directory, []
     async with restarted(registry) as client:
         stored, _ = await client.pull("git")
@@ -154,6 +154,6 @@ async def test_a_full_disk_makes_no_lie(disk, registry, full, record_property):
 
 
 async def test_it_notices(disk, registry):
-    """Whoever takes a write that failed for one that was short publishes half a layer."""
+    """Taking a failed write for a short one would publish half a layer."""
     _, faults = await faults_at_all(4, disk, registry, SwallowsFullDisk)
     assert any("torn blob" in fault for fault in faults)

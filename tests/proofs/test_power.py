@@ -1,4 +1,4 @@
-"""A power cut takes nothing that was acknowledged: blobs and entries, on ext4 and XFS."""
+"""A power cut loses nothing that was acknowledged: blobs and entries, on ext4 and XFS."""
 
 import subprocess
 from contextlib import ExitStack, contextmanager
@@ -38,7 +38,7 @@ def _called(apart, directory, kind, function, *more):
 
 
 def lost_in_a_cut(storage_class, disk, draw):
-    """How many were acknowledged, and what is lost or corrupt of them after the cut.
+    """The number of acknowledged objects, and those lost or corrupt after the cut.
 
     The cut comes directly after an answer, while something else is half written.
     """
@@ -46,7 +46,7 @@ def lost_in_a_cut(storage_class, disk, draw):
     kept = {}
     for number in range(draw.randint(1, 6)):
         data = draw.randbytes(draw.choice([1, 4096, 300_000]))
-        # The last one is what no later sync of another file makes durable with it.
+        # No later sync of another file makes the last one durable.
         if draw.random() < 0.7:
             kept[layer_key(put(storage, data).digest)] = data
         else:
@@ -65,7 +65,7 @@ def lost_in_a_cut(storage_class, disk, draw):
 
 
 def cut_often(directory, kind, cuts, draw):
-    """How many were acknowledged, and what is lost or corrupt of them after all cuts."""
+    """The number of acknowledged objects, and those lost or corrupt after all cuts."""
     acknowledged, lost = 0, []
     for _ in range(cuts):
         with LoopDisk(directory, kind) as disk:
@@ -106,7 +106,7 @@ def copy_of_all_mounts():
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_sandbox_beside_keeps_nothing(kind, apart, tmp_path, draw, shared):
-    """It would keep what is mounted where it was started; reading that after a cut must fail."""
+    """It would keep the mounts of its start; reading them after a cut must fail."""
     call = (lambda function, *arguments: function(*arguments)) if shared else apart
     disk = LoopDisk(tmp_path, kind)
     with ExitStack() as stack:

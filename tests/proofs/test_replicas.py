@@ -28,7 +28,7 @@ PATIENCE = 60
 
 
 class Bucket:
-    """Its clock can be moved, and it says when a lease was looked at."""
+    """Its clock can be moved, and it reports when a lease was read."""
 
     def __init__(self):
         self.ahead = 0.0

@@ -31,7 +31,7 @@ class Rotting:
         self.registry.storage = self.storage_class(self.directory)
 
     def damage(self, kind, draw):
-        """Whatever was damaged, by digest."""
+        """The damaged files, by digest."""
         manifest, blobs = self.blobs()
         blobs.append(manifest)
         digest = draw.choice(blobs)
@@ -57,7 +57,7 @@ class Rotting:
         return [digest]
 
     def blobs(self):
-        """Config and layers of the image, which are asked for as blobs, and the manifest."""
+        """Config and layers of the image, which are requested as blobs, and the manifest."""
         for file in self.directory.glob("layers/*"):
             if file.read_bytes()[:1] == b"{":
                 content = json.loads(file.read_bytes())
@@ -68,7 +68,7 @@ class Rotting:
 
 
 async def healing_faults(rotting, kind, draw):
-    """What was wrong on the way from damage to a whole image."""
+    """The errors on the way from damage to a whole image."""
     expected, _ = rotting.blobs()
     damaged = rotting.damage(kind, draw)
     rotting.restart()

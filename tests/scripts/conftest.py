@@ -1,4 +1,4 @@
-"""Scripts in a project of their own, with fake commands on PATH."""
+"""Scripts in a separate project, with fake commands on PATH."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ SCRIPTS = ROOT / "scripts"
 
 
 class Project:
-    """A project with the scripts and what they read, and `bin`, the first directory on PATH."""
+    """A project with the scripts and their inputs, and `bin`, the first directory on PATH."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

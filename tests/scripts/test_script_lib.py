@@ -1,11 +1,11 @@
-"""What the scripts share: installing what is missing, the Python environment, Nix's settings."""
+"""Shared code of the scripts: installing packages, the Python environment, Nix's settings."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-# Answers with the next of $ANSWERS (0 or an apt failure's words), and notes its arguments.
+# Answers with the next of $ANSWERS (0 or an apt error message), and records its arguments.
 APT = """#!/bin/bash
 echo "apt-get ${*//-o [A-Za-z]*=[a-zA-Z0-9]* /}" >>"$LOG"
 number=$(grep -c ^apt-get "$LOG")
@@ -31,7 +31,7 @@ def apt(project):
 
 
 def verbs(log):
-    """What apt-get was asked for, its options left out."""
+    """The packages requested from apt-get, without its options."""
     return [[word for word in line.split()[1:] if not word.startswith("-")] for line in log]
 
 
@@ -98,7 +98,7 @@ def test_another_failure_of_apt_is_not_blamed_on_the_mirror(apt):
 
 
 def test_missing_packages_are_named_without_root(project):
-    """In a user namespace of its own root is nobody, and still reads its files."""
+    """In a separate user namespace root is nobody, and still reads its files."""
     project.command("apt-get", APT)
     wrapper = ["unshare", "--user"] if os.geteuid() == 0 else []
     result = project.bash("need no-such-1=first no-such-2=second", *wrapper)

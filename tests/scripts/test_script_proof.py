@@ -25,7 +25,7 @@ def test_broken(): raise AssertionError
 
 @pytest.fixture
 def record(tmp_path):
-    """Runs a small suite; gives pytest's output and the record, or None."""
+    """Runs a small suite; returns pytest's output and the record, or None."""
 
     def run(*arguments):
         (tmp_path / "test_suite.py").write_text(SUITE)

@@ -38,7 +38,7 @@ def test_another_debians_nix_takes_the_place_of_this_one():
 
 
 def test_what_runs_with_another_nix_has_its_own_store(tmp_path):
-    """A path that is added there is not here, and the status is the command's."""
+    """A path that is added there does not exist here, and the status is the command's."""
     (tmp_path / "added").write_text(str(tmp_path))
     script = f'path=$(nix-store --add {tmp_path}/added) && ls "$path" && exit 3'
     result = run("with-nix", "trixie", "bash", "-c", script)
@@ -47,7 +47,7 @@ def test_what_runs_with_another_nix_has_its_own_store(tmp_path):
 
 
 def test_what_a_command_leaves_running_ends_with_it(tmp_path):
-    """It holds a lock, which nobody can hold who does not run."""
+    """It holds a lock, which only a running process can hold."""
     lock = tmp_path / "lock"
     left = f"flock {lock} sleep infinity & until ! flock -n {lock} true; do :; done"
     assert run("with-nix", "trixie", "bash", "-c", left).returncode == 0

@@ -1,4 +1,4 @@
-"""scripts/run, with a stand-in for the server: what it sets, what it leaves, what it prints."""
+"""scripts/run, with a stand-in for the server: its settings, files and output."""
 
 import json
 import socket
@@ -25,7 +25,7 @@ HTTPServer((os.environ["NIXERY_LISTEN"], int(os.environ["PORT"])), Handler).serv
 
 @pytest.fixture
 def run(project):
-    """Runs the script with an environment; gives its result and what the server saw."""
+    """Runs the script with an environment; returns its result and the server's environment."""
     project.command("nix-build", "#!/bin/sh\n")
     project.write(project.root / ".venv/bin/nixery", SERVER)
     project.write(project.root / "scripts/demo", '#!/bin/sh\necho "demo $*" >>"$LOG"\n')
@@ -103,7 +103,7 @@ def test_once_fails_with_a_server_that_ends(run, port):
     assert "the server ended before it served" in result.stderr
 
 
-# Reads until the last of the commands was printed, then has the stand-in end.
+# Reads until the last command was printed, then ends the stand-in.
 UNTIL_ANNOUNCED = """
 coproc scripts/run
 while IFS= read -r line <&"${COPROC[0]}"; do

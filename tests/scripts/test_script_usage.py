@@ -1,4 +1,4 @@
-"""Every script explains itself, and refuses what it does not understand."""
+"""Every script explains itself, and refuses unknown options."""
 
 import os
 from pathlib import Path

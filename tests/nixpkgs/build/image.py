@@ -32,7 +32,7 @@ def load_database(root: Path, closure: list, tool: str) -> None:
 
 
 def layer(places: list[tuple[Path, str]]) -> bytes:
-    """A tar of these trees: where each lies, and its name in the image."""
+    """A tar of these trees: the path of each, and its name in the image."""
 
     def owned_by_root(info: tarfile.TarInfo) -> tarfile.TarInfo:
         info.uid = info.gid = 0
