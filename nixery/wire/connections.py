@@ -69,7 +69,7 @@ class Connections:
         self._room = limit - min(RESERVED_DESCRIPTORS, limit // 4)
         self._silent: OrderedDict[Connection, None] = OrderedDict()
         self._idle: OrderedDict[Connection, None] = OrderedDict()
-        self._busy: set[Connection] = set()
+        self._busy: OrderedDict[Connection, None] = OrderedDict()
         self._bodies = 0
         report: Callable[..., object] = self._report
         self._tally = LogThrottle(report, later) if later else LogThrottle(report)
@@ -86,7 +86,7 @@ class Connections:
         """Records that a whole request arrived."""
         if self._is_known(connection):
             self.closed(connection)
-            self._busy.add(connection)
+            self._busy[connection] = None
 
     def is_idle(self, connection: Connection) -> None:
         """Records that all requests are answered."""
@@ -97,7 +97,7 @@ class Connections:
     def closed(self, connection: Connection) -> None:
         self._silent.pop(connection, None)
         self._idle.pop(connection, None)
-        self._busy.discard(connection)
+        self._busy.pop(connection, None)
         self._seen.pop(connection, None)
 
     @contextmanager
