@@ -1,4 +1,4 @@
-"""What clients are told, and how often Nix is asked for it."""
+"""Answers to clients, and the number of calls of Nix for them."""
 
 import pytest
 from support.registry import pull

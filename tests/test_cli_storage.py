@@ -78,7 +78,7 @@ def test_json_lists_what_was_removed(nixery, directory):
     assert len(outcome["images"]) == 1
     assert len(outcome["images"][0]["manifests"]) == len(Format)
     assert outcome["freed"]["bytes"] == sum(kind["bytes"] for kind in outcome["kinds"].values())
-    assert outcome["left"]["objects"] == len(files(directory)) - 1  # the lock is no object
+    assert outcome["left"]["objects"] == len(files(directory)) - 1  # the lock is not an object
 
 
 def test_a_dry_run_writes_nothing(nixery, directory):

@@ -1,4 +1,4 @@
-"""Many names that nobody has asked for yet: most are refused, and what is known is served."""
+"""Many new names: most are refused, and cached images are served."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ QUEUE = 2
 
 
 class HeldStorage(MemoryStorage):
-    """Looks for a manifest only once it may ``go_on``, as a slow bucket does."""
+    """Looks for a manifest only after ``go_on``, as a slow bucket does."""
 
     def __init__(self, clock):
         super().__init__(clock)
@@ -49,7 +49,7 @@ def ask(answers, names):
 
 
 async def ended(asking, count):
-    """The first so many; the others go on."""
+    """The first of these; the others continue."""
     done, going_on = set(), set(asking)
     while len(done) < count:
         now, going_on = await asyncio.wait(going_on, return_when=asyncio.FIRST_COMPLETED)
@@ -58,7 +58,7 @@ async def ended(asking, count):
 
 
 async def test_most_are_refused_at_once(registry, names):
-    """With one line in the log; what was made before is served meanwhile."""
+    """With one line in the log; cached images are served meanwhile."""
     async with registry.opened() as answers:
         await answers.image("hello", "latest")
         gate = registry.nix.hold("evaluate")
@@ -86,7 +86,7 @@ async def test_requests_for_one_image_share_a_place(registry, names):
 
 
 async def test_known_images_do_not_wait_for_a_slow_bucket(registry, names):
-    """Nor for the threads in which it is asked for unknown ones, also after a restart."""
+    """Not even for the threads that look for unknown ones, also after a restart."""
     storage = registry.storage = HeldStorage(registry.clock)
     async with registry.opened() as answers:
         await answers.image("hello", "latest")

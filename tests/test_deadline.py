@@ -1,4 +1,4 @@
-"""Work ends with the time of whoever asked for it, packing too, and with nobody else's."""
+"""Work ends at the deadline of those who requested it, packing too, and at no other."""
 
 import asyncio
 import threading
@@ -60,7 +60,7 @@ class TakesLong:
 
 
 async def test_packing_ends_with_the_request(registry, tmp_path):
-    """The client is told as elsewhere, nothing is left behind, and the next image has its turn."""
+    """The client gets the usual error, nothing remains, and the next image has its turn."""
     registry.limits = replace(LIMITS, builds=1, pack_workers=1)
     registry.storage = FilesystemStorage(tmp_path / "storage")
     registry.storage.check()
@@ -76,7 +76,7 @@ async def test_packing_ends_with_the_request(registry, tmp_path):
 
 
 async def one_runs_out_of_time(registry, builder, left):
-    """The pulls of two who want the same outputs: one had 60 seconds, the other has some left."""
+    """Two pulls of the same outputs: one has used up its 60 seconds, the other has time left."""
     clock = LoopClock(asyncio.get_running_loop())
     registry.source.answers["other"] = resolved("2" * 40)
     gate = registry.nix.hold("realise")
@@ -93,7 +93,7 @@ async def one_runs_out_of_time(registry, builder, left):
 
 
 async def test_a_caller_with_time_left_continues(registry):
-    """The work was begun by somebody else, and ended with him."""
+    """The work was begun by another request, and ended with it."""
     async with registry.builder().opened() as builder:
         first, second = await one_runs_out_of_time(registry, builder, left=600)
         with pytest.raises(TimeoutError):

@@ -24,7 +24,7 @@ exit 102
 
 @pytest.fixture
 def path(tmp_path):
-    """Where ``nix`` and the others show their arguments, and the command itself lies."""
+    """Where ``nix`` and the others print their arguments, and the path of the command."""
     for name in ("nix", "nix-store", "nix-instantiate"):
         (tmp_path / name).write_text(SHOW)
     command = tmp_path / "nixery-prepare-image"
@@ -81,7 +81,7 @@ def test_closure(path):
 
 
 def test_check(path):
-    """Asks something that only the store knows, and that is no error where it is not so."""
+    """Asks a question for the store, which does not fail if the answer is no."""
     status, shown = call(path, "check")
     assert status == 102
     assert shown[:3] == ["nix-store", "--check-validity", "--print-invalid"]
@@ -95,7 +95,7 @@ def test_check(path):
     ],
 )
 def test_wrong_use(path, arguments):
-    """Status 2, and the subcommands on stderr; what is not a store path never reaches Nix."""
+    """Status 2, and the subcommands on stderr; invalid store paths never reach Nix."""
     finished = subprocess.run(
         [path / "nixery-prepare-image", *arguments], capture_output=True, text=True, check=False
     )
@@ -109,7 +109,7 @@ def test_wrong_use(path, arguments):
 
 
 def test_console_script(path, monkeypatch):
-    """Becomes the shell script, which finds the expressions beside itself."""
+    """Starts the shell script, which finds the expressions next to itself."""
     called = []
     monkeypatch.setattr(os, "execv", lambda *arguments: called.append(arguments))
     monkeypatch.setattr("sys.argv", ["nixery-prepare-image", "closure", "/nix/store/a"])
@@ -122,7 +122,7 @@ def test_console_script(path, monkeypatch):
 
 
 def test_console_script_starts_quickly():
-    """It runs with every Nix command: nothing of the server is imported."""
+    """It runs with every Nix command, so nothing of the server is imported."""
     code = "import sys, nixery.expressions; print(*sys.modules)"
     finished = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

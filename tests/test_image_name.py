@@ -1,4 +1,4 @@
-"""Image names: which packages a pull asks for, and what is no name at all."""
+"""Image names: the packages that a pull requests, and invalid names."""
 
 import pytest
 from hypothesis import given

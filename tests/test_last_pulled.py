@@ -1,4 +1,4 @@
-"""Marks of pulls: one per day, in the background, and no pull ever fails with them."""
+"""Marks of pulls: one per day, in the background; a failing mark fails no pull."""
 
 from concurrent.futures import ThreadPoolExecutor
 

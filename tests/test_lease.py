@@ -1,4 +1,4 @@
-"""Who builds what among replicas; the clock is the test's."""
+"""Leases among replicas, with the test's clock."""
 
 import asyncio
 import threading
@@ -132,7 +132,7 @@ async def test_a_living_holder_keeps_it(replicas, clock):
 
 
 async def test_a_holder_that_was_thought_dead_takes_nothing_back(replicas, clock):
-    """It goes on building, which is only work; the lease stays with the other."""
+    """It continues to build, which only costs work; the lease stays with the other."""
     one, other = replicas
     async with one.kept(await one.take("key")):
         await clock.sleeping()
@@ -169,7 +169,7 @@ async def test_what_could_not_be_released_keeps_the_others_away_only(
 
 
 async def test_every_heartbeat_writes_other_content(replicas, storage, clock):
-    """S3's conditions compare contents: a renewed lease must not look like the one before."""
+    """S3's conditions compare contents: a renewed lease must differ from the previous one."""
     async with replicas[0].kept(await replicas[0].take("key")):
         seen = {storage.objects["leases/key"]}
         for count in (2, 3):

@@ -1,4 +1,4 @@
-"""A disk that is almost full: nothing new is built, what is stored can be pulled."""
+"""An almost full disk: nothing new is built, stored images can be pulled."""
 
 import pytest
 from support.fake_source import resolved
@@ -47,7 +47,7 @@ async def test_what_another_replica_stored_can_be_pulled(registry):
 
 
 async def test_a_stored_image_needs_no_room_for_another_name(registry, monkeypatch):
-    """It is found by its outputs, under a revision that it was not made for."""
+    """It is found by its outputs, under a revision that it was not built for."""
     async with registry.opened("one") as answers:
         made = await answers.image("git", "latest")
     registry.source.answers["next"] = resolved("2" * 40)

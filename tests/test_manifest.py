@@ -1,4 +1,4 @@
-"""Config and manifest: what they say, and that they say nothing else."""
+"""Config and manifest: their complete contents."""
 
 import hashlib
 import json
@@ -73,7 +73,7 @@ def test_the_digest_is_that_of_the_bytes_served(form):
     [("gzip", ".tar+gzip", ".tar.gzip"), ("zstd", ".tar+zstd", None), ("none", ".tar", ".tar")],
 )
 def test_the_media_type_is_that_of_the_layer(kind, oci, docker):
-    """The server's setting may be another by now."""
+    """The server's setting may have changed since."""
     layers = (LAYERS[0], replace(LAYERS[1], compression=kind))
     made = manifest.in_all_formats(layers, b"{}")
     types = {

@@ -51,7 +51,7 @@ async def test_units_share_a_layer_and_the_plan_names_the_table(registry):
 
 
 async def test_the_same_tables_give_the_same_digest_everywhere(registry):
-    """After a restart that forgot everything but the tables, and by a replica of its own."""
+    """After a restart that kept only the tables, and by another replica."""
     publish(registry, TOGETHER)
     first = await pull(registry)
     for replica in ("one", "two"):
@@ -85,7 +85,7 @@ def together(registry):
     ids=lambda lost: " ".join(lost) or "nothing",
 )
 async def test_new_tables_leave_an_acknowledged_digest_alone(registry, lost):
-    """Also where the image has to be made again; its plan is replayed."""
+    """Also if the image has to be built again; its plan is used again."""
     publish(registry, TOGETHER)
     first = await pull(registry)
     publish(registry, OTHERWISE)
@@ -104,7 +104,10 @@ async def test_tables_decide_once_the_plan_is_lost(registry):
 
 
 async def test_the_classic_strategy_plans_with_popularity(registry):
-    """What is popular stands alone: libc would else go with hello, which alone brings it in."""
+    """Popular paths have a separate layer.
+
+    Libc would otherwise be grouped with hello, its only user.
+    """
     registry.limits = replace(LIMITS, layering="dominator")
     publish(registry, encode_popularity(Popularity({"libc": 9000})), "popularity")
     await pull(registry)

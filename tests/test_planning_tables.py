@@ -1,4 +1,4 @@
-"""The tables as a server has them: what it waits for, what it works at, and its end."""
+"""The tables of a server: waiting for them, updating them, and stopping."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ URL = "http://popular.test/"
 
 
 class Site:
-    """Answers when it is told to."""
+    """Answers when the test allows it."""
 
     def __init__(self):
         self.asked = threading.Event()
@@ -93,7 +93,7 @@ async def test_its_end_waits_for_no_address(storage, site):
 
 
 async def test_a_server_learns_from_what_it_makes(storage, monkeypatch):
-    """From the record to the published table, in a process of its own."""
+    """From the record to the published table, in a separate process."""
     monkeypatch.setattr(schedule, "INTERVAL", 0)
     monkeypatch.setattr(schedule, "LEAST", 3)
     learned = asyncio.Event()

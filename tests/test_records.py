@@ -1,4 +1,4 @@
-"""What is a JSON record, and what is a miss."""
+"""Valid JSON records, and misses."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is not done twice, and what is done again because it was lost."""
+"""Work that is done only once, and work that is repeated because its result was lost."""
 
 import json
 from dataclasses import replace
@@ -77,7 +77,7 @@ async def test_another_recipe_is_another_image(registry, part):
 
 
 async def test_layers_packed_before_are_not_packed_again(registry):
-    """Of the second image only what is its own is written."""
+    """Of the second image only its own layers are written."""
     await pull(registry, "hello")
     before = set(registry.storage.objects)
     await pull(registry, "hello/git")
@@ -120,7 +120,7 @@ async def test_entries_beside_the_blobs_may_be_lost_or_damaged(registry, kind):
 
 
 async def test_a_plan_is_replayed(registry):
-    """What was acknowledged keeps its digest, although it would be planned otherwise today."""
+    """An acknowledged manifest keeps its digest, although it would be planned differently today."""
     first = await pull(registry)
     registry.limits = replace(LIMITS, layer_budget=1)
     for key in [key for key in registry.storage.objects if key.startswith("layers/")]:

@@ -1,4 +1,4 @@
-"""Imports go one way, and only those who put things together read the settings."""
+"""Imports go one way, and only the modules that assemble the program read the settings."""
 
 import ast
 from pathlib import Path
@@ -7,8 +7,8 @@ import nixery
 
 PACKAGE = Path(nixery.__file__).parent
 
-# From the top of the program to its words; a room imports only what stands below it. Rooms on
-# one line do not know each other. docs/architecture.md draws the same.
+# From the top of the program to its basics; a package imports only those below it. Packages on one
+# line do not import each other. docs/architecture.md draws the same.
 FLOORS = [
     ["__main__"],
     ["cli"],

@@ -1,4 +1,4 @@
-"""What the settings put together; the parts have tests of their own."""
+"""The service that the settings assemble; the parts have separate tests."""
 
 from contextlib import asynccontextmanager
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.machine]
 
 
 class AtOnce:
-    """An executor that does what it is given before it returns."""
+    """An executor that runs a function before it returns."""
 
     def __init__(self, *_, **__):
         pass
@@ -102,7 +102,7 @@ def test_both_disks_must_have_room(environ, tmp_path, remote, store):
 
 @pytest.mark.parametrize(("timeout", "patience"), [("280", 60), ("20", 10)])
 def test_queues_end_before_the_request(environ, monkeypatch, timeout, patience):
-    """Else whoever waits in one is told that the image took too long, and so is the next."""
+    """Otherwise waiting callers are told that the image took too long, and so are later ones."""
     given = {}
     monkeypatch.setattr(parts, "Builder", lambda **values: given.update(values))
     app_of(environ | {"NIXERY_REQUEST_TIMEOUT": timeout})

@@ -1,4 +1,4 @@
-"""Settings: what is read, what wins, and what a mistake is answered with."""
+"""Settings: their sources and precedence, and the errors of invalid ones."""
 
 import json
 
@@ -52,7 +52,7 @@ def test_two_sources_are_refused_by_their_names():
 
 
 def test_an_empty_source_is_unset():
-    """Service managers write empty values for what nobody set."""
+    """Service managers write empty values for unset options."""
     assert load(MINIMAL | {"NIXERY_CHANNEL": ""}).pkgs_path == "/pkgs"
 
 

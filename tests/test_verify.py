@@ -1,4 +1,4 @@
-"""Every blob against its name; what is wrong is said, and put away."""
+"""Every blob is compared with its digest; faults are reported, and damaged blobs set aside."""
 
 import pytest
 from support.stored import Stored

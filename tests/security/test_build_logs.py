@@ -12,7 +12,7 @@ START = {"action": "start", "id": 0, "level": 0, "type": 101, "text": "x", "fiel
 
 
 def printing(count, line):
-    """A script that prints the line so many times; & in it is a number."""
+    """A script that prints the line this many times; & in it is a number."""
     return f"bb seq {count} | bb sed 's/.*/{line}/'"
 
 
@@ -77,7 +77,7 @@ def test_builder(serve_salted, name):
 
 
 def test_the_reason_is_reported(serve_salted):
-    """In the client's error and as the last line of the log; what is missing is said."""
+    """In the client's error and as the last line of the log, with the number of omitted lines."""
     with serve_salted() as served:
         _, error = pull(served, "chatty")
         lines = [event["line"] for event in lines_of(served, "chatty")]
@@ -88,7 +88,7 @@ def test_the_reason_is_reported(serve_salted):
 
 
 def test_a_chatty_neighbour(serve_salted):
-    """The build that failed is explained by its own words."""
+    """The failed build is explained by its own log."""
     with serve_salted() as served:
         _, error = pull(served, "needs-both")
     assert error["message"] == "failing-1.0 (a dependency) failed to build: my reason"
@@ -97,13 +97,13 @@ def test_a_chatty_neighbour(serve_salted):
 def test_evaluation(serve_salted):
     with serve_salted() as served:
         status, error = pull(served, "traces")
-        # Evaluated with the others, alone, and once more for its message.
+        # Evaluated with the others, alone, and again for its message.
         assert len(served.events()) < 4 * REST
     assert (status, error["message"]) == (404, "package 'traces' cannot be evaluated: the reason")
 
 
 def test_many_builds(serve_salted):
-    """A command has so many lines, however many builds there are."""
+    """The lines of a command are limited, however many builds it runs."""
     with serve_salted() as served:
         assert served.manifest("plan")
         assert 1900 < len(served.events()) < 2000 + REST
@@ -116,7 +116,7 @@ def test_debug_logs_it_all(serve_salted):
 
 
 def test_others_are_served(serve_salted):
-    """While builders print as fast as they can, what is stored can be pulled."""
+    """While builders print as fast as they can, stored images can be pulled."""
     with serve_salted() as served, ThreadPoolExecutor() as threads:
         digest = served.digest("hello")
         pulls = [threads.submit(pull, served, name) for name in ("chatty", "events", "starts")]

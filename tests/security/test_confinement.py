@@ -42,7 +42,7 @@ SECCOMP = (157 if os.uname().machine == "x86_64" else 167, 22)  # prctl(PR_SET_S
 
 
 def run(script, allowed=(), **options):
-    """A shell script, confined to the system's programs and what is allowed."""
+    """A shell script, confined to the system's programs and the allowed paths."""
     confined = Confinement(readable=(*SYSTEM, *allowed), **options)
     return subprocess.run(
         command_line(["/bin/sh", "-c", script], confined),
@@ -53,7 +53,7 @@ def run(script, allowed=(), **options):
 
 
 def test_files(tmp_path):
-    """What is allowed may be read, or written, and nothing else."""
+    """Allowed paths may be read, or written, and no others."""
     (tmp_path / "seen").mkdir()
     (tmp_path / "seen/file").write_text("text")
     (tmp_path / "own").mkdir()
@@ -74,7 +74,7 @@ def test_files(tmp_path):
     [((), "-----"), (("unix",), "U----"), (("unix", "inet", "inet6"), "UTtDd")],
 )
 def test_sockets(sockets, opened):
-    """By family. Landlock lets datagrams pass, and names that are asked for can carry secrets."""
+    """By family. Landlock allows datagrams, and DNS queries can carry secrets."""
     code = (
         "use Socket; print socket(my $s, $$_[1], $$_[2], 0) ? $$_[0] : q(-) for "
         "[U, AF_UNIX, SOCK_STREAM], [T, AF_INET, SOCK_STREAM], [t, AF_INET6, SOCK_STREAM], "
@@ -142,7 +142,7 @@ def test_root_without_its_powers(tmp_path):
 
 
 def python(program, *arguments, allowed=(), **options):
-    """What a program of Python's prints, confined; it stands for any code."""
+    """The output of a confined Python program; it stands for any code."""
     places = (*SYSTEM, Path(sys.base_prefix), *allowed)
     command = [os.path.realpath(sys.executable), "-I", "-S", "-c", PRELUDE + program]
     return command_line([*command, *map(str, arguments)], Confinement(readable=places, **options))
@@ -164,7 +164,7 @@ def tell(attempt):
 
 
 def test_other_processes():
-    """Their limits and priorities are not in Landlock's care: a limit ends a server."""
+    """Landlock does not cover their limits and priorities: a limit ends a server."""
     program = """
 other = int(sys.argv[1])
 tell(lambda: resource.prlimit(other, resource.RLIMIT_CPU, (0, 0)))
@@ -180,7 +180,7 @@ tell(lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
 
 
 def test_ipc_with_other_processes():
-    """No memory that outlives the command, and no datagram to another's Unix socket."""
+    """No memory that outlives the command, and no datagram to another process's Unix socket."""
     program = """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
@@ -205,7 +205,7 @@ def test_user_namespaces():
 
 
 def test_nothing_leaves_its_group():
-    """The group is ended when time is over; what had left it would go on for ever."""
+    """The group is ended on timeout; a process that had left it would continue forever."""
     program = """
 for leave in (os.setsid, lambda: os.setpgid(0, 0)):
     if os.fork() == 0:
@@ -227,7 +227,7 @@ launcher.main(sys.argv[1:])
 
 
 def test_files_that_are_emptied(tmp_path):
-    """Before Linux 6.2, Landlock lets who may read a file open it to read, and empty."""
+    """Before Linux 6.2, Landlock allows truncating a file that may be read."""
     (tmp_path / "file").write_text("text")
     program = """
 tell(lambda: os.open(sys.argv[1], os.O_RDONLY | os.O_TRUNC))
@@ -244,7 +244,7 @@ tell(lambda: os.open("/dev/null", os.O_WRONLY | os.O_TRUNC))
 
 
 def test_memory_is_shorter_still():
-    """Who is already to go sooner stays so: the other way takes a privilege."""
+    """A process with a higher OOM score keeps it, because lowering it takes a privilege."""
     line = command_line(
         ["/bin/cat", "/proc/self/oom_score_adj"],
         Confinement(readable=(*SYSTEM, Path("/proc"))),
@@ -254,7 +254,7 @@ def test_memory_is_shorter_still():
 
 
 def test_server_that_is_killed():
-    """Its evaluation ends with it: nobody is left to end it when its time is over."""
+    """Its evaluation ends with it, because nothing else would end it on timeout."""
     line = command_line(["/bin/sleep", "60"], Confinement(readable=SYSTEM))
     script = (
         "import subprocess, sys\nprint(subprocess.Popen(sys.argv[1:]).pid, flush=True)\ninput()"
@@ -300,7 +300,7 @@ def test_confinement_that_fails():
     ids=["files", "network", "privileges"],
 )
 def test_server_that_cannot_confine(tmp_path, forbidden, named):
-    """It ends before it listens, and says what it cannot; the operator may accept that."""
+    """It ends before it listens, and names what is missing; the operator may accept that."""
     nixery = str(Path(sys.executable).with_name("nixery"))
     settings = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -367,7 +367,7 @@ def test_protocols_of_uris():
 
 
 def test_what_evaluation_may_write():
-    """With a daemon nothing but its home; else the store and its database are its own to write."""
+    """With a daemon only its home; otherwise the store and its database are writable."""
     home = Path("/own")
     of_daemon = Machine(for_nix({"NIX_REMOTE": "daemon?trusted=1"})).evaluation([], home, ())
     assert set(of_daemon.writable) == {home, Path("/dev/null")}

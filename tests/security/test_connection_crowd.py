@@ -30,7 +30,7 @@ def _many_files():
 
 @pytest.fixture
 def start(tmp_path, tiny, nix_environment):
-    """A server with so many descriptors, and a large blob in its storage."""
+    """A server with this many descriptors, and a large blob in its storage."""
     directory = tmp_path / "served"
     data = os.urandom(SIZE)
     blob = directory / "storage/layers" / hashlib.sha256(data).hexdigest()
@@ -78,7 +78,7 @@ def rest(client):
 
 
 def take_body(client):
-    """So many bytes of a body came."""
+    """The number of bytes of a body that arrived."""
     received = bytearray()
     while b"\r\n\r\n" not in received or len(received.partition(b"\r\n\r\n")[2]) < SIZE:
         piece = client.recv(1 << 20)
@@ -92,7 +92,7 @@ def warnings(served):
 
 
 def test_half_requests(start):
-    """The oldest are closed; whoever asks for something gets it; a transfer is not cut."""
+    """The oldest are closed; new requests are answered; transfers continue."""
     with start(LIMIT) as served, Crowd(served) as crowd:
         digest = served.digest("hello")
         slow = crowd.connect(request(start.blob), buffer=64 << 10)
@@ -114,7 +114,7 @@ def test_half_requests(start):
 
 
 def test_half_downloads(start):
-    """Clients that take nothing keep what they have begun; others are told to come back."""
+    """Clients that read nothing keep their transfers; others are told to retry."""
     limit = 256
     with start(limit) as served, Crowd(served) as crowd:
         assert served.get(start.blob).status_code == 200  # hashed

@@ -10,7 +10,7 @@ from support.served import serve
 
 pytestmark = pytest.mark.nix
 
-# Outputs whose paths, in this order, are words of a command line of Nix that runs a command.
+# Outputs whose paths, in this order, form a Nix command line that runs a command.
 OUTPUTS = """{
   evil = let
     outputs = [ "out" "dev" "doc" "lib" "bin" ];
@@ -44,7 +44,7 @@ def test_outputs_that_are_options(package_set, serve_set, refused, tmp_path):
 
 
 def test_outputs_that_are_options_in_a_branch(tiny, nix_environment, tmp_path):
-    """Whoever may push to an allowed branch is no more than a writer of packages."""
+    """A person who may push to an allowed branch is only a writer of packages."""
     canary, repository = tmp_path / "canary", Repository(tmp_path / "repository")
     repository.commit(set_with(tiny, OUTPUTS.replace("CANARY", str(canary))))
     settings = {"NIXERY_PKGS_REPO": str(repository.path), "NIXERY_ALLOWED_PATHS": str(tiny)}
@@ -74,7 +74,7 @@ def test_words_that_are_not_store_paths(package_set, serve_set, refused, words):
 
 
 def test_store_path_of_others(nix_environment, package_set, serve_set, refused, tmp_path):
-    """Only what its derivation makes is served, and not whatever lies in the machine's store."""
+    """Only outputs of its derivation are served, and no other paths of the machine's store."""
     (tmp_path / "private").write_text("a secret that the operator's system refers to")
     added = subprocess.run(
         ["nix-store", "--add", tmp_path / "private"],
@@ -89,7 +89,7 @@ def test_store_path_of_others(nix_environment, package_set, serve_set, refused, 
 
 @pytest.mark.parametrize("kind", ["file", "environment of the server", "netrc", "git credentials"])
 def test_files_of_the_server(package_set, serve_set, tmp_path, kind, nix_environment):
-    """Nix 2.8 and 2.26 look at the address before it is decoded, and download what it then says."""
+    """Nix 2.8 and 2.26 check the address before it is decoded, and download the decoded one."""
     home = Path(nix_environment["HOME"])
     for path in (tmp_path / "file", home / ".netrc", home / ".git-credentials"):
         path.write_text("canary")
@@ -101,7 +101,7 @@ def test_files_of_the_server(package_set, serve_set, tmp_path, kind, nix_environ
             "netrc": home / ".netrc",
             "git credentials": home / ".git-credentials",
         }[kind]
-        # What restricted mode looks at, and finds within the tree.
+        # The path that restricted mode checks, and finds within the tree.
         up = "/".join(["%2e%2e"] * len(directory.parts))
         decoy = directory / up / str(target).lstrip("/")
         decoy.parent.mkdir(parents=True)
@@ -127,7 +127,7 @@ python3 -c 'import socket; socket.create_connection(("127.0.0.1", {port}))'
 
 
 def test_commands_of_a_repository(package_set, serve_set, tmp_path, listener):
-    """Nix 2.8 runs what a repository's own configuration names; it gets nowhere.
+    """Nix 2.8 runs commands of a repository's own configuration; they are confined.
 
     Git trees hold no repositories, but archives in them do, which fetchTarball unpacks.
     """
@@ -149,7 +149,7 @@ def test_commands_of_a_repository(package_set, serve_set, tmp_path, listener):
 
 
 def test_submodules_of_a_repository(package_set, serve_set, tmp_path, listener):
-    """Every Nix follows them, to whatever address they name."""
+    """Every Nix follows them, to any address."""
     repository = '{ url = ./bare.git; ref = "main"; submodules = true; }'
     directory = package_set(f"{{ evil = throw (builtins.fetchGit {repository}).outPath; }}")
     inner = Repository(tmp_path / "inner")
@@ -170,7 +170,7 @@ def test_submodules_of_a_repository(package_set, serve_set, tmp_path, listener):
 
 
 def test_environment_of_the_server(package_set, serve_set):
-    """A builder of a known hash may ask for variables; without a daemon those are Nix's own."""
+    """A fixed-output builder may request variables; without a daemon those are Nix's own."""
     names = ("NIX_POPULARITY_URL", "STORAGE_PATH", "API_KEY", "S3_SECRET_KEY", "NIX_CONFIG")
     directory = package_set(
         """{ envs = build.withMeta (build.run "envs" {

@@ -38,7 +38,7 @@ def test_time(package_set, serve_set):
 
 @pytest.mark.parametrize("where", ["name", "output", "path", "drvPath", "siblings"])
 def test_size_of_the_answer(package_set, serve_set, where):
-    """Texts of 20 MB each, wherever the package set has a say in the answer."""
+    """Texts of 20 MB each, wherever the package set controls a part of the answer."""
     large = 'builtins.concatStringsSep "" (builtins.genList (_: long) 20000)'
     package = """{ type = "derivation"; name = "a"; outputs = [ "out" ];
         inherit (tiny.hello) drvPath outPath; }"""

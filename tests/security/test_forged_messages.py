@@ -55,7 +55,7 @@ def serve_salted(serve_set, salt):
 
 
 def test_builders(package_set, serve_salted):
-    """They fail as they would without these words."""
+    """They fail as they would without these messages."""
     attributes = " ".join(f"evil-{it} = {builder(forged(w))};" for it, w in WORDS.items())
     with serve_salted(package_set(f"{{ {attributes} }}")) as served:
         for name, words in WORDS.items():
@@ -72,7 +72,7 @@ def test_builder_that_succeeds(package_set, serve_salted):
 
 
 def test_builder_that_ends_activities(package_set, serve_salted):
-    """It neither ends its own build nor begins another's, so its words stay its own."""
+    """It neither ends its own build nor begins another's, so its output stays its own."""
     begun = [event(action="start", id=n, level=0, type=105, text="x", fields=["/nix/store/y.drv"])
              for n in range(5)]  # fmt: skip
     ended = [event(action="stop", id=n) for n in range(5)]

@@ -57,7 +57,7 @@ ANSWER = json.dumps(
 
 
 def written_with(*tokens):
-    """Text in which these often stand, in any order, and anything else between them."""
+    """Text that often contains these, in any order, with arbitrary text between them."""
     return st.lists(st.sampled_from(tokens) | st.text(max_size=3), max_size=12).map("".join)
 
 
@@ -67,7 +67,7 @@ def json_like(*good):
 
 
 def outcome(parse, given, refusal):
-    """What it gives, or the error that it refuses this with; all other exceptions fail the test."""
+    """The result, or the error that refuses the input; all other exceptions fail the test."""
     try:
         return parse(given)
     except refusal as error:

@@ -1,6 +1,6 @@
-"""Any request gets an answer that is not a 500, and any bytes leave the server as it was.
+"""Any request gets an answer other than 500, and any bytes leave the server working.
 
-``scripts/fuzz`` tries more of it; see fuzzing.py.
+``scripts/fuzz`` tries more; see fuzzing.py.
 """
 
 import asyncio
@@ -147,7 +147,7 @@ def test_any_request_to_the_application(method, path, headers):
 
 
 class Faults(logging.Handler):
-    """What the server, or the event loop under it, reports as an error of its own."""
+    """Errors that the server, or the event loop under it, logs."""
 
     def __init__(self):
         super().__init__(logging.ERROR)
@@ -159,7 +159,7 @@ class Faults(logging.Handler):
 
 @pytest.fixture(scope="module")
 def server():
-    """Its URL, and what it complains of."""
+    """Its URL, and its errors."""
     faults = Faults()
     loggers = [logging.getLogger(name) for name in ("uvicorn.error", "asyncio")]
     for logger in loggers:

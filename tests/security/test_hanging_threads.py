@@ -39,7 +39,7 @@ def test_it_ends_in_time(tmp_path, tiny, nix_environment, hang):
     with ThreadPoolExecutor(1) as clients:
         with serve(nix_environment, directory, command, NIXERY_PKGS_PATH=str(tiny)) as served:
             asked = clients.submit(httpx.get, f"{served.url}/v2/hello/{path}", timeout=60)
-            # Opened once the server reads from it; and as long as it is, that read does not end.
+            # Opens once the server reads from it; that read does not end while it is open.
             kept = fifo.open("wb")
         kept.close()
         with suppress(httpx.HTTPError):

@@ -1,4 +1,4 @@
-"""A cluster asks for a large blob right after a restart: the server reads it once."""
+"""A cluster requests a large blob right after a restart: the server reads it once."""
 
 import hashlib
 import os
@@ -50,5 +50,5 @@ def test_it_reads_the_blob_once(served):
 
         with ThreadPoolExecutor(CLIENTS) as clients:
             assert set(clients.map(first_byte, range(CLIENTS))) == {206}
-    # sendfile reads ahead of the byte that was asked for, but not the blob.
+    # sendfile reads ahead of the requested byte, but not the whole blob.
     assert SIZE <= read_by(served) - before < 2 * SIZE

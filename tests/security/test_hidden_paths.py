@@ -74,7 +74,7 @@ def test_no_place_is_named(served, nix_environment, nix_store, tmp_path):
 
 
 def test_files_of_the_set_are_named(served):
-    """By their place in the set, so that whoever writes it finds them."""
+    """Relative to the set, so that its author finds them."""
     told = dict(answers(served))
     assert "missing.nix" in told["missing-file"].text
     assert "in default.nix:7, for default.nix" in told["thrown"].text

@@ -74,4 +74,4 @@ def test_gc_and_verify_go_on_beside_it_and_say_so(registry, storage, tmp_path, k
         assert "not a regular file, ignored" in ended.output
         if arguments == ["verify"]:
             assert f"missing: {layers[0]}" in ended.output
-    assert storage.stat(f"layers/{hexdigits(layers[1])}")  # young: kept, as ever
+    assert storage.stat(f"layers/{hexdigits(layers[1])}")  # young: always kept

@@ -1,4 +1,4 @@
-"""Strangers ask for many images that nobody has made, and Nix takes its time."""
+"""Strangers request many new images, and Nix takes its time."""
 
 import json
 import os
@@ -23,7 +23,7 @@ exec {real} "$@"
 
 @pytest.fixture
 def served(tmp_path, tiny, nix_environment):
-    """Evaluates one image at a time, and once there is a ``gate``, it never ends."""
+    """Evaluates one image at a time, and never ends once there is a ``gate``."""
     commands = tmp_path / "bin"
     commands.mkdir()
     real = shutil.which("nixery-prepare-image", path=nix_environment["PATH"])
@@ -43,7 +43,7 @@ def served(tmp_path, tiny, nix_environment):
 
 
 class Strangers:
-    """All ask at once; ``refused`` is set once all have an answer but those that wait for Nix."""
+    """All at once; ``refused`` is set once all have an answer except those that wait for Nix."""
 
     def __init__(self, served):
         self.answers = Counter()
@@ -69,7 +69,7 @@ def pull(served):
 
 
 def test_what_was_made_before_is_served(served):
-    """The others are told at once to come back; the log does not tell of each why."""
+    """The others are told at once to retry; the log summarises them."""
     assert pull(served) == {200}
     os.mkfifo(served.gate)
     strangers = Strangers(served)
@@ -81,7 +81,7 @@ def test_what_was_made_before_is_served(served):
         assert strangers.refused.wait(60)
         assert strangers.answers == {(429, "10"): CROWD - QUEUE - 1}
         assert pull(served) == {200}
-        served.process.terminate()  # who waits for Nix is told to ask another server
+        served.process.terminate()  # those that wait for Nix are told to ask another server
     assert strangers.answers[503, "1"] == QUEUE + 1
     told = Counter(event["event"] for event in served.events())
     assert told["too many images wait"] == 1

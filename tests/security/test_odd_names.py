@@ -1,4 +1,4 @@
-"""Attributes whose names no image name can hold, and no JSON: others are found beside them."""
+"""Attributes with names that neither an image name nor JSON can contain: others are found."""
 
 import pytest
 

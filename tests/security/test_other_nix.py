@@ -1,4 +1,4 @@
-"""The attacks of this folder against Nix 2.26 and 2.34, whose holes are not those of 2.8."""
+"""The attacks of this folder against Nix 2.26 and 2.34, whose vulnerabilities differ from 2.8's."""
 
 import os
 import re

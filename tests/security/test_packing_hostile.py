@@ -177,7 +177,7 @@ def test_a_link_that_takes_the_place_of_a_directory_is_not_followed(store_path, 
         (store_path / "b").symlink_to(outside)
 
     storage = Interfering(replace)
-    archive = packed(store_path, storage)  # what it is when the walk comes to it
+    archive = packed(store_path, storage)  # its type when the walk reaches it
     assert CANARY not in archive
     assert str(outside).encode() in archive
 
@@ -197,7 +197,7 @@ def in_directory(store_path):
 def test_what_takes_the_place_of_a_file_is_not_waited_for(
     in_directory, store_path, make, monkeypatch
 ):
-    """A pipe without a writer would be opened for ever."""
+    """Opening a pipe without a writer would block forever."""
     walk, entries = in_directory
     file = next(entries)
     monkeypatch.chdir(store_path / "b")
@@ -226,7 +226,7 @@ def test_nor_is_one_that_is_there_when_a_file_is_read(in_directory, store_path, 
 
 
 def test_a_directory_that_is_moved_away_does_not_lead_out(in_directory, store_path, outside):
-    """``..`` of it is another directory then."""
+    """Its ``..`` is another directory then."""
     _, entries = in_directory
     next(entries)
     (store_path / "b").rename(outside / "b")
@@ -237,7 +237,7 @@ def test_a_directory_that_is_moved_away_does_not_lead_out(in_directory, store_pa
 @pytest.mark.anyio
 @pytest.mark.parametrize("files", [["one"], ["one", "two"]], ids=["written", "compared first"])
 async def test_a_terabyte_of_zeros_is_cancelled_without_clients(store_path, files):
-    """They are read like anything else, which would take hours."""
+    """They are read like other files, which would take hours."""
     (store_path / "a").write_bytes(bytes(3 << 19))  # a block and a half
     for name in files:
         with (store_path / name).open("wb") as file:

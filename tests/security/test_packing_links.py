@@ -1,4 +1,4 @@
-"""The image's root follows no link into this machine, nor to what is not in the image."""
+"""The image's root follows no link into this machine, or to paths outside of the image."""
 
 import os
 
@@ -91,7 +91,7 @@ def test_a_link_within_the_image_is_followed(root, target):
 
 @pytest.mark.parametrize("replaced", ["share/x", "share"])
 def test_a_directory_replaced_by_a_link_is_not_looked_into(root, tmp_path, replaced):
-    """Between the look at what it is and the look at what it holds."""
+    """Between reading its type and reading its contents."""
     (tmp_path / "outside/x").mkdir()
     place = root / "nix/store/one" / replaced
     place.rename(tmp_path / "elsewhere")

@@ -1,4 +1,4 @@
-"""A package with any number of files takes no more memory to pack than one with a few."""
+"""Packing a package with many files takes no more memory than one with a few."""
 
 import os
 import shutil
@@ -52,7 +52,7 @@ LONG = "x" * 100
 
 
 def peak(what, root, *paths):
-    """MiB of a process of its own that packs them."""
+    """MiB of a separate process that packs them."""
     command = [sys.executable, "-c", PROGRAM, what, root, *paths]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return int(done.stdout) / 1024
@@ -104,7 +104,7 @@ def root(tmp_path):
 
 
 def growth(root, shape, count):
-    """MiB that a path with so many files takes more than one with few."""
+    """Additional MiB for a path with this many files, compared with a few."""
     shape(root / "nix/store/few", FEW)
     shape(root / "nix/store/many", count)
     few = peak("paths", root, "/nix/store/few")
@@ -139,7 +139,7 @@ def test_nor_do_the_links_of_the_root(root):
 
 
 def test_a_full_disk_is_reported_during_packing(root, tmp_path):
-    """Where the names of a large directory wait. Nothing of the layer is left."""
+    """Where the names of a large directory are kept. No part of the layer remains."""
     empty(root / "nix/store/many", 60_000)
     scratch, storage = tmp_path / "scratch", MemoryStorage()
     scratch.mkdir()

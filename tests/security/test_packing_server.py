@@ -54,7 +54,7 @@ def served(tmp_path_factory):
     shutil.copytree(make_tiny_set(), packages)
     (packages / "default.nix").rename(packages / "honest.nix")
     (packages / "default.nix").write_text(SET)
-    # A store of its own: Nix itself cannot remove what is nested too deeply.
+    # A separate store: Nix itself cannot remove directories that are nested too deeply.
     (directory / "store").mkdir()
     environment = nix_environment(directory / "store", tmp_path_factory.mktemp("home"))
     with serve(environment, directory / "server", NIXERY_PKGS_PATH=str(packages)) as served:
@@ -62,7 +62,7 @@ def served(tmp_path_factory):
 
 
 def members(served, name, layer):
-    """What the layer with this number holds, by name."""
+    """The contents of the layer with this number, by name."""
     digest = served.manifest(name).json()["layers"][layer]["digest"]
     data = gzip.decompress(served.get(f"/v2/{name}/blobs/{digest}").content)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
@@ -73,7 +73,7 @@ def members(served, name, layer):
 def test_a_link_out_of_the_image_is_a_link_to_nothing(served, name):
     """Another package has a directory of that name: both would be merged if it led to one.
 
-    What ``outside`` leads to is in the store of this machine.
+    ``outside`` leads to a path in the store of this machine.
     """
     served.manifest("target")
     root = members(served, "links/dirs", -1)

@@ -1,4 +1,4 @@
-"""Stored records with any content are misses and never exceptions.
+"""Damaged records in the storage are misses and never exceptions.
 
 Another server may share the bucket, a disk may rot, a key to the storage may leak.
 """
@@ -78,7 +78,7 @@ TABLES = {"popularity": b'{"glibc-2.38":9000,"zlib":4000}', "units": UNITS, "sta
 
 
 def rotten(good):
-    """Bytes that may stand in place of these."""
+    """Bytes that may replace these."""
     return mutants(good) | json_texts().map(lambda text: text.encode(errors="surrogatepass"))
 
 
@@ -112,7 +112,7 @@ def test_every_reader_survives_any_record(tmp_path_factory, kind, data):
 
 @pytest.mark.parametrize("kind", KEYS)
 def test_no_value_in_a_record_stops_its_reader(kind):
-    """Neither ``"size": 1e999`` nor any other, wherever it stands."""
+    """Neither ``"size": 1e999`` nor any other, at any place."""
     read = {
         "entry": decode_entry,
         "build": decode_build,

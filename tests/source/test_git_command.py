@@ -85,7 +85,7 @@ async def test_the_group_ends(make, mirror, tmp_path, how, left_behind):
 
 @pytest.mark.parametrize("how", ["scope", "task"])
 async def test_the_group_ends_that_is_just_starting(make, mirror, tmp_path, monkeypatch, how):
-    """Git may run, and have children, before asyncio says that it was made."""
+    """Git may run, and have children, before asyncio has returned it."""
     create = asyncio.create_subprocess_exec
 
     async def create_slowly(*arguments, **options):
@@ -139,7 +139,7 @@ async def test_only_the_scheme_of_the_address(make, repository, mirror, tmp_path
 
 
 async def test_network_only_on_request(make, repository, mirror):
-    """A partial clone must not fetch what it lacks, one object after the other."""
+    """A partial clone must not fetch missing objects one by one."""
     git = make(repository.path)
     assert (
         await git.run("ls-remote", "origin", directory=mirror, deadline=10, network=True)
@@ -185,12 +185,12 @@ async def test_nothing_foreign_runs(make, repository, mirror, tmp_path):
     ],
 )
 def test_ssh(tmp_path, given, command):
-    """The operator's command counts; OpenSSH is kept from asking questions."""
+    """The operator's command is used; OpenSSH is kept from prompting."""
     assert environment(given, tmp_path).get("GIT_SSH_COMMAND") == command
 
 
 def test_environment(tmp_path):
-    """What the operator may say stays, what would lead git elsewhere goes."""
+    """Settings that an operator needs stay, those that redirect git are removed."""
     kept = {"HOME": "/h", "PATH": "/bin", "GIT_ASKPASS": "a", "GIT_SSL_CAINFO": "c",
             "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "k", "GIT_CONFIG_VALUE_0": "v",
             "https_proxy": "p", "SSH_AUTH_SOCK": "s"}  # fmt: skip

@@ -25,7 +25,7 @@ from nixery.source.address import parse_address
     ],
 )
 def test_accepted(text, scheme, url, public):
-    """Https, ssh in both spellings, and local paths; what is shown has no user."""
+    """Https, ssh in both spellings, and local paths; the displayed address has no user."""
     address = parse_address(text)
     assert (address.scheme, address.url, address.public) == (scheme, url, public)
     assert address.public.isascii()
@@ -83,7 +83,7 @@ def test_login_is_decoded_and_hidden():
     ],
 )
 def test_refused(text):
-    """Everything else, without a word of what may be a password."""
+    """Everything else, without any text that may be a password."""
     with pytest.raises(ConfigurationError) as caught:
         parse_address(text)
     assert "topsecret" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""NIXERY_ALLOWED_PATHS: what evaluation may read beside the package set, and what changes in it."""
+"""NIXERY_ALLOWED_PATHS: what evaluation may read besides the package set, and changes in it."""
 
 import os
 
@@ -36,7 +36,7 @@ def make(request, tmp_path, repository):
 
 
 def test_a_path_that_is_not_there_ends_the_start(make, tmp_path):
-    """Whatever kind of source it is; the setting and the path are named."""
+    """For every kind of source; the setting and the path are named."""
     with pytest.raises(ConfigurationError) as caught:
         make(tmp_path, tmp_path / "missing")
     assert caught.value.message == (
@@ -53,7 +53,7 @@ def test_a_link_into_nowhere_ends_the_start(make, tmp_path):
 
 @pytest.mark.anyio
 async def test_a_change_is_seen_after_the_time_to_live(make, tmp_path):
-    """The identity tells evaluations apart that are remembered; the revision says which commit."""
+    """The identity distinguishes cached evaluations; the revision names the commit."""
     beside = tmp_path / "beside.nix"
     beside.write_text("1")
     clock = Clock()

@@ -37,7 +37,7 @@ def make(tmp_path, repository):
 
 
 async def test_branch(make, repository):
-    """``latest`` and the revision that it is now; the branch's name is no tag."""
+    """``latest`` and its current revision; the branch's name is not a tag."""
     first = repository.commit("1")
     repository.git("branch", "nixos/unstable")
     source = make(channel="nixos/unstable")
@@ -54,7 +54,7 @@ async def test_branch(make, repository):
 
 
 async def test_tags(make, repository):
-    """NIXERY_TAGS: the operator's own, or any; all stand for the channel."""
+    """NIXERY_TAGS: the operator's own, or any; all mean the channel."""
     commit = repository.commit("1")
     source = make(channel="main", tags=["stable"])
     assert (await source.resolve("stable")).revision == commit
@@ -75,14 +75,14 @@ async def test_commit(make, repository):
         assert (await source.resolve(tag)).revision == commit
     with pytest.raises(TagUnknown):
         await source.resolve(repository.git("rev-parse", "main"))
-    # It is at hand, so the other side is not needed any more.
+    # It is stored locally, so the remote is not needed any more.
     repository.path.rename(repository.path.with_name("away"))
     assert (await make(channel=commit).resolve("latest")).revision == commit
 
 
 @pytest.mark.parametrize("channel", ["missing", "0" * 40])
 async def test_missing(make, repository, channel):
-    """The operator's mistake is no fault of the tag: 503, and it may be there tomorrow."""
+    """The operator's mistake is not a fault of the tag: 503, because it may exist tomorrow."""
     repository.commit("1")
     with pytest.raises(SourceUnavailable, match=channel):
         await tree_of(make(channel=channel), "latest")
@@ -130,5 +130,5 @@ def test_which_source(make, repository):
     assert isinstance(make(channel="main"), ChannelSource)
     assert isinstance(make(repo=str(repository.path)), GitSource)
     assert isinstance(make(path=str(repository.path)), PathSource)
-    # Nothing of git is touched for a path.
+    # Git is not used for a path.
     assert isinstance(make(path=str(repository.path), environ={}), PathSource)

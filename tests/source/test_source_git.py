@@ -1,4 +1,4 @@
-"""A git repository as package source: which tag names which revision, and which none."""
+"""A git repository as package source: the revision of each tag, and refused tags."""
 
 import pytest
 from support.fake_source import tree_of
@@ -46,7 +46,7 @@ async def test_resolved_tags(make, repository, tmp_path):
 
 
 async def test_branch_wins_over_tag(make, repository):
-    """Of a branch and a tag of one name; the tag is found where the branch is not allowed."""
+    """Of a branch and a tag with one name; the tag is found where the branch is not allowed."""
     first = repository.commit("1")
     repository.git("tag", "both")
     second = repository.commit("2")
@@ -56,7 +56,7 @@ async def test_branch_wins_over_tag(make, repository):
 
 
 async def test_moves_are_seen(make, repository):
-    """A branch names what it is now, and no more after it was deleted."""
+    """A branch names its current commit, and nothing after it was deleted."""
     source = make()
     first = repository.commit("1")
     assert await revision(source, "main") == first
@@ -71,7 +71,7 @@ async def test_moves_are_seen(make, repository):
 
 @pytest.mark.parametrize("offered", [True, False], ids=["partial", "full"])
 async def test_commits_outside_the_allowed_refs(make, repository, offered):
-    """Nobody's pull request chooses the code, whether or not the mirror is a partial clone."""
+    """Pull requests cannot choose the code, whether or not the mirror is a partial clone."""
     repository.git("config", "uploadpack.allowFilter", str(offered).lower())
     first = repository.commit("1")
     repository.commit("2")
@@ -85,7 +85,7 @@ async def test_commits_outside_the_allowed_refs(make, repository, offered):
             await tree_of(source, commit)
         assert await revision(make("*", state="lifted"), commit) == commit
     assert await revision(make("refs/heads/*", "refs/pull/*", state="wide"), stranger) == stranger
-    # Known to the state directory from other patterns is not allowed by these.
+    # A commit fetched for other patterns is not allowed by these.
     assert await revision(make("*"), stranger) == stranger
     assert await revision(make("refs/pull/*"), stranger) == stranger
     with pytest.raises(TagUnknown):
@@ -93,7 +93,7 @@ async def test_commits_outside_the_allowed_refs(make, repository, offered):
 
 
 async def test_refs_that_were_allowed_once(make, repository):
-    """The mirror still has them after the patterns were narrowed; they count no more."""
+    """The mirror still has them after the patterns were narrowed; they are refused."""
     repository.commit("1")
     stranger = repository.commit_elsewhere(PULL_REQUEST, "stranger")
     on_top = repository.git("commit-tree", "-m", "x", "-p", stranger, f"{stranger}^{{tree}}")
@@ -150,7 +150,7 @@ async def test_branches_that_become_directories(make, repository):
 
 
 async def test_forty_digits_are_a_commit(make, repository):
-    """A branch that looks like a commit is not asked for, nor one in capitals taken for it."""
+    """A branch that looks like a commit is not requested, nor is one in capitals taken for it."""
     commit = repository.commit("1")
     for name in ("a" * 40, commit.upper()):
         repository.git("update-ref", f"refs/heads/{name}", commit)
@@ -185,7 +185,7 @@ async def test_objects_other_than_commits(make, repository):
      "origin", "ma\u0131n", "x" * 129, "@", ".", ".."],
 )  # fmt: skip
 async def test_tags_that_mean_something_to_git(make, repository, tag):
-    """No tag becomes an option, a path, a pattern or another ref."""
+    """A tag cannot become an option, a path, a pattern or another ref."""
     repository.commit("1")
     for source in (make(), make("*")):
         with pytest.raises(TagUnknown):

@@ -1,4 +1,4 @@
-"""A private git repository over HTTPS: who knows the password reads it, nobody else does."""
+"""A private git repository over HTTPS: readable only with the password."""
 
 import os
 import time
@@ -85,7 +85,7 @@ async def test_with_the_password(source, site, repository, given):
     ids=["no file", "wrong password", "of another host"],
 )
 async def test_without_it(source, repository, netrc):
-    """The answer is 503 at once: nobody is asked. It tells neither name nor password."""
+    """The answer is 503 at once, without a prompt, and contains neither name nor password."""
     repository.commit("1")
     with pytest.raises(SourceUnavailable, match="localhost") as caught:
         await source(netrc=netrc).resolve("main")

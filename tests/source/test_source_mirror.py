@@ -1,4 +1,4 @@
-"""The mirror of a repository: what is fetched, damaged, gone, or asked for at once."""
+"""The mirror of a repository: fetched, damaged, removed, or used concurrently."""
 
 import anyio
 import pytest
@@ -15,7 +15,7 @@ PULL_REQUEST = "refs/pull/1/head"
 
 @pytest.mark.parametrize("offered", [True, False], ids=["filter", "no-filter"])
 async def test_latest_follows_a_detached_head(make, repository, offered):
-    """HEAD may be no branch; servers without filters are asked in another way."""
+    """HEAD may be a detached commit; servers without filters are asked differently."""
     repository.git("config", "uploadpack.allowFilter", str(offered).lower())
     first = repository.commit("1")
     second = repository.commit("2")
@@ -26,7 +26,7 @@ async def test_latest_follows_a_detached_head(make, repository, offered):
 
 
 async def test_a_server_that_forbids_this_filter(make, repository):
-    """Some forges allow blob:none and nothing else: git ends with an error, we go on without."""
+    """Some forges allow only blob:none: git ends with an error, and the server fetches without."""
     repository.git("config", "uploadpackfilter.allow", "false")
     first = repository.commit("1")
     second = repository.commit("2")
@@ -39,7 +39,7 @@ async def test_a_server_that_forbids_this_filter(make, repository):
 
 
 async def test_the_mirror_holds_commits_only(make, repository, tmp_path):
-    """Where the server offers it; no tree or file is fetched one by one either."""
+    """Where the server offers it; trees and files are not fetched one by one either."""
     first = repository.commit("1")
     for number in range(5):
         repository.commit(str(number))
@@ -52,7 +52,7 @@ async def test_the_mirror_holds_commits_only(make, repository, tmp_path):
 
 
 async def test_a_server_that_gives_out_tips_only(make, repository, tmp_path):
-    """As git over plain ssh: all of it is fetched once, and the tree read from there."""
+    """As git over plain ssh: all of it is fetched once, and the tree is read from there."""
     first = repository.commit("1")
     second = repository.commit("2")
     stranger = repository.commit_elsewhere(PULL_REQUEST, "stranger")
@@ -77,7 +77,7 @@ async def test_a_server_that_gives_out_tips_only(make, repository, tmp_path):
 
 
 async def test_a_damaged_mirror_is_created_again(make, repository, tmp_path):
-    """Files that a power cut or a disk emptied do not refuse commits for ever."""
+    """Files that a power cut or a full disk truncated do not break commits forever."""
     first = repository.commit("1")
     repository.commit("2")
     await tree_of(make(), first)
@@ -123,7 +123,7 @@ async def test_no_package_set(make, repository):
 
 
 async def test_the_remote_is_gone(make, repository):
-    """503 that names the repository; what is asked again afterwards works."""
+    """503 that names the repository; a later request succeeds."""
     first = repository.commit("1")
     second = repository.commit("2")
     source = make()
@@ -185,7 +185,7 @@ async def test_many_tags_at_once(make, repository):
 
 
 async def test_a_listing_is_newer_than_the_call(make, repository):
-    """A branch that was pushed while another client's listing went on is found."""
+    """A branch that was pushed during another client's listing is found."""
     repository.commit("1")
     source = make()
     listed, pushed, run = anyio.Event(), anyio.Event(), source._remote.git.run

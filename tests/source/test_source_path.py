@@ -42,7 +42,7 @@ async def test_file(package_set):
 
 @pytest.mark.parametrize("kind", ["directory", "file"])
 async def test_root_is_the_enclosing_repository(package_set, kind):
-    """The nearest ``.git`` counts, whether a directory, or a file as in a linked work tree."""
+    """The nearest ``.git`` is used, whether a directory, or a file as in a linked work tree."""
     tree = package_set.parent
     (tree.parent / ".git").mkdir()
     if kind == "directory":
@@ -81,7 +81,7 @@ async def test_tags(package_set):
 
 
 def test_invalid_package_sets(tmp_path, package_set):
-    """The operator is told what to do, in one line, before the server starts."""
+    """The operator reads what to do, in one line, before the server starts."""
     for path, words in (
         (tmp_path / "missing", "does not exist"),
         (package_set.parent, "no default.nix"),
@@ -119,5 +119,5 @@ async def test_what_git_does_changes_nothing(package_set):
     source = path_source(package_set, ["latest"])
     before = await source.resolve("latest")
     (package_set / ".git" / "index").write_text("changed")
-    # the directory .git itself is new content of its parent; what is in it is not
+    # the directory .git itself is new content of its parent; its contents are ignored
     assert await source.resolve("latest") == before

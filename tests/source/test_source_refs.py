@@ -1,4 +1,4 @@
-"""Patterns of refs, and what the other side lists."""
+"""Patterns of refs, and the remote's list of refs."""
 
 import pytest
 
@@ -25,7 +25,7 @@ A, B, C = "a" * 40, "b" * 40, "c" * 40
     ],
 )
 def test_patterns(pattern, name, allowed):
-    """One star stands for any characters, and nothing else is special."""
+    """A star stands for any characters; no other character is special."""
     assert AllowedRefs.parse([pattern]).allows(name) is allowed
 
 
@@ -76,7 +76,7 @@ def test_invalid_lines_of_a_listing_are_ignored(line):
     ],
 )
 def test_kinds(patterns, kinds):
-    """A listing is asked for what is allowed, and for everything where that is wider."""
+    """A listing is limited to the allowed refs, or complete where they are wider."""
     assert AllowedRefs.parse(patterns).kinds() == kinds
 
 

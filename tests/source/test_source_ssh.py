@@ -19,7 +19,7 @@ SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:" + os.environ["PATH
 
 @pytest.fixture
 def ssh(tmp_path):
-    """An ssh command that talks to a server of its own through a pipe, without a port."""
+    """An ssh command that talks to a private server through a pipe, without a port."""
     if SSHD is None:
         pytest.skip("needs openssh-server")
     if os.geteuid() != 0:
@@ -65,7 +65,7 @@ async def test_over_ssh(ssh, tmp_path, form):
 
 @pytest.mark.parametrize("missing", ["key", "known host"])
 async def test_ssh_never_prompts(ssh, tmp_path, missing):
-    """Without a key, or before an unknown host, the answer is 503 at once."""
+    """Without a key, or with an unknown host, the answer is 503 at once."""
     repository = Repository(tmp_path / "repository")
     repository.commit("1")
     if missing == "key":

@@ -1,4 +1,4 @@
-"""A revision's files: exactly the commit's, extracted once, kept while somebody may read them."""
+"""A revision's files: exactly the commit's, extracted once, kept while they may be read."""
 
 import asyncio
 import os
@@ -129,7 +129,7 @@ async def test_the_files_are_the_commits(make, repository, tmp_path, monkeypatch
 
 @pytest.mark.parametrize("name", [b".git/config", b"../outside", b"a/../../outside", b".GIT/x"])
 async def test_trees_that_reach_outside(make, repository, tmp_path, name):
-    """A tree made by hand cannot write beside itself."""
+    """A crafted tree cannot write outside of its directory."""
     blob = repository.git("hash-object", "-w", "--stdin", stdin=b"evil")
     *parents, leaf = name.split(b"/")
 
@@ -154,7 +154,7 @@ async def test_trees_that_reach_outside(make, repository, tmp_path, name):
 
 
 async def test_extracted_once(make, repository):
-    """Many at once and later ones share one extraction; another process finds it as well."""
+    """Concurrent and later callers share one extraction; another process finds it as well."""
     commit = repository.commit()
     trees = make()
     calls = []
@@ -176,11 +176,11 @@ async def test_extracted_once(make, repository):
 
 
 async def test_the_last_to_leave_ends_git(make, repository, tmp_path, monkeypatch):
-    """One of two clients leaves: the work goes on. Both leave: no process and no file is left."""
+    """One of two clients leaves: the work continues. Both leave: no process and no file remains."""
     commit = repository.commit()
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    # A server that never answers, does not heed SIGTERM, and tells its number.
+    # A server that never answers, ignores SIGTERM, and reports its process id.
     hook = tmp_path / "hook"
     hook.write_text(f"#!/bin/sh\ntrap '' TERM\necho $$ > {pipe}\nwhile :; do sleep 1000; done\n")
     hook.chmod(0o755)
@@ -250,7 +250,7 @@ async def test_the_least_used_trees_go(make, repository, tmp_path):
 
 
 async def test_too_many_in_use(make, repository):
-    """Clients that ask for ever new revisions do not fill the disk."""
+    """Clients that request new revisions again and again do not fill the disk."""
     now = [1_000_000.0]
     trees = make(TreeLimits(in_use_for=100, kept=1, most=2), clock=lambda: now[0])
     commits = [repository.commit(str(number)) for number in range(3)]
@@ -272,7 +272,7 @@ async def test_no_such_commit(make, repository):
 
 
 async def test_a_full_disk(make, repository):
-    """Git's own words of a full disk, and the system's, are both an answer of 507."""
+    """Git's own message of a full disk, and the system's, both give 507."""
     trees = make()
     commit = repository.commit()
 

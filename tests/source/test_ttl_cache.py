@@ -1,4 +1,4 @@
-"""What a moving name meant a moment ago."""
+"""The cache of what a moving name was resolved to."""
 
 import anyio
 import pytest
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Remote:
-    """Answers, or fails with an error; counts how often it was asked."""
+    """Answers, or fails with an error; records how often it was called."""
 
     def __init__(self, answer):
         self.answer = answer
@@ -91,7 +91,7 @@ async def test_clients_cannot_fill_the_memory(memory, monkeypatch):
 
 
 async def test_many_at_once_look_up_once(memory):
-    """A name that has just become old is asked for by a hundred clients."""
+    """A name that has just expired is requested by a hundred clients."""
     asked, answer, found = [], anyio.Event(), []
 
     async def find():
@@ -112,7 +112,7 @@ async def test_many_at_once_look_up_once(memory):
 
 
 async def test_new_names_are_refused_where_too_many_wait(clock):
-    """What is known already is looked up again all the same, and does not wait for them."""
+    """A cached name is refreshed nevertheless, and does not wait for them."""
     memory = TtlCache(60, clock, waiting=1)
     await memory.recall("main", Remote("first"))
     clock.forward(60)

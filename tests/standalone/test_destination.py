@@ -1,4 +1,4 @@
-"""Where an image may be put, and what is refused before anything is built."""
+"""Valid destinations of an image, and those refused before anything is built."""
 
 import os
 import stat
@@ -16,7 +16,7 @@ HELLO = Order("hello")
 
 @pytest.fixture
 def refuses(tools):
-    """What is said; nothing was built."""
+    """The message; nothing was built."""
 
     def refuses(build, target):
         with pytest.raises(ConfigurationError) as caught:

@@ -1,4 +1,4 @@
-"""Which plan an image has, with what the server's storage says and without one."""
+"""The plan of an image, with the server's storage and without."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ async def test_the_tables_that_count_plan_it(registry, tools):
 
 @pytest.mark.parametrize("forgotten", [False, True], ids=["tables kept", "tables gone"])
 async def test_what_was_served_keeps_its_layers(registry, tools, forgotten):
-    """Whatever was published since; its reasons are those of then."""
+    """Whatever was published since; its reasons are the original ones."""
     version = publish(registry, TOGETHER)
     await pull(registry)
     publish(registry, OTHERWISE)
@@ -86,7 +86,7 @@ def test_tables_that_are_not_there_are_missed_before_anything_is_built(
 
 @pytest.mark.parametrize("version", ["", "units", "a\nb", "../current"])
 def test_invalid_versions(registry, tools, version):
-    """An empty variable in a script is told as what it is, in one line."""
+    """An empty variable in a script is reported as such, in one line."""
     publish(registry, TOGETHER)
     with pytest.raises(ConfigurationError) as caught:
         build.plan_only(Order("hello", version), tools, registry.storage)

@@ -110,7 +110,7 @@ def bucket_name():
 
 @contextmanager
 def running(command, announces, environ=None):
-    """A server process; gives what ``announces`` finds in the line that says it is ready."""
+    """A server process; returns what ``announces`` finds in the line that says it is ready."""
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ)
     said = []
     try:

@@ -1,4 +1,4 @@
-"""Which storage the settings choose, and what a bucket that is not there means to the start."""
+"""The storage that the settings choose, and starting without a reachable bucket."""
 
 import sys
 
@@ -69,7 +69,7 @@ def test_a_wrong_setting_ends_the_start(settings, google):
 
 
 def test_a_bucket_that_does_not_answer_does_not_end_the_start(settings):
-    """It may come back, and what is cached locally can be served until then."""
+    """It may come back, and cached content can be served until then."""
     server = FakeGcs()
     server.stop()
     chosen = settings("gcs", GCS_BUCKET="images", STORAGE_EMULATOR_HOST=server.url)

@@ -1,4 +1,4 @@
-"""The bucket's clock, known from what it answers."""
+"""The bucket's clock, learned from its answers."""
 
 from email.utils import formatdate
 

@@ -99,7 +99,7 @@ def test_a_removed_directory_comes_back(tmp_path):
     ],
 )
 def test_a_full_disk_is_reported(tmp_path, monkeypatch, code, told, said):
-    """Full, or broken: what is stored can still be read."""
+    """Full, or broken: stored content can still be read."""
     storage = FilesystemStorage(tmp_path)
 
     def fails(*_):
@@ -134,7 +134,7 @@ def test_whatever_it_fails_at(tmp_path, monkeypatch, call, fails):
 
 
 def test_probes_bring_back_a_directory_that_vanished(tmp_path):
-    """A server that is not ready is asked for nothing that would."""
+    """A server that is not ready gets no requests that would."""
     storage = FilesystemStorage(tmp_path / "storage")
     storage.check()
     shutil.rmtree(tmp_path / "storage")
@@ -198,7 +198,7 @@ def test_a_path_that_cannot_be_written_stops_the_start(tmp_path):
 
 
 def test_a_really_full_file_system(tmp_path):
-    """A tmpfs of its own, filled up, then given room again."""
+    """A separate tmpfs, filled up, then given room again."""
     mount = tmp_path / "small"
     mount.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", mount], check=True)
@@ -226,7 +226,7 @@ def test_a_really_full_file_system(tmp_path):
     ],
 )
 def test_a_damaged_blob_is_not_served(tmp_path, damage):
-    """By a process that sees it for the first time; it lies in quarantine then."""
+    """By a process that sees it for the first time; it is moved to quarantine then."""
     blob = put(FilesystemStorage(tmp_path), b"what was written")
     path = tmp_path / layer_key(blob.digest)
     path.write_bytes(damage(b"what was written"))
@@ -288,7 +288,7 @@ def test_two_processes_agree_on_conditions(tmp_path):
 
 
 def test_a_blob_is_kept_in_quarantine_from_the_day_it_was_put_there(tmp_path):
-    """However old it was: gc counts from then."""
+    """However old it was: gc measures from then."""
     storage = FilesystemStorage(tmp_path)
     blob = put(storage, b"data")
     os.utime(tmp_path / layer_key(blob.digest), (1, 1))

@@ -1,4 +1,4 @@
-"""What is not a regular file is treated as absent, and replaced by what is written there."""
+"""Anything except a regular file is treated as absent, and replaced when written."""
 
 import os
 import socket
@@ -140,7 +140,7 @@ def test_a_file_instead_of_a_directory_is_explained(tmp_path):
 
 
 def test_directories_deeper_than_any_key_are_not_listed(tmp_path):
-    """Somebody may nest as many as would exhaust the stack."""
+    """Directories may be nested deeply enough to exhaust the stack."""
     (tmp_path / "tables/units/deep").mkdir(parents=True)
     for directory in ("tables", "tables/units", "tables/units/deep"):
         (tmp_path / directory / "file").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""Whoever keeps images in a directory does not pay for the buckets' libraries."""
+"""With a directory as storage, the libraries of buckets are not imported."""
 
 import subprocess
 import sys

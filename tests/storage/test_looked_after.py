@@ -30,9 +30,9 @@ def later(storage, monkeypatch):
 
 
 def tick(storage):
-    """Until what is written now is not of the same moment: S3 tells times in whole seconds.
+    """Waits until new objects have a later time: S3 tells times in whole seconds.
 
-    A day lies between writing and collecting; a test on a fast machine must not be what does it.
+    In production a day passes between writing and collecting; a fast test must not depend on it.
     """
     first = storage.write("tables/units/tick", b"1").modified
     while (seen := storage.write("tables/units/tick", b"1")).modified == first:

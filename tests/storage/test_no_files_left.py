@@ -1,4 +1,4 @@
-"""A damaged blob on a disk that can have no further file: it is not served, whatever happens."""
+"""A damaged blob on a disk without free inodes is never served."""
 
 import os
 import subprocess
@@ -78,7 +78,7 @@ async def test_quarantine_needs_no_new_file(disk, digest):
 
 
 async def test_a_file_system_without_free_files_is_full(disk, digest):
-    """Somebody removed the directory."""
+    """The directory was removed."""
     (disk.root / "quarantine").rmdir()
     disk.fill()
     for _ in range(2):

@@ -14,7 +14,7 @@ DEMO = PROJECT / "demo"
 def make_demo_set(*, whole: bool = False) -> Path:
     """Directory of the small selection, or of all packages.
 
-    Another maker gives another directory.
+    Another version of the maker uses another directory.
     """
     directory = cache_dir() / f"demo-{'whole' if whole else 'small'}-{_key()}"
     command = [PROJECT / "scripts/demo", "--output", directory]

@@ -1,9 +1,9 @@
 """Pytest plugin of `scripts/test --full`: long proofs, and a record of the run.
 
     --full         runs the tests that are marked `full`, which are otherwise deselected
-    --proof=FILE   writes a record as JSON: counts per file, every skip with its reason, what
-                   tests recorded (``record_property("checked", 50)``), and facts of the machine
-                   (no paths, no names)
+    --proof=FILE   writes a record as JSON: counts per file, every skip with its reason, values
+                   recorded by tests (``record_property("checked", 50)``), and facts of the
+                   machine (no paths, no names)
 
 A proof that checks a sample uses the fixture ``full`` to decide its size. Keys are sorted, so that
 records can be compared.

@@ -22,7 +22,7 @@ FOR_CHECKS = {
     *("pytest", "iniconfig", "packaging", "pluggy", "pygments"),
     *("httpx", "httpcore", "h11", "hypothesis", "sortedcontainers"),
 }
-"""What the package's own tests need of the test lock."""
+"""The requirements of the package's tests, from the test lock."""
 
 
 def make_standin() -> Path:
@@ -41,7 +41,7 @@ def make_standin() -> Path:
 
 
 def _make_set() -> Path:
-    """Packages made of Debian's, by the maker of the demo set with another table."""
+    """Packages made from Debian's, by the maker of the demo set with another table."""
     table = json.loads((DEMO / "packages.json").read_text())
     table["packages"] = {
         name: package | {"small": True}

@@ -1,6 +1,6 @@
-"""Machines: a Debian that a real systemd boots, furnished as NixOS would do it.
+"""Machines: a Debian booted by a real systemd, configured as NixOS would do it.
 
-The root is made once by scripts/roots/systemd (minutes); each machine is a layer over it.
+The root is made once by scripts/roots/systemd (minutes); each machine is an overlay on it.
 """
 
 import os
@@ -16,7 +16,7 @@ from support.systemd.nodes import INSTALLED, furnish
 from support.systemd.started import COMMON
 
 NETWORK = "127.0.1.{}"
-"""Machines share one loopback interface, where all of 127.0.0.0/8 is theirs."""
+"""Machines share one loopback interface, and may use all of 127.0.0.0/8."""
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +70,7 @@ def _make(root, place, nodes, stack):
         own = place / name
         upper = own / "upper"
         upper.mkdir(parents=True)
-        # The root directory of a machine is open to its users, which a tests' directory is not.
+        # The root directory of a machine is readable by its users, unlike a test's directory.
         os.chmod(upper, 0o755)  # noqa: PTH101
         furnish(upper, root, configuration, name, hosts)
 

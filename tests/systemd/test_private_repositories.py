@@ -91,7 +91,7 @@ def test_over_https(registry):
     machine.succeed("systemctl start nixery.service")
     serving(machine)
     machine.fail(f"curl -sS --fail {URL}/v2/hello/manifests/main")
-    # Git asks when the password was wrong, and nobody answers.
+    # Git prompts after a wrong password, and gets no answer.
     assert "could not read Username" in machine.journal("nixery.service")
 
     machine.succeed(

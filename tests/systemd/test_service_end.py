@@ -36,7 +36,7 @@ def test_a_crashed_server_is_restarted(registry):
 
 
 def test_a_hanging_server_is_restarted(registry):
-    """Nothing is heard of it for the time that the unit gives it, here a shorter one."""
+    """It reports nothing for the unit's timeout, which is shortened here."""
     machine = serving(
         registry(
             "",
@@ -52,7 +52,7 @@ def test_a_hanging_server_is_restarted(registry):
 
 
 def test_a_stop_lets_pulls_end(registry):
-    """What is being built and what is being sent, both, when the stop comes."""
+    """A build and a transfer are both in progress when the stop comes."""
     machine = serving(
         registry(
             f"""
@@ -64,7 +64,7 @@ def test_a_stop_lets_pulls_end(registry):
         )
     )
     layer = max(manifest(machine, "big")["layers"], key=lambda layer: layer["size"])
-    # Larger than what the kernel keeps for a connection, so that the server has to go on sending.
+    # Larger than the kernel's buffers of a connection, so that the server has to keep sending.
     assert layer["size"] > 20_000_000
     machine.succeed(
         f"curl -sS --fail --limit-rate 4M {URL}/v2/big/blobs/{layer['digest']} -o /tmp/blob"
@@ -81,7 +81,7 @@ def test_a_stop_lets_pulls_end(registry):
     got = machine.succeed("sha256sum < /tmp/blob").split()[0]
     assert f"sha256:{got}" == layer["digest"]
     assert machine.get_unit_property("nixery.service", "Result") == "success"
-    # Nothing is left behind: no process of the service, no root of what was packed.
+    # Neither a process of the service nor a garbage collector root remains.
     assert machine.succeed("pgrep --uid nixery || true") == ""
     machine.fail("test -e /run/nixery")
 

@@ -1,4 +1,4 @@
-"""The rendered units, looked at by systemd's own tools; nothing is booted."""
+"""The rendered units, checked by systemd's own tools; nothing is booted."""
 
 import re
 import subprocess
@@ -24,10 +24,10 @@ LARGEST_EXPOSURE = 1.5
 
 @pytest.fixture
 def analyze(systemd_root, tmp_path):
-    """systemd-analyze of the root, on files of ``tmp_path``; gives status and all it says."""
+    """The root's systemd-analyze, on files of ``tmp_path``; returns status and output."""
 
     def run(*arguments):
-        # In a mount namespace of its own: the root is shared, and stays as it is.
+        # In a separate mount namespace: the root is shared, and is not changed.
         script = (
             f"mount -t tmpfs tmpfs {systemd_root}/mnt && mkdir -p {systemd_root}/mnt/bin"
             f" && cp {tmp_path}/*.* {systemd_root}/mnt"
@@ -51,7 +51,7 @@ def analyze(systemd_root, tmp_path):
 
 @pytest.fixture(params=CONFIGURATIONS)
 def units(request, tmp_path):
-    """The names of what a configuration renders, as files of ``tmp_path``."""
+    """The names of the rendered units of a configuration, as files of ``tmp_path``."""
     installed = {**INSTALLED, "nixery": "/mnt"}
     found = evaluate(f"{{ {BASE} {CONFIGURATIONS[request.param]} }}", installed=installed)
     for name, text in found["units"].items():
@@ -61,7 +61,7 @@ def units(request, tmp_path):
 
 def test_systemd_understands_every_line(units, analyze):
     status, said = analyze("verify", "--man=no", *(f"/mnt/{name}" for name in units))
-    # Of units that the root itself brings nothing is asked here.
+    # Units that the root does not have are not checked here.
     ours = [line for line in said.splitlines() if "nixery" in line]
     assert ours == []
     assert status == 0, said

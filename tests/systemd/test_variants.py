@@ -30,7 +30,7 @@ def test_a_storage_elsewhere(registry):
 
 
 def test_upkeep(registry):
-    """What the timers start, started by hand: beside a server, as the same user."""
+    """The services of the timers, started by hand: beside a server, as the same user."""
     machine = serving(registry('gc = { enable = true; olderThan = "1d"; }; verify.enable = true;'))
     before = manifest(machine, "hello")
     for timer in ("nixery-gc.timer", "nixery-verify.timer"):
@@ -50,7 +50,7 @@ def test_nginx_sends_the_blobs(registry):
     assert f"sha256:{got}" == layer["digest"]
     headers = machine.succeed(f"curl -sS --fail --head http://registry{path}").lower()
     assert f"docker-content-digest: {layer['digest']}" in headers
-    # Only through the server, and only layers; and nobody but nginx may read the files.
+    # Only through the server, and only layers; and only nginx may read the files.
     machine.fail(f"curl -sS --fail http://registry/internal/layers/{got}")
     machine.fail(f"runuser -u nobody -- cat /var/lib/nixery/layers/{got}")
 

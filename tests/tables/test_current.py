@@ -1,4 +1,4 @@
-"""What the next plan is made with."""
+"""The tables of the next plan."""
 
 import pytest
 from structlog.testing import capture_logs

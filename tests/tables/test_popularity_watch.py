@@ -20,7 +20,7 @@ URL = "https://me:secret@popular.test/counts.json?token=secret"
 
 
 class Site:
-    """What is at the address; ``set`` changes it, and an error is raised."""
+    """The content at the address; ``set`` changes it, and errors are raised."""
 
     def __init__(self, *answers):
         self.answers = list(answers)

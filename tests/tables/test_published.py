@@ -1,4 +1,4 @@
-"""Which table counts, and that replicas agree on it."""
+"""The current table, and that replicas agree on it."""
 
 import pytest
 

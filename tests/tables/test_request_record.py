@@ -1,4 +1,4 @@
-"""Packages with their graph, as bytes; whatever cannot be read is none."""
+"""Packages with their graph, as bytes; unreadable records are ignored."""
 
 import json
 

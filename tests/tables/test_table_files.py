@@ -1,4 +1,4 @@
-"""`nixery tables`: what counts, and how tables get there."""
+"""`nixery tables`: the current tables, and how tables are published."""
 
 import json
 import os
@@ -125,7 +125,7 @@ def test_superseded_tables_are_listed_with_all(nixery, file):
 
 
 def test_other_objects_are_not_listed(nixery, directory):
-    """Whoever may write to a bucket could forge a line, or command a terminal."""
+    """Anybody who may write to a bucket could forge a line, or control a terminal."""
     (directory / "tables/units" / version(b"a")).mkdir(parents=True)
     (directory / "tables/units" / version(b"a") / version(b"b")).write_text("deeper")
     (directory / "tables/units/\x1b[2J").write_text("a command")

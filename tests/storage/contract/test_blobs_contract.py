@@ -42,7 +42,7 @@ def test_a_published_blob_is_found_by_its_digest(storage):
     assert blob.size == 8
     location = storage.locate(blob.digest)
     assert location.size == 8
-    assert content(location) == b"one blob"  # who wrote it need not read it again
+    assert content(location) == b"one blob"  # its writer need not read it again
 
 
 def test_the_buffer_may_be_used_again_after_writing(storage):
@@ -89,7 +89,7 @@ def test_publishing_twice_is_allowed(storage):
     "damaged", [b"", b"what it shoul", b"what it should"], ids=["empty", "torn", "rotten"]
 )
 def test_publishing_mends(storage, damaged):
-    """A blob that is not what its name says is replaced, also one of the right size."""
+    """A blob that does not match its digest is replaced, also one of the right size."""
     blob = Blob(digest_of(b"what it shoulD"), 14)
     storage.write(layer_key(blob.digest), damaged)
     assert put(storage, b"what it shoulD") == blob
@@ -135,7 +135,7 @@ def test_what_somebody_else_wrote(storage):
 
 
 def test_what_must_be_verified_and_is_damaged(storage):
-    """Where a storage does not look after content by itself, damage costs the blob its place."""
+    """Where a storage does not verify content itself, a damaged blob is removed."""
     digest = digest_of(b"data")
     storage.write(layer_key(digest), b"DATA")
     if isinstance(storage.locate(digest), Unverified):
@@ -155,7 +155,7 @@ def test_touched_objects_are_not_deleted(storage):
 
 
 def test_what_the_go_server_left_is_served(storage):
-    """Its digests stay pullable, and gc sees them; what it kept in ``builds/`` is nothing to us."""
+    """Its digests stay pullable, and gc sees them; its ``builds/`` directory is ignored."""
     layer = b"a layer of the Go server"
     digest = digest_of(layer)
     entry = json.dumps({"size": len(layer), "digest": digest, "mediaType": "x", "Size": 9})
@@ -172,7 +172,7 @@ def test_what_the_go_server_left_is_served(storage):
 
 
 def test_publishing_again_renews(storage):
-    """Whoever packs the same layer again counts on it: it must not be deleted as it was seen."""
+    """A packer of the same layer relies on it: the old version must not be deleted then."""
     blob = put(storage, b"data")
     seen = storage.stat(layer_key(blob.digest))
     put(storage, b"data")

@@ -1,4 +1,4 @@
-"""What every storage must do with small objects, and what it says of all of them."""
+"""The contract of every storage for small objects, and its listings."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_other_content_is_another_version(storage):
 
 
 def test_writing_only_where_nothing_is(storage):
-    """Of all who try, one succeeds: this is how leases are taken."""
+    """Of all callers one succeeds: this is how leases are taken."""
     assert storage.write("leases/key", b"mine", Condition.ABSENT)
     assert storage.write("leases/key", b"yours", Condition.ABSENT) is None
     assert storage.read("leases/key").data == b"mine"
@@ -53,7 +53,7 @@ def test_writing_only_over_what_was_seen(storage):
 
 
 def test_what_was_listed_can_be_a_condition(storage):
-    """Gc knows objects from lists; nobody wrote them since, so both calls do as they are told."""
+    """Gc knows objects from lists; they were not written since, so both calls succeed."""
     storage.write("builds/key", b"value")
     (listed,) = storage.list("builds/")
     assert storage.write("builds/key", b"other", listed)
@@ -79,7 +79,7 @@ def test_listing_objects(storage):
 
 
 def test_rewritten_objects_are_not_deleted(storage):
-    """The garbage collector must not remove what somebody just wrote again."""
+    """The garbage collector must not remove an object that was just written again."""
     seen = storage.write("builds/key", b"old")
     storage.write("builds/key", b"new")
     assert not storage.delete(seen)

@@ -35,7 +35,7 @@ def hasty(connect):
 
 @pytest.fixture
 def requests(google, bucket):
-    """The requests that a call makes: method and what tells its kind, in their order."""
+    """The requests of a call: method and kind, in order."""
 
     def made_by(call):
         google.log.clear()

@@ -1,4 +1,4 @@
-"""Google Cloud Storage: what is sent to the bucket."""
+"""Google Cloud Storage: the requests to the bucket."""
 
 import threading
 from itertools import pairwise
@@ -63,7 +63,7 @@ def test_a_copy_that_takes_several_calls(storage, bucket, google):
 
 
 def test_a_blob_that_is_there_is_renewed_and_not_replaced(storage, bucket):
-    """Somebody may be reading it, and its generation is in their hands."""
+    """Another server may be reading it with its generation."""
     blob = put(storage, SMALL)
     first = bucket[layer_key(blob.digest)]
     generation, metageneration = first.generation, first.metageneration
@@ -85,7 +85,7 @@ def test_a_damaged_blob_is_replaced(storage, bucket, google, damaged):
 
 
 def test_one_of_many_writers_creates_the_object(connect):
-    """Eight replicas ask for one lease at once."""
+    """Eight replicas request one lease at once."""
     storages = [connect(IMPATIENT) for _ in range(8)]
     start = threading.Barrier(8)
     won = []

@@ -1,4 +1,4 @@
-"""Google Cloud Storage: who we are, where clients are sent, and what a wrong setting is told as."""
+"""Google Cloud Storage: credentials, redirects of clients, and errors of wrong settings."""
 
 import json
 import time
@@ -66,7 +66,7 @@ def storage(connect):
 
 
 def get(url):
-    """As a client does, who has no token."""
+    """As a client does, which has no token."""
     return httpx.get(url)
 
 
@@ -130,7 +130,7 @@ class MachineCredentials(Credentials):
 
 
 class ToFake(HTTPAdapter):
-    """Brings what is meant for IAM's own address to the test server."""
+    """Sends requests for IAM's address to the test server."""
 
     def __init__(self, url):
         super().__init__()
@@ -265,7 +265,7 @@ def test_an_address_needs_no_scheme(bucket, google):
 
 
 def test_an_address_that_nothing_can_be_sent_to_ends_the_start():
-    """It looks like one; only the library that sends finds out."""
+    """It looks valid; only the library that sends requests finds out."""
     storage = gcs.connect("images", emulator="http://a..b", patience=IMPATIENT)
     assert "no request can be sent: Failed to parse: 'a..b'" in refused(storage)
 
@@ -277,7 +277,7 @@ def test_an_invalid_token_url_ends_the_start(connect, server, tmp_path):
 
 
 def test_a_bucket_that_does_not_answer_is_not_a_wrong_setting():
-    """It is asked for a while; then the caller decides."""
+    """It is retried for a while; then the caller decides."""
     server = FakeGcs()
     server.stop()
     storage = gcs.connect("images", emulator=server.url, patience=IMPATIENT)

@@ -85,7 +85,7 @@ def test_everything_else_survives(hasty, google, line, call, fault):
 
 
 def test_a_lost_response_does_not_lose_the_lease(storage, google):
-    """The request is repeated, and meets what it wrote the first time."""
+    """The request is repeated, and finds what it wrote the first time."""
     google.faults.add("POST /upload", LoseAnswer())
     taken = storage.write("leases/key", b"mine", Condition.ABSENT)
     assert taken == storage.stat("leases/key")
@@ -97,7 +97,7 @@ def test_a_lost_response_does_not_lose_the_lease(storage, google):
 @every_call
 @pytest.mark.parametrize("fault", [Status(503), Reset(), Stall()], ids=repr)
 def test_what_keeps_failing_ends(connect, google, call, fault):
-    """With an answer that says when to come again, after a bounded number of attempts."""
+    """With an answer that says when to retry, after a bounded number of attempts."""
     google.faults.add(".", fault, times=1000)
     begun = time.monotonic()
     with pytest.raises(StorageUnavailable) as caught:
@@ -123,7 +123,7 @@ def test_a_quota_that_is_used_up(storage, google):
 
 
 def test_a_bit_that_flips_in_an_upload(storage, bucket, google):
-    """The bucket's checksum is not ours: nothing appears."""
+    """The bucket's checksum differs from ours: nothing is published."""
     google.faults.add("PUT /upload", Corrupt(5))
     with pytest.raises(StorageUnavailable):
         put(storage, SMALL)
@@ -145,7 +145,7 @@ def test_a_bit_that_flips_in_a_download(storage, google):
 
 
 def test_a_copy_that_is_not_the_source(storage, bucket, monkeypatch):
-    """A bucket that does not do its work is not believed."""
+    """A bucket that reports success without doing the work is not trusted."""
     place = bucket.put
     monkeypatch.setattr(
         bucket,
@@ -161,7 +161,10 @@ def test_a_copy_that_is_not_the_source(storage, bucket, monkeypatch):
 
 
 def test_an_object_that_others_renew_is_renewed(connect, bucket, google):
-    """GCS takes one change of an object a second; whoever made it, the object is in use."""
+    """GCS allows one change of an object per second.
+
+    If another server made it, the object is in use.
+    """
     storage = connect(GIVES_UP)
     seen = storage.write("builds/key", b"value")
     google.faults.add("PATCH", Status(429, "rateLimitExceeded"), times=1000)

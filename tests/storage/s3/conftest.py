@@ -1,4 +1,4 @@
-"""Storages on moto, over a way on which things go wrong."""
+"""Storages on moto, behind a proxy that injects faults."""
 
 from dataclasses import replace
 
@@ -65,7 +65,7 @@ def hasty(connect, storage):
 
 @pytest.fixture
 def content(s3_client, s3_bucket):
-    """What lies in the bucket, by key."""
+    """The contents of the bucket, by key."""
 
     def content():
         found = s3_client.list_objects_v2(Bucket=s3_bucket).get("Contents", [])

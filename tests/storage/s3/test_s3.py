@@ -1,4 +1,4 @@
-"""S3: what is sent to the service."""
+"""S3: the requests to the service."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""S3: what is found out at the start, and services that can do less."""
+"""S3: checks at the start, and services with fewer features."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -18,14 +18,14 @@ from nixery.storage.s3 import S3Storage
 
 def test_a_service_with_conditions_is_known_by_trying(connect):
     storage = connect(IMPATIENT)
-    assert not storage.conditional  # nobody knows yet
+    assert not storage.conditional  # not known yet
     storage.check()
     assert storage.conditional
 
 
 @pytest.fixture(params=["forgotten", "refused"])
 def old_service(request, connect, way):
-    """One that writes whatever the conditions say, as AWS did until 2024; one that says no."""
+    """One that ignores conditions, as AWS did until 2024; one that rejects them."""
     way.conditions = request.param
     return connect(IMPATIENT)
 

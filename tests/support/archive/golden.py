@@ -1,11 +1,11 @@
-"""What the trees of store_trees give, everywhere and always.
+"""Golden digests of the trees in store_trees, equal on every machine.
 
-Also a program that prints what they give here:
+Also a program that prints the digests of this version:
 
     python -m support.archive.golden    →    gzip-4 sha256:0341… sha256:…
                                           zstd-3-1.5.7 …
 
-Where these change, every layer changes: raise LAYER_FORMAT in archive.packer.
+If these change, every layer changes: raise LAYER_FORMAT in archive.packer.
 """
 
 from pathlib import Path
@@ -43,7 +43,7 @@ ZSTD = {
 ZSTD[1, 5, 6] = ZSTD[1, 5, 5]
 
 DIGESTS = {"gzip": GZIP, "zstd": ZSTD.get(zstandard.ZSTD_VERSION), "none": DIFF_IDS}
-"""By kind; None where nobody has written down what this release gives."""
+"""By kind; None if this release has no recorded digests."""
 
 
 def main():

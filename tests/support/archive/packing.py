@@ -1,4 +1,4 @@
-"""Packs what the tests know."""
+"""Packs the tests' store paths."""
 
 from contextlib import closing
 
@@ -20,6 +20,6 @@ def packed(root, workers=None, paths=None, compression=golden.KINDS[0]):
 
 
 def walk(top):
-    """The entries of what is at a path, in order."""
+    """The entries of the files at a path, in order."""
     with closing(Walk(b"", top)) as entries:
         yield from entries

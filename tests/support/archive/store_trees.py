@@ -1,4 +1,4 @@
-"""A store made by the tests themselves, and ways to look into what was packed."""
+"""A store made by the tests, and readers of packed layers."""
 
 import gzip
 import io
@@ -14,8 +14,8 @@ TEXT = b"".join(b"%d bottles\n" % number for number in range(1000))
 BIG = b"".join(b"%d of many\n" % number for number in range(200_000))  # 2.9 MB, three blocks
 LONG = b"x" * 200
 
-# Path below the store → bytes (a file), str (a symlink's target) or None (a directory).
-# Parents are made on the way; a name in bin/ is executable.
+# Path below the store → bytes (a file), str (a symlink's target) or None (a directory). Parents are
+# made automatically; a name in bin/ is executable.
 TREE = {
     b"aaa-tool/bin/tool": b"#!/bin/sh\nexec true\n",
     b"aaa-tool/bin/alias": "tool",

@@ -41,7 +41,7 @@ def _tar(files, links):
 
 
 def make_elf(needed=(), soname=None, interpreter=None):
-    """An ELF file that holds what the dynamic linker reads, and nothing to run."""
+    """An ELF file with the entries for the dynamic linker, and nothing to run."""
     base = 0x400000
     strings, offsets = b"\0", []
     for name in (*needed, *([soname] if soname else [])):

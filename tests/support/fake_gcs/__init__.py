@@ -1,7 +1,7 @@
-"""A Google Cloud Storage that does what the documentation says, and fails when a test wants it.
+"""A Google Cloud Storage that follows its documentation, with faults on request.
 
     server = FakeGcs()                     a real HTTP server on a free port, in threads
-    bucket = server.buckets["images"]      its objects, for tests to look at and to damage
+    bucket = server.buckets["images"]      its objects, for tests to read and to damage
     server.faults.add(r"PUT /upload", Status(503), times=2)
     server.stop()
 
@@ -10,8 +10,9 @@
     api.py         the JSON API over both: metadata, lists, rewrites, downloads
     access.py      tokens, permissions, signed addresses, IAM
 
-Each behaviour names the page of https://cloud.google.com that says it. Packaged emulators ignore
-preconditions on resumable uploads, copies and deletes, and take any signature; this one does not.
+Each behaviour names the page of https://cloud.google.com that documents it. Packaged emulators
+ignore preconditions on resumable uploads, copies and deletes, and accept any signature; this one
+does not.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Who may do what: tokens, permissions, signed addresses, and IAM's signatures."""
+"""Access control: tokens, permissions, signed addresses, and IAM's signatures."""
 
 import base64
 import hashlib
@@ -77,9 +77,9 @@ class Access:
             )
 
     def verify(self, method: str, path: str, query: dict, headers) -> None:
-        """A V4 signature, as https://cloud.google.com/storage/docs/authentication/signatures says.
+        """A V4 signature, as in https://cloud.google.com/storage/docs/authentication/signatures.
 
-        The path is compared as it was sent, so an address that a client encodes anew fails.
+        The path is compared as it was sent, so an address that a client encodes again fails.
         """
         made = datetime.strptime(query["X-Goog-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         age = self._clock() - made.timestamp()

@@ -22,9 +22,9 @@ class Api:
         self.uploads = Uploads()
         self.access = Access(clock)
         self.page = 1000
-        """How many objects a list gives at once, at most."""
+        """Maximum number of objects in one page of a list."""
         self.rewrite_step: int | None = None
-        """How many bytes one call of a rewrite copies; None: all."""
+        """Bytes that one call of a rewrite copies; None: all."""
         self._rewrites: dict[str, int] = {}
 
     def answer(self, request: Request) -> Answer:
@@ -151,7 +151,7 @@ class Api:
         )
 
     def _download_by_address(self, request: Request) -> Answer:
-        """What a client does with a signed or a public address (the XML API)."""
+        """Requests of clients with a signed or a public address (the XML API)."""
         bucket, _, name = request.path[1:].partition("/")
         if "X-Goog-Signature" in request.query:
             self.access.verify(request.method, request.path, request.query, request.headers)

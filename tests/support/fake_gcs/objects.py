@@ -1,4 +1,4 @@
-"""Buckets and what is in them."""
+"""Buckets and their objects."""
 
 import base64
 import hashlib
@@ -94,7 +94,7 @@ class Bucket(dict[str, StoredObject]):
 
 
 def check(query: dict, found: StoredObject | None, prefix: str = "if") -> None:
-    """Generation 0 stands for no object. A *Match that fails is 412, a *NotMatch 304."""
+    """Generation 0 means that there is no object. A *Match that fails is 412, a *NotMatch 304."""
     # https://cloud.google.com/storage/docs/request-preconditions
     generation = found.generation if found else 0
     metageneration = found.metageneration if found else 0

@@ -54,10 +54,10 @@ class Uploads:
         raise ApiError(499, "clientClosed")
 
     def receive(self, upload: str, content_range: str, body: bytes, *, broken: bool):
-        """The object when it is whole, else None.
+        """The object when it is complete, otherwise None.
 
-        ``broken``: the connection ended within the body. Bytes that are there already are ignored;
-        a session that ended answers every further request with its object.
+        ``broken``: the connection ended within the body. Bytes that were received already are
+        ignored; a session that ended answers every further request with its object.
         """
         session = self.sessions.get(upload)
         if session is None:
@@ -80,7 +80,7 @@ class Uploads:
         return session.finished
 
     def progress(self, upload: str) -> dict[str, str]:
-        """The header of a 308; none says that nothing was kept."""
+        """The header of a 308; None if no bytes were kept."""
         kept = len(self.sessions[upload].received)
         return {"Range": f"bytes=0-{kept - 1}"} if kept else {}
 

@@ -1,12 +1,12 @@
-"""A real HTTP server for tests, whose requests go wrong when a test wants it.
+"""A real HTTP server for tests, with faults on request.
 
     server = FaultyServer(answer, refuse)
     server.faults.add(r"PUT /upload", Status(503), times=2)
 
-    faults.py    what can go wrong with a request, before and after it took effect
-    server.py    reads a request, lets a fault happen, sends the answer
+    faults.py    faults of a request, before and after it took effect
+    server.py    reads a request, injects a fault, sends the answer
 
-``tests/fake_gcs`` answers by itself; in front of a server of somebody else's, ``forward_to`` does.
+``support.fake_gcs`` gives its own answers; ``forward_to`` puts it in front of another server.
 """
 
 from support.faulty_http.faults import Corrupt, Faults, LoseAnswer, Reset, Stall, Status, Truncate

@@ -1,4 +1,4 @@
-"""What can go wrong with a request."""
+"""Faults of a request."""
 
 import re
 import threading
@@ -41,7 +41,10 @@ class Truncate:
 
 @dataclass(frozen=True)
 class Corrupt:
-    """A byte of the body changes on its way: of the request's if it has one, else the answer's."""
+    """A byte of the body changes in transit.
+
+    Of the request's if it has one, otherwise the answer's.
+    """
 
     position: int = 0
 

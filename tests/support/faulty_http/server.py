@@ -82,7 +82,7 @@ class FaultyServer:
 
 
 def forward_to(url: str) -> Callable[[Request], Answer]:
-    """An ``answer`` that another server gives; signatures hold, because Host stays as it was."""
+    """An ``answer`` from another server; signatures stay valid, because Host is kept."""
     client = httpx.Client(base_url=url)
 
     def answer(request: Request) -> Answer:
@@ -106,7 +106,7 @@ class _Server(ThreadingHTTPServer):
     faulty: FaultyServer
 
     def handle_error(self, request, client_address):
-        """Connections that clients or faults broke are no news; others are."""
+        """Connections broken by clients or faults are expected; other errors are reported."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         """The log is the list of requests."""
 
     def handle_one_request(self):
-        # A method is a word of the request line; http.server wants a function for each.
+        # A method is a word of the request line; http.server needs a function for each.
         self.raw_requestline = self.rfile.readline(65537)
         if not self.raw_requestline or not self.parse_request():
             self.close_connection = True

@@ -1,4 +1,4 @@
-"""A registry with one blob, of a file, and an application around it that knows what was sent."""
+"""A registry with one blob, in a file, and an application around it that records what was sent."""
 
 import threading
 
@@ -9,7 +9,7 @@ from support.fake_images import FakeImages
 from support.serving import ABOUT
 
 SIZE = 24 * 1024 * 1024 + 1
-"""Bytes; more than the buffers of a connection hold, and more than is looked at at once."""
+"""Bytes; more than the buffers of a connection hold, and more than is sent at once."""
 PATH = f"/v2/hello/blobs/sha256:{'0' * 64}"
 SMALL_BUFFER = 16 * 1024
 

@@ -1,14 +1,14 @@
-"""What this process has open; two looks are compared to see what a test left open."""
+"""Open descriptors of this process; a difference of two shows what a test left open."""
 
 import os
 from contextlib import suppress
 
 
 def opened():
-    """Descriptors, each with what it stands for.
+    """Descriptors, each with its target.
 
-    Subtract one look from another, and do not count: what earlier tests have left to threads or
-    to the garbage collector is closed whenever it likes.
+    Use the difference, not the number: descriptors that earlier tests left to threads or to the
+    garbage collector are closed at any time.
     """
     descriptors = set()
     for number in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, no paths

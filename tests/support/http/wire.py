@@ -1,4 +1,4 @@
-"""Talking to a server byte by byte, for what a well-behaved client library cannot do."""
+"""Requests byte by byte, for what a well-behaved client library cannot do."""
 
 import socket
 from contextlib import contextmanager, suppress
@@ -43,7 +43,7 @@ def head(client):
 
 
 def take(client, count):
-    """So many bytes."""
+    """Reads this many bytes."""
     received = bytearray()
     while len(received) < count:
         piece = client.recv(min(1 << 20, count - len(received)))
@@ -53,7 +53,7 @@ def take(client, count):
 
 
 def rest(client):
-    """All bytes up to the end of the connection, also where it is broken off."""
+    """All bytes up to the end of the connection, also if it is aborted."""
     received = bytearray()
     with suppress(ConnectionResetError):
         while piece := client.recv(1 << 20):

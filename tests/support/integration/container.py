@@ -11,7 +11,7 @@ from pathlib import Path
 UNSHARE, MOUNT = (shutil.which(name, path="/usr/sbin:/usr/bin") for name in ("unshare", "mount"))
 
 NUMBERS = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7}
-"""What a pod may be given here, by its number in linux/capability.h."""
+"""Capabilities allowed to a pod, by their number in linux/capability.h."""
 
 _BOUNDED = """
 import ctypes, os, sys
@@ -47,7 +47,7 @@ def unpack_archive(archive: Path, root: Path) -> dict:
 
 
 def in_container(root: Path, capabilities: Iterable[str]) -> tuple[str, ...]:
-    """What a command begins with to run there as root; only root can do that."""
+    """The prefix of a command to run there as root; needs root."""
     for name in ("proc", "dev"):
         (root / name).mkdir(exist_ok=True)
     kept = ",".join(str(NUMBERS[name]) for name in capabilities)

@@ -1,6 +1,6 @@
-"""containerd and docker, each a daemon of the test's own with nothing in it, asked by its client.
+"""containerd and docker, each a separate, empty daemon of the test, used with its client.
 
-What either keeps lies in one directory; its name must be short, it names sockets.
+The files of each are in one directory; its name must be short, because sockets are in it.
 """
 
 import json
@@ -35,7 +35,7 @@ _ENTER = (
     exec chroot "$root" "$@"
     """,
 )
-"""A command begins with it that has another root, then that and its own directory."""
+"""The prefix of a command with another root, followed by that and its own directory."""
 
 
 class Containerd:
@@ -152,7 +152,7 @@ def running(
 
 
 def _wait_for(word: bytes, said: socket.socket, daemon: subprocess.Popen[bytes]) -> None:
-    """What it tells a service manager, who is the test."""
+    """Its messages to a service manager, which is the test."""
     ended = os.pidfd_open(daemon.pid)
     try:
         while said in select.select([said, ended], [], [], 60)[0]:

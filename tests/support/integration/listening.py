@@ -1,11 +1,11 @@
-"""Waiting for a line of the log, which says how far Nix is."""
+"""Waiting for a line of the log, which shows the progress of Nix."""
 
 import anyio
 import structlog
 
 
 class Listener:
-    """Hears what is logged; ``heard`` is set when a line has the text."""
+    """Reads the log; ``heard`` is set when a line contains the text."""
 
     def __init__(self, text):
         self.text = text

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def run(*command, **options):
-    """Its output; fails with what it said."""
+    """Its output; fails with its error message."""
     done = subprocess.run(
         [str(word) for word in command], capture_output=True, text=True, check=False, **options
     )
@@ -19,7 +19,7 @@ def run(*command, **options):
 
 
 def run_with_podman(podman, image, *command):
-    """What the container prints, without network and with limits that any machine allows."""
+    """The output of the container, without network and with limits that any machine allows."""
     return run(
         *(*podman, "--runtime=runc", "run", "--rm", "--network=none"),
         *("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", image, *command),
@@ -46,11 +46,11 @@ UNSHARE, MOUNT, CHROOT = (
 
 
 def inside(root, *command):
-    """What a program prints whose whole world is the image: its root, its variables, no network."""
+    """The output of a program that sees only the image: its root, its variables, no network."""
     config = json.loads((root.parent / "config.json").read_text())
     environment = dict(entry.split("=", 1) for entry in config["config"]["Env"])
     enter = f'{MOUNT} --bind /dev $0/dev && exec {CHROOT} $0 "$@"'
-    (root / "dev").mkdir(exist_ok=True)  # what a container runtime brings
+    (root / "dev").mkdir(exist_ok=True)  # provided by a container runtime
     return run(
         *(UNSHARE, "--net", "--mount", "/bin/sh", "-c", enter, root, *command), env=environment
     )

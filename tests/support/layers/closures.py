@@ -1,4 +1,4 @@
-"""Closures for tests of layering, and what is asked of their plans."""
+"""Closures for tests of layering, and properties of their plans."""
 
 from hypothesis import strategies as st
 
@@ -41,7 +41,7 @@ def closures(draw):
 
 @st.composite
 def circles(draw):
-    """Any graph at all. A store has no circles; what somebody says of one may."""
+    """Any graph at all. A store has no cycles; a damaged description of one may have some."""
     edges = draw(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=20))
     return closure_of(
         {f"p{n:02d}": (n, {f"p{to:02d}" for at, to in edges if at == n}) for n in range(10)}

@@ -1,4 +1,4 @@
-"""Configurations of services.nixery, in few words."""
+"""Short configurations of services.nixery."""
 
 import re
 

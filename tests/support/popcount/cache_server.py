@@ -23,7 +23,7 @@ def narinfo(path: str, size: int, references: Sequence[str]) -> str:
 
 
 class CacheServer:
-    """``pages``: what is at which address. ``asked``: how often each was asked for."""
+    """``pages``: contents by address. ``asked``: the number of requests of each."""
 
     def __init__(self, packages: Mapping[str, tuple[int, Sequence[str]]]) -> None:
         """``packages``: store path → (size, references); all are listed."""
@@ -66,7 +66,7 @@ class CacheServer:
                 pass
 
         class Server(ThreadingHTTPServer):
-            # Of all that connect at once, those beyond it would wait a second.
+            # Connections at the same time; those beyond this number would wait a second.
             request_queue_size = 64
 
         with Server(("127.0.0.1", 0), Handler) as server:

@@ -43,7 +43,7 @@ class SwallowsFullDisk(FilesystemStorage):
                 try:
                     careful(data)
                 except StorageFull:
-                    # What is counted and hashed is what it was given, as after any other write.
+                    # Counts and hashes are those of the given bytes, as after any other write.
                     staging._sha256.update(data)
                     staging._size += len(data)
 
@@ -52,7 +52,7 @@ class SwallowsFullDisk(FilesystemStorage):
 
 
 class NeverLooks(FilesystemStorage):
-    """Takes a name for a promise that somebody else keeps."""
+    """Trusts a name without checking the content."""
 
     def locate(self, digest: Digest):
         found = self.stat(layer_key(digest))

@@ -1,4 +1,4 @@
-"""Many clients that pull an image at the same moment, each over a connection of its own."""
+"""Many clients that pull an image at the same moment, each over a separate connection."""
 
 import hashlib
 import http.client
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from support.served import OCI
 
 PATIENCE = 280
-"""Seconds without a byte; clients wait about so long."""
+"""Seconds without a byte; about as long as clients wait."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Pull:
     digest: str | None
     """The manifest's."""
     faults: tuple[str, ...]
-    """What is wrong with what came."""
+    """The faults of the received image."""
 
 
 def pull_at_once(urls, image):

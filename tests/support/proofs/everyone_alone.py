@@ -1,4 +1,4 @@
-"""``nixery serve`` where everybody who asks has the work done anew: no single flight."""
+"""``nixery serve`` without single-flight: each request does the work again."""
 
 from nixery.cli import main
 from nixery.concurrency.single_flight import Flight, SingleFlight

@@ -1,10 +1,10 @@
-"""The real Nix, which says what it is asked for, and builds when a test says so.
+"""The real Nix, which records its calls and waits for the test before it builds.
 
 nix = HeldNix(directory, environment)
 serve(nix.environment("one"), …)      the environment of a replica with that name
-assert nix.asked("realise") == "one"  waits until a replica asks, and says which
+assert nix.asked("realise") == "one"  waits for a replica's call, and names the replica
 nix.go_on("one")
-assert nix.more("realise") == []      who has asked for that, too, until now
+assert nix.more("realise") == []      further replicas that made this call until now
 """
 
 import os
@@ -32,7 +32,7 @@ class HeldNix:
         self._queues = {step: SimpleQueue() for step in ("check", "evaluate", "realise", "closure")}
         self._real = shutil.which("nixery-prepare-image", path=environment["PATH"])
         os.mkfifo(directory / "asked")
-        # For writing as well, so that it does not end whenever nobody asks.
+        # For writing as well, so that it stays open between calls.
         self._asked = os.open(directory / "asked", os.O_RDWR)
         self._reader = Thread(target=self._read)
         self._reader.start()
@@ -48,7 +48,7 @@ class HeldNix:
                 SCRIPT.format(directory=self._directory, replica=replica, real=self._real)
             )
             command.chmod(0o755)
-        # A confined evaluation could not say that it was asked for.
+        # A confined evaluation could not record its call.
         return {
             **self._base,
             "PATH": f"{programs}:{self._base['PATH']}",
@@ -70,12 +70,12 @@ class HeldNix:
             gate.write("go\n")
 
     def give_up(self, replica):
-        """That of a replica which was killed: nobody else must hear what the next one is told."""
+        """Of a killed replica: only the next one may be released."""
         with (self._directory / replica).open("w"):
             pass
 
     def close(self):
-        """Ends what still waits: it may belong to nobody any more."""
+        """Ends the calls that still wait; their replicas may be gone."""
         for replica in self._replicas:
             with suppress(OSError):
                 os.close(os.open(self._directory / replica, os.O_WRONLY | os.O_NONBLOCK))

@@ -1,4 +1,4 @@
-"""What "never lies" means for a directory: each check gives the lies it found, as sentences."""
+"""Integrity of a directory: each check returns the faults it found, as sentences."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ ENTRIES = ("manifests", "builds", "plans", "leases")
 
 
 def visible_lies(directory):
-    """Whatever can be seen is whole: blobs are what their names say, entries can be read."""
+    """All visible content is complete: blobs match their digests, entries can be read."""
     lies = [
         f"torn blob {blob.name}"
         for blob in sorted(directory.glob("layers/*"))

@@ -1,9 +1,9 @@
-"""A file system in a file, whose power can be cut.
+"""A file system in a file, with power cuts.
 
 Every process that makes a mount namespace (a sandbox of Nix, a container) copies the mounts that it
-finds, and keeps the copies as long as it lives. A file system that is unmounted here is still
-mounted there, and mounting its image again gives the same one, which the cut has shut down: reading
-it is an I/O error. So all of this happens in a thread with mounts of its own, which nobody copies.
+finds, and keeps the copies until it ends. A file system that is unmounted here is still mounted
+there, and mounting its image again gives the same one, which the cut has shut down: reading it is
+an I/O error. So all of this happens in a thread with private mounts, which are not copied.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2
 """From now on nothing reaches the disk, not even the journal."""
 CLONE_NEWNS = 0x00020000
-# XFS takes nothing below 300 MB; both are sparse.
+# XFS needs at least 300 MB; both are sparse.
 SIZES = {"ext4": 64 << 20, "xfs": 320 << 20}
 
 
@@ -58,7 +58,7 @@ class LoopDisk:
         self._mount()
 
     def _mount(self):
-        # The loop device is the mount's, and goes with it.
+        # The loop device belongs to the mount, and ends with it.
         run("mount", "-t", self._kind, "-o", "loop", self._image, self.root)
 
     def _unmount(self):
@@ -67,7 +67,7 @@ class LoopDisk:
 
 @contextmanager
 def own_mounts():
-    """``apart(function, …)`` calls it in a thread whose mounts nobody else sees, or copies.
+    """``apart(function, …)`` calls it in a thread with mounts that are private and not copied.
 
     They end with the thread, whatever is still mounted.
     """
@@ -93,7 +93,7 @@ def run(*command):
 
 
 def skip_without(directory, kind):
-    """Skips where this machine does not allow it, with what it said."""
+    """Skips where this machine does not allow it, with its error message."""
     try:
         with LoopDisk(directory, kind) as disk:
             disk.cut_power()

@@ -1,11 +1,11 @@
 """Publishes an image in a process that may be killed: ``publisher.py STORAGE_CLASS [SET SALT]``.
 
-With a package set and a salt it is built by the real Nix, which is in the environment.
+With a package set and a salt it is built by the real Nix of the environment.
 
-A fork of a process that has everything imported stands for a start. For each line, a directory:
-prints the fork's process id, waits for one more line, publishes into the directory, and prints
-how it ended. All that touches the storage happens in one thread, so that its n-th system call is
-always the same.
+A fork of a process that has everything imported replaces a start. For each line, a directory:
+prints the fork's process id, waits for one more line, publishes into the directory, and prints how
+it ended. All access to the storage happens in one thread, so that its n-th system call is always
+the same.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ async def at_once(function, *arguments, **_):
 
 
 class NixApart:
-    """The real Nix in a thread of its own, which strace does not follow."""
+    """The real Nix in a separate thread, which strace does not follow."""
 
     def __init__(self, nix):
         self._nix = nix

@@ -8,7 +8,7 @@ from nixery.storage.gcs import storage
 
 
 class MovedClock(ServerClock):
-    """Asks each time, where the real one goes on by itself for ten minutes."""
+    """Asks each time, where the real one caches the answer for ten minutes."""
 
     def __init__(self, ask):
         super().__init__(ask, renew=-1)

@@ -26,7 +26,7 @@ class Client:
         return await self._client.get(f"/v2/hello/blobs/{digest}")
 
     async def pull(self, name="hello"):
-        """Digest of the manifest, and what is wrong with the pull: nothing, if all is well."""
+        """Digest of the manifest, and the faults of the pull, which are empty if all is well."""
         answer = await self.manifest(name)
         if answer.status_code != 200:
             return None, [f"manifest: {answer.status_code}"]

@@ -1,10 +1,4 @@
-"""How much the fuzz tests try: a fixed sample, or what ``scripts/fuzz`` asks for.
-
-@given(data=st.data())
-@sampled(100)                   100 examples, always the same ones; scripts/fuzz: as many as it says
-
-A failure shows the smallest input that fails; one of ``scripts/fuzz`` also the seed.
-"""
+"""The number of fuzz examples: a fixed sample, or the request of ``scripts/fuzz``."""
 
 import os
 

@@ -1,7 +1,7 @@
-r"""Bytes that a stored record may have: anything, and valid records with something else in them.
+r"""Bytes of damaged records: arbitrary, or valid records with replaced parts.
 
-json_texts()            JSON as text, also what only lenient parsers take: NaN, 1e999, "\ud800"
-mutants(record)         a valid record's bytes, in which a part is replaced, missing, doubled or cut
+json_texts()            JSON text, also for lenient parsers only: NaN, 1e999, "\ud800"
+mutants(record)         a valid record's bytes, with a part replaced, missing, doubled or cut
 every_replaced(record)  each of its values in turn replaced by each of RAW
 """
 
@@ -16,7 +16,7 @@ RAW = (
     *('{"a":1,"a":2}', "[" * 2000 + "]" * 2000, "[" * 100_000, '{"":' * 600 + "1" + "}" * 600),
     *(f'"sha256:{"A" * 64}"', f'"sha256:{"a" * 64}"', f'"{"0" * 64}"', f'"{"0" * 64}\\n"'),
 )  # fmt: skip
-"""What stands in place of a value."""
+"""Replacements of a value."""
 
 _TEXT = st.text(st.characters(exclude_categories=()))
 _VALUES = st.recursive(

@@ -1,4 +1,4 @@
-"""The way to moto, with what goes wrong on it, and what the tests send."""
+"""A proxy in front of moto with faults, and the blobs of the tests."""
 
 import random
 import re
@@ -16,7 +16,7 @@ IMPATIENT = Patience(deadline=60, stall=10, connect=5, pause=0.001)
 HASTY = Patience(deadline=60, stall=0.5, connect=2, pause=0.001)
 GIVES_UP = Patience(deadline=0.05, stall=0.2, connect=2, pause=0.001)
 PART = 1 << 20
-"""Bytes that a request sends or asks for in these tests: an eighth of what servers send."""
+"""Bytes per request in these tests: an eighth of the server's."""
 LARGE = random.Random(1).randbytes(2 * PART + 1)
 
 
@@ -27,7 +27,7 @@ def refuse(fault):
 
 
 class Way(FaultyServer):
-    """To moto, with things that go wrong, and what S3 checks and moto does not."""
+    """To moto, with faults, and with checks of S3 that moto lacks."""
 
     def __init__(self, moto):
         self.conditions = "kept"  # or "forgotten", or "refused"

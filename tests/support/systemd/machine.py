@@ -1,10 +1,10 @@
 """A machine for the scripts of nixos-tests/, with the interface of NixOS' own test driver.
 
-It is a booted Debian with the units, users and files that NixOS would make of a node. What the
-driver of NixOS has and this one does not:
+It is a booted Debian with the units, users and files that NixOS would make for a node. Missing,
+compared with the driver of NixOS:
 
-- machines of their own kernel and network: all machines of a test share one loopback interface,
-  each with an address of its own (127.0.1.1, 127.0.1.2, …), under which the others know it
+- machines with a separate kernel and network: all machines of a test share one loopback interface,
+  each with its own address (127.0.1.1, 127.0.1.2, …), under which the others know it
 - reboot, block and unblock, forward_port; screenshots, keyboard, QEMU's monitor
 - NixOS itself: firewall, activation, switching configurations
 
@@ -60,7 +60,7 @@ class Machine:
         check_output: bool = True,  # noqa: FBT001, FBT002, ARG002
         timeout: int | None = PATIENCE,
     ) -> tuple[int, str]:
-        """Status and standard output; what goes to standard error is shown when a test fails."""
+        """Status and standard output; standard error is shown when a test fails."""
         script = f"set -euo pipefail; {command}"
         done = subprocess.run(
             [*self.booted.inside, "bash", "-c", script],
@@ -169,13 +169,13 @@ class Machine:
         return self.systemctl(f"stop {shlex.quote(jobname)}")
 
     def journal(self, unit: str) -> str:
-        """What the unit logged. Not in NixOS' driver: for messages of failed tests only."""
+        """The unit's log. Not in NixOS' driver: for messages of failed tests only."""
         return self.execute(f"journalctl --no-pager --output=cat --unit={unit}")[1][-6000:]
 
 
 @contextmanager
 def subtest(name: str) -> Iterator[None]:
-    """Names what a part of a script shows."""
+    """Names the part of a script that follows."""
     try:
         yield
     except Exception as error:

@@ -13,7 +13,7 @@ http {
 
 
 def text(configuration: Mapping[str, Any], address: str) -> str:
-    """``address``: the machine's own; others may listen on port 80 beside it."""
+    """``address``: the machine's own; other machines may listen on port 80 too."""
     return _HEAD + "".join(f"    {line}\n" for line in _blocks(configuration, address)) + "}\n"
 
 

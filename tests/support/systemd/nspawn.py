@@ -3,7 +3,7 @@
     with boot(root, upper, place, hostname="registry") as booted:
         subprocess.run([*booted.inside, "systemctl", "is-system-running"])
 
-``root`` is never written to: what changes lies in ``upper``, which may hold files beforehand.
+``root`` is never written to: changes go to ``upper``, which may hold files beforehand.
 """
 
 import os
@@ -35,7 +35,7 @@ class Booted:
 
     @property
     def inside(self) -> list[str]:
-        """What a command line begins with to run there, as root."""
+        """The prefix of a command line to run there, as root."""
         namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
         environment = ["HOME=/root", "LANG=C.UTF-8", "PATH=/usr/sbin:/usr/bin"]
         return [
@@ -51,7 +51,7 @@ class Booted:
 
 
 def why_not() -> str | None:
-    """Why no machine can be booted here, or None."""
+    """The reason why no machine can be booted here, or None."""
     if os.geteuid() != 0:
         return "only root can boot a systemd in a directory"
     missing = [name for name in ("systemd-nspawn", "mmdebstrap") if not shutil.which(name)]
@@ -122,7 +122,7 @@ def boot(
 
 
 def _ready(notify: socket.socket, process: subprocess.Popen[bytes], console: Path) -> int:
-    """Waits for the machine's systemd to say that it is up; gives its process."""
+    """Waits for the machine's systemd to report that it is up; returns its process."""
     leader = 0
     deadline = time.monotonic() + BOOT_SECONDS
     pidfd = os.pidfd_open(process.pid)
@@ -144,7 +144,7 @@ def _ready(notify: socket.socket, process: subprocess.Popen[bytes], console: Pat
 
 @contextmanager
 def _heard(notify: socket.socket) -> Iterator[None]:
-    """Whatever else the machine tells is read: with ten messages unread, nspawn waits for ever."""
+    """Reads all other messages of the machine: with ten messages unread, nspawn blocks."""
 
     def read() -> None:
         while notify.recv(4096):

@@ -1,4 +1,4 @@
-"""What the tests of single machines share: a registry that has started, and what it answers."""
+"""Shared code of the tests of single machines: a started registry, and its answers."""
 
 import json
 from typing import Any, Final

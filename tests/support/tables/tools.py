@@ -1,4 +1,4 @@
-"""A package set of a few tools, and what a server records of images made from it.
+"""A package set of a few tools, and the records of images made from it.
 
 asked("git", "curl")        with everything they refer to
 """
