@@ -115,7 +115,7 @@ def make_builder(  # noqa: PLR0913 - one for each part
     evaluation_ttl: float | None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Builder:
-    """``state_dir``: of the local manifest cache. ``evaluation_ttl``: seconds, None for ever."""
+    """``state_dir``: of the local manifest cache. ``evaluation_ttl``: seconds, or None."""
     manifests = ManifestCache(storage, state_dir / "manifests")
     return Builder(
         source=source,

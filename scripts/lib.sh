@@ -83,7 +83,7 @@ apt_get() {
     -o Dpkg::Use-Pty=0 "$@" </dev/null >"$APT_LOG" 2>&1
 }
 
-# Says whose fault it was. apt has one exit status for everything, so its words decide.
+# Reports the cause of a failure. apt has one exit status for everything, so its messages decide.
 mirror_fails() {
   local words
   words=$(grep -E '^(E|Err|W):' "$APT_LOG" | tail -n 3 || true)
@@ -124,7 +124,7 @@ print(key.hexdigest())' "$ROOT" "$1" 2>/dev/null
 }
 
 # use_venv runtime|test|oldest: the test set holds the runtime set, so either stamp serves
-# `runtime`. The oldest versions are for tests only and have an environment of their own.
+# `runtime`. The oldest versions are for tests only and have a separate environment.
 use_venv() {
   local lock=$1 turn
   [[ $lock != oldest ]] || VENV=$ROOT/.nixery/venv-oldest
@@ -152,7 +152,7 @@ make_venv() {
   # A venv of the same Python is mended in place: a server may be running from it.
   if [[ $("$VENV/bin/python" -ISc 'import sys; print(sys.version)' 2>/dev/null) != "$version" ]]; then
     say "making the Python environment ${VENV#"$ROOT/"} ($python, ${version%% *})"
-    # Debian packs ensurepip apart, and only its absence tells.
+    # In Debian, ensurepip is a separate package, which only an import detects.
     "$python" -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
     "$python" -m venv --clear "$VENV"
   fi

@@ -168,7 +168,7 @@ class _Store:
 def _check_absent(error: OSError) -> None:
     """Raises errors that do not mean "does not exist".
 
-    Treating a failing disk like a missing file would be cached for ever.
+    Otherwise an image without the files of a failing disk would be cached.
     """
     # The last: the name is too long for any file.
     if error.errno not in (ENOENT, ENOTDIR, ENAMETOOLONG):

@@ -26,7 +26,7 @@ class Evaluations:
     """In memory only: evaluating again after a restart takes a tenth of a second."""
 
     def __init__(self, clock: Callable[[], float], valid_for: float | None) -> None:
-        """``clock``: monotonic, in seconds. ``valid_for``: seconds, or None for ever."""
+        """``clock``: monotonic, in seconds. ``valid_for``: seconds, or None without limit."""
         self._clock = clock
         self._valid_for = valid_for
         self._packages: Recent[_Key, tuple[Package, float]] = Recent(MAX_EVALUATIONS)

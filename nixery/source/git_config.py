@@ -74,8 +74,8 @@ def configuration(address: Address, *, login: Path, included: str) -> str:
         lines += [f"[credential {_quoted('https://' + address.site)}]"]
         lines += [f"\thelper = {_quoted(answer)}"]
     if address.scheme == "file":
-        # The remote side is this machine's git, reading a repository that the operator named,
-        # whoever owns it. It must offer what the mirror and single commits need.
+        # The remote side is this machine's git, reading a repository that the operator named.
+        # Its owner may be another user. It must offer what the mirror and single commits need.
         lines += ["[safe]", "\tdirectory = *", "[uploadpack]", "\tallowFilter = true"]
     if included:
         lines += ["[include]", f"\tpath = {_quoted(included)}"]

@@ -55,7 +55,7 @@ log = structlog.get_logger()
 COPY_BYTES = 1 << 20
 DEPTH = 2
 """Maximum number of directories in a key: ``tables/<kind>/<version>``."""
-TOLD = 100
+MAX_LOGGED = 100
 """Number of irregular files that a process logs; other programs may create many."""
 
 
@@ -220,7 +220,7 @@ class FilesystemStorage:
         return found is not None and found.version == condition.version
 
     def _ignore(self, path: str) -> None:
-        if path not in self._ignored and len(self._ignored) < TOLD and os.path.lexists(path):
+        if path not in self._ignored and len(self._ignored) < MAX_LOGGED and os.path.lexists(path):
             self._ignored.add(path)
             # The name may contain characters that must not reach a log.
             log.warning("not a regular file, ignored", path=ascii(path))

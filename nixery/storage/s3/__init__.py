@@ -2,7 +2,7 @@
 
 An object's version is its ETag, which identifies the content, and a random word in its metadata,
 which identifies the write: a renewed object keeps its ETag. The service checks conditions if it can
-(``If-Match``, ``If-None-Match: *``); ``check`` finds out, and ``conditional`` tells.
+(``If-Match``, ``If-None-Match: *``); ``check`` detects this, and ``conditional`` has the result.
 
 Requests are repeated until a deadline; a failure after that is StorageUnavailable. Clients are
 redirected to the bucket for blobs, with a URL that is signed for some minutes.
