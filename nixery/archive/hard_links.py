@@ -5,8 +5,9 @@ files share an inode depends on the machine and must not affect the digest, so t
 A file can have a duplicate only if another one has the same size and executable bit; all other
 files are read only once, when they are written.
 
-Memory is bounded. Two tables may be incomplete, because a missing entry only costs another read.
-The third, which decides about links, continues on disk (see spool).
+Memory is bounded. The tables of sizes and inodes may be incomplete: a missing entry only costs
+another read. The table of first files decides what is linked, so it must be complete and continues
+on disk (see spool).
 """
 
 import os
@@ -29,7 +30,7 @@ MAX_INODES = 10_000
 
 
 class HardLinks:
-    """The files of one store path whose size occurs more than once, in walk order."""
+    """Finds the files to link in one store path; call ``first`` in walk order."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class HardLinks:
         scratch: Path | None = None,
         opened: Callable[[File], int] = lambda file: open_file(file.path),
     ) -> None:
-        """``buffer`` is for the content of a file that fits in, see ``first``.
+        """``buffer``: files are read into it; one that fits is not read again, see ``first``.
 
         ``scratch``: the directory for data on disk. ``opened`` returns a descriptor.
         """

@@ -33,7 +33,7 @@ Tier = Literal["local", "storage"]
 MAX_IMAGES = 1000
 """Entries in memory; each takes about 60 KB with two manifests of 95 layers."""
 MAX_STATE_FILES = 20_000
-"""Files in the state directory. Trimmed when there are a tenth more."""
+"""Files in the state directory. Between trims, there may be a tenth more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class CachedImage:
     manifests: Mapping[Format, Manifest]
     """Always OCI; Docker's format if it supports the layers."""
     outputs_key: str
-    """The key of its plan."""
+    """Hash of the outputs in the image; its plan is ``plans/<outputs_key>``."""
     blobs: tuple[Descriptor, ...]
     """Everything that a pull needs: config, layers, and the manifests themselves."""
 
@@ -58,7 +58,7 @@ def image_of(manifests: Mapping[Format, Manifest], outputs_key: str) -> CachedIm
 
 
 class ManifestCache:
-    """Blocks, except for ``recall`` and ``is_near``."""
+    """The three tiers. The methods do blocking I/O, except ``recall`` and ``is_near``."""
 
     def __init__(self, storage: Storage, directory: Path, kept: int = MAX_STATE_FILES) -> None:
         """``directory``: in the state directory; created here, and trimmed to ``kept`` files."""
@@ -117,7 +117,7 @@ class ManifestCache:
             log.warning("manifest is not stored locally", error=str(error))
             with suppress(OSError):
                 staged.unlink()
-        # Atomic, so only one of several threads reaches each tenth.
+        # Trims after every tenth. ``next`` is atomic, so only one of several threads does it.
         if next(self._added) % max(1, self._kept // 10) == 0:
             with suppress(OSError):
                 self._near = _trim(self._directory, self._kept)

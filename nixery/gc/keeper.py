@@ -1,8 +1,9 @@
-"""Keeper: limits the storage to NIXERY_STORAGE_MAX_BYTES, and frees disk space, in the server.
+"""Garbage collection in the server: limits the storage, and frees space if the disk is full.
 
-It collects at the start, every hour, and at once when something did not fit. Only one replica
-collects at a time, by a lease. A disk may be full before the storage reaches its limit, so when
-something did not fit, the keeper frees what the disk lacks.
+It keeps the storage below NIXERY_STORAGE_MAX_BYTES. It collects at the start, every hour, and at
+once when something did not fit. Only one replica collects at a time, by a lease. A disk may be full
+before the storage reaches its limit, so when something did not fit, the keeper also frees as many
+bytes as the disk lacks.
 """
 
 import asyncio
@@ -99,7 +100,7 @@ class Keeper:
         try:
             return await self._leases.take(LEASE)
         except NixeryError as error:
-            # A lease cannot be written on a full disk. It only saves work, and space is needed.
+            # A lease cannot be written to a full disk. It only prevents duplicate work.
             log.warning("collecting without a lease", error=error.message)
             return Lease(LEASE, None)
 

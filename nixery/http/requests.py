@@ -25,7 +25,7 @@ ErrorHandler = Callable[[Request, Exception], Response]
 
 # UUIDs, ULIDs and trace ids of proxies. Other characters could forge log lines.
 _SANE_ID = re.compile(r"[A-Za-z0-9._:=+/-]{8,128}")
-# Characters. Names have up to 255, digests 71, but a header may have 64 KiB.
+# Characters that are logged. Names have up to 255, digests 71, but a client may send 64 KiB.
 _MAX_PATH = 512
 _MAX_USER_AGENT = 200
 _CLIENT_LEFT = 499  # nginx's status for a closed connection, for the log only

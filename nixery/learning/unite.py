@@ -1,4 +1,4 @@
-"""Unions: which units to join if an image has more of them than layers.
+"""Unions: which units share a layer if an image has more units than its layer budget allows.
 
     pulls     1  2  3  4        glibc 40 is in all four pulls, perl 50 in 1, 2 and 3,
     glibc     x  x  x  x        git 30 in 1 and 2
@@ -6,17 +6,19 @@
     git       x  x              budget 2
 
 A shelf is a set of units that share a layer; at first each unit has its own. The cost of joining
-two is what is then downloaded twice (``sharing_cost.py``): 18.75 for perl + git, 17.5 for glibc +
-perl, 22.5 for glibc + git. It saves a layer in every pull that needs both and is short of layers:
-pulls 1 and 2 here, in each of the three cases. So perl and glibc are joined, at 17.5 for two
+two is the number of bytes that a client is then expected to download more than once
+(``sharing_cost.py``): 18.75 for perl + git, 17.5 for glibc + perl, 22.5 for glibc + git. A join
+saves one layer in each pull that contains both units and is short of layers. Pulls 1 and 2 need
+three layers, so each of the three joins saves two. So perl and glibc are joined, at 17.5 for two
 layers.
 
 Each step joins the near pair (``pairs.py``) with the lowest cost per saved layer. A shelf is near
 to everything that one of its units is near to.
 
-It ends when all pulls fit, or no near pair is left. Leaving some pulls short can be better: what
-does not fit shares a last layer, which costs its size in every second such pull. So the best state
-on the way is returned, and ``moves.py`` improves it.
+It ends when all pulls fit, or no near pair is left. It can be cheaper to leave some pulls short.
+Their surplus units then share the last layer, which a client downloads again in each such pull that
+it makes (half of them, in this model). So the cheapest state seen is returned, and ``moves.py``
+improves it.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -52,7 +54,7 @@ def unite(shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int)
         if one not in state.shelves or other not in state.shelves:
             continue
         now = state.saved(one, other)
-        if now != saved:  # pulls that are no longer short save nothing, so it is more expensive
+        if now != saved:  # fewer pulls are still short, so the price per saved layer has risen
             if now:
                 offers.add([(price * saved / now, now, one, other)])
             continue
@@ -105,7 +107,7 @@ class _State:
         return number
 
     def judged(self, lost: float) -> tuple[float, list[Shelf]]:
-        """Cost of this state above the first one, apart from last layers; and its shelves."""
+        """The cost added since the first state, plus that of the last layers; and the shelves."""
         return lost + self.left_over(), list(self.shelves.values())
 
     def left_over(self) -> float:

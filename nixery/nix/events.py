@@ -6,8 +6,8 @@
     @nix {"action":"msg","level":0,"msg":"error: …","raw_msg":"the innermost message"}
     @nix {"action":"stop","id":7}
 
-``EventReader`` turns each into a ``Line``, or None if it has no text for people. It remembers the
-running builds, to attribute lines of their logs.
+``EventReader`` turns each into a ``Line``, or None if it has no text worth showing. It remembers
+the running builds, to attribute lines of their logs.
 
 What a builder can forge (the same in 2.8, 2.26 and 2.34)
 
@@ -16,9 +16,9 @@ What a builder can forge (the same in 2.8, 2.26 and 2.34)
   builder cannot start or stop a build, or write to another's activities.
 - If Nix's own process dies of an error, the message has a ``raw_msg``, which messages of builders
   never have.
-- Through the daemon, all but the last of Nix's errors arrive without a ``raw_msg``, like those of a
-  builder. A builder's messages arrive between the start and stop of its build. So an error while no
-  build runs is Nix's, and one while a build runs is only a ``claim``.
+- With a daemon, only the last error of Nix has a ``raw_msg``; the others look like a builder's. A
+  builder can only write while its build runs. So an error without ``raw_msg`` is Nix's if no build
+  is running, and otherwise unproven (kind ``claim``).
 - builtins.trace writes messages with the level of errors; they start with ``trace:``.
 """
 
@@ -33,7 +33,7 @@ from nixery.closure import StorePath
 PHASES = {100: "copy", 101: "download", 105: "build", 108: "substitute"}
 _MARK = "@nix "
 _ERROR_LEVEL = 0
-_PLAIN_ERROR = "error: "  # without raw_msg, or for a text without Nix's format (stack overflow)
+_PLAIN_ERROR = "error: "  # starts errors without raw_msg, and those outside the JSON format
 _SHOW_TRACE = "(use '--show-trace'"
 
 MAX_REASON = 300  # characters; terminals wrap, but a message should stay one line
@@ -43,7 +43,7 @@ _CONTROL = re.compile(
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
 _RESULT = _MARK + '{"action":"result",'
-# Nix sorts the keys and escapes the text before them, so a builder cannot forge this end.
+# Nix sorts the keys, so these follow the text, whose quotes are escaped: they cannot be forged.
 _END_OF_LOG_LINE = re.compile(r'"\],"id":(\d+),"type":101\}$')
 _LONGEST_END = 60  # characters; an id has at most 20 digits
 # A truncated line is not JSON, but the log line in it is still useful.
@@ -73,7 +73,7 @@ def clean(text: str) -> str:
 
 @dataclass(slots=True)
 class EventReader:
-    """``phase``: that of lines without an activity, the name of the subcommand."""
+    """``phase``: of lines that belong to no activity; the name of the subcommand."""
 
     phase: str
     has_built: bool = False

@@ -1,14 +1,14 @@
 """Trees: the files of single commits, extracted once and kept for a while.
 
-    <state>/sources/<commit>/source   a commit's files; its time is that of the last use
-    <state>/sources/.staged-*         being fetched and written; locked while its process runs
+    <state>/sources/<commit>/source   a commit's files; the mtime of <commit> is its last use
+    <state>/sources/.staged-*         an incomplete extraction; locked by the process that writes it
 
 The last component is always ``source``: it is part of the store paths of what Nix copies from the
 tree, which must be equal on all machines.
 
-The files are the commit's bytes: no attribute omits or changes files (``git archive`` would apply
-export-ignore and export-subst), no filter runs (Git LFS files stay pointers), submodules are empty
-directories.
+The files are exactly the blobs of the commit: .gitattributes have no effect (``git archive`` would
+apply export-ignore and export-subst), filters do not run (Git LFS files stay pointers), and
+submodules are empty directories.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from nixery.source.refs import COMMIT, Commit
 from nixery.source.remote import FETCH, Remote, has_other_format, init_for
 
 SPARE_SECONDS = 60.0
-"""Seconds in addition to the longest request, between resolving and reading."""
+"""Seconds in addition to the request timeout: how long a tree must outlive its last use."""
 MAX_EXTRACTIONS = 4
 """Extractions at once. Each is a download and uses a core, so more would not be faster."""
 
@@ -50,7 +50,7 @@ class NoSuchCommitError(Exception):
 @dataclass(frozen=True, slots=True)
 class TreeLimits:
     in_use_for: float
-    """Seconds after its last use in which a tree is not removed."""
+    """A tree is not removed until this many seconds after its last use."""
     kept: int = 8
     """Trees that are kept. A revision of nixpkgs is 300–400 MB. Clients use few revisions at a
     time, and built images are served without their tree."""
@@ -140,16 +140,16 @@ class Trees:
             if "unadvertised object" not in error.messages:
                 raise
             await self._borrow(commit, repository)
-        # Trees, files and annotated tags have such ids too.
+        # The id may also be that of a tree, a blob or an annotated tag.
         kind = await git.run("cat-file", "-t", commit, directory=repository, deadline=LOCAL_SECONDS)
         if kind.stdout != b"commit\n":
             raise NoSuchCommitError(commit)
 
     async def _borrow(self, commit: Commit, repository: Path) -> None:
-        """Extracts from a whole clone, for servers that do not serve single commits.
+        """Adds the objects of a full mirror, for servers that do not serve single commits.
 
-        Among them is git over plain ssh, unless sshd has ``AcceptEnv GIT_PROTOCOL``. Fetches the
-        whole repository once, and then what is new.
+        Among them is git over ssh without ``AcceptEnv GIT_PROTOCOL``. The first call fetches the
+        whole repository, later ones only new objects.
         """
         whole = self._whole
         await whole.update(commit, ("+refs/*:refs/*",), lambda: whole.has_commit(commit))

@@ -1,9 +1,11 @@
-"""Plans the layers of an image like a server with these settings and this storage.
+"""Plans the layers of an image as a server with the same settings and storage would.
 
---tables was given            planned with that table
-the image has a plan          that one: an image that was served keeps its layers
-otherwise                     planned with the current tables
-no storage is set             planned without tables
+The first rule that applies:
+
+--tables was given            with that table
+no storage is set             without tables
+the image has a plan          that plan: an image that was served keeps its layers
+otherwise                     with the current tables
 """
 
 from collections.abc import Mapping
@@ -95,7 +97,7 @@ class _Grouping:
         return layers.group(self.closure, tables, budget, strategy).layers
 
     def as_before(self, plan: StoredPlan, tables: Tables) -> tuple[Layer, ...]:
-        """The layers of the plan, with the reasons that its ``tables`` give."""
+        """The recorded layers, with the reasons that the plan's ``tables`` give for them."""
         reasons = {layer.paths: layer.why for layer in self.with_tables(tables)}
         size = {info.path: info.size for info in self.closure.paths}
         return tuple(

@@ -1,12 +1,12 @@
 """The limit of open connections, and which connections are closed to stay below it.
 
 The number of open descriptors of a process is limited (RLIMIT_NOFILE). Without a free one it cannot
-accept a connection, read a file or start a program. So connections and the files sent on them may
-use most of the descriptors, and the rest is reserved:
+accept a connection, read a file or start a program. So RESERVED_DESCRIPTORS, or a quarter of the
+limit if that is less, are reserved for pipes, buckets and files being packed. Clients may use the
+rest:
 
-    a connection                                     1
-    a file or bucket object sent on it               2    the file, and a duplicate of the socket
-    RESERVED_DESCRIPTORS, or a quarter of the limit       pipes, buckets, files being packed
+    a connection                           1
+    a file or bucket object sent on it     2    the file, and a duplicate of the socket
 
 If all are used and another client connects, connections are closed in this order:
 
@@ -14,9 +14,9 @@ If all are used and another client connects, connections are closed in this orde
     idle       its requests are answered; the longest idle first
     stalled    the client has received nothing of its response for STALLED_UNDER_PRESSURE seconds;
                the longest first
-    busy       a request is being answered: never closed, the new connection is
+    busy       a request is being answered: never closed; the new connection is refused instead
 
-Files and bucket objects may use half of the room, so that other requests are answered even if
+Files and bucket objects may use half of that, so that other requests are answered even if
 clients request many blobs and do not read them.
 """
 
