@@ -1,4 +1,4 @@
-"""What confines evaluation, and a server that does not start without."""
+"""The confinement of evaluation by the kernel."""
 
 import os
 import resource
@@ -12,40 +12,16 @@ from pathlib import Path
 import pytest
 
 from nixery import confinement
-from nixery.backends import open_nix
 from nixery.confinement import Confinement, command_line
-from nixery.errors import ConfigurationError
-from nixery.nix.environment import for_nix
-from nixery.nix.machine import Machine, protocols
-from nixery.settings import load
 
 SYSTEM = tuple(map(Path, ("/usr", "/bin", "/lib", "/lib64", "/dev/null")))
-FORBID = """
-import ctypes, os, sys
-sys.path.insert(0, {directory!r})
-import seccomp
-forbidden = {forbidden}
-code = [(seccomp._LOAD, 0, 0, 0), *seccomp._refuse(seccomp._EQUAL, forbidden[0], 38)]
-if forbidden[1] is not None:  # only with this first argument
-    code = [
-        (seccomp._LOAD, 0, 0, 0), (seccomp._EQUAL, 1, 0, forbidden[0]),
-        (seccomp._RETURN, 0, 0, seccomp._ALLOW), (seccomp._LOAD, 0, 0, 16),
-        *seccomp._refuse(seccomp._EQUAL, forbidden[1], 22),
-    ]
-code.append((seccomp._RETURN, 0, 0, seccomp._ALLOW))
-seccomp.install(code)
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
-LANDLOCK = (444, None)
-CAPSET = (126 if os.uname().machine == "x86_64" else 91, None)
-SECCOMP = (157 if os.uname().machine == "x86_64" else 167, 22)  # prctl(PR_SET_SECCOMP)
 
 
-def run(script, allowed=(), **options):
+def run(script, allowed=(), shell="/bin/sh", **options):
     """A shell script, confined to the system's programs and the allowed paths."""
     confined = Confinement(readable=(*SYSTEM, *allowed), **options)
     return subprocess.run(
-        command_line(["/bin/sh", "-c", script], confined),
+        command_line([shell, "-c", script], confined),
         check=False,
         capture_output=True,
         text=True,
@@ -91,13 +67,7 @@ def test_ports():
     ):
         ports = [server.getsockname()[1] for server in (one, two)]
         script = "; ".join(f"exec 3<>/dev/tcp/127.0.0.1/{port} && echo {port}" for port in ports)
-        confined = Confinement(readable=SYSTEM, sockets=("inet",), tcp_ports=(ports[1],))
-        done = subprocess.run(
-            command_line(["/bin/bash", "-c", script], confined),
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        done = run(script, shell="/bin/bash", sockets=("inet",), tcp_ports=(ports[1],))
     assert done.stdout == f"{ports[1]}\n"
 
 
@@ -276,130 +246,3 @@ def test_server_that_is_killed():
 def _pid(descriptor):
     lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text().splitlines()
     return next(line.split()[1] for line in lines if line.startswith("Pid:"))
-
-
-def test_confinement_that_fails():
-    """The command is not run."""
-    line = command_line(["/bin/echo", "run"], Confinement(readable=SYSTEM))
-    done = _without(LANDLOCK, line)
-    assert (done.returncode, done.stdout) == (confinement.LAUNCHER_FAILED, "")
-    assert done.stderr.startswith("error: /bin/echo cannot be run confined: the kernel has no Land")
-
-
-@pytest.mark.parametrize(
-    ("forbidden", "named"),
-    [
-        (LANDLOCK, "files: "),
-        (SECCOMP, "network: "),
-        pytest.param(
-            CAPSET,
-            "privileges: ",
-            marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root has powers to drop"),
-        ),
-    ],
-    ids=["files", "network", "privileges"],
-)
-def test_server_that_cannot_confine(tmp_path, forbidden, named):
-    """It ends before it listens, and names what is missing; the operator may accept that."""
-    nixery = str(Path(sys.executable).with_name("nixery"))
-    settings = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "NIXERY_PKGS_PATH": str(tmp_path / "set"),
-        "NIXERY_STORAGE_BACKEND": "filesystem",
-        "STORAGE_PATH": str(tmp_path / "storage"),
-        "NIXERY_ALLOW_IFD": "0",
-        "PORT": "0",
-    }
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set/default.nix").write_text("{ }")
-    done = _without(forbidden, [nixery, "serve"], env=settings)
-    assert done.returncode == 2
-    assert "this machine cannot confine evaluation" in done.stderr
-    assert named in done.stderr
-    assert "NIXERY_CONFINE=0" in done.stderr
-
-
-def _without(forbidden, command, **options):
-    """Runs a command for which the kernel lacks a system call, or one with that argument."""
-    directory = str(confinement.LAUNCHER.parent)
-    script = FORBID.format(directory=directory, forbidden=forbidden)
-    return subprocess.run(
-        [sys.executable, "-c", script, *command],
-        check=False,
-        capture_output=True,
-        text=True,
-        **options,
-    )
-
-
-def test_import_from_derivation_without_a_daemon(tmp_path):
-    """The sandbox of its builds cannot be set up within: said at the start, not by each image."""
-    given = {
-        "NIXERY_PKGS_PATH": str(tmp_path),
-        "NIXERY_STORAGE_BACKEND": "filesystem",
-        "STORAGE_PATH": str(tmp_path),
-        "NIXERY_ALLOW_IFD": "1",
-    }
-    alone, with_daemon = {"NIX_REMOTE": "/srv/store"}, {"NIX_REMOTE": "daemon"}
-    with pytest.raises(ConfigurationError, match="NIX_REMOTE=daemon, or NIXERY_CONFINE=0"):
-        open_nix(load(given | alone), alone)
-    assert open_nix(load(given | with_daemon), with_daemon)
-    assert open_nix(load(given | alone | {"NIXERY_CONFINE": "0"}), alone)
-
-
-@pytest.mark.parametrize(
-    ("uris", "proxy", "ports"),
-    [
-        (["https://github.com/"], "", (53, 80, 443)),
-        (["http://h.test:8081/", "ssh://git.test/"], "", (22, 53, 80, 443, 8081)),
-        (["git+ssh://git.test"], "http://p.test:3128", (22, 53, 80, 443, 3128)),
-        (["github:NixOS", "https://h.test:port/"], "", (53, 80, 443)),
-    ],
-)
-def test_ports_of_uris(uris, proxy, ports):
-    machine = Machine({"https_proxy": proxy, "NIX_REMOTE": "daemon"})
-    assert machine.evaluation([], Path("/own"), uris).tcp_ports == ports
-
-
-def test_protocols_of_uris():
-    assert protocols(["git+ssh://git.test", "https://h.test", "github:a"]) == ("https", "ssh")
-
-
-def test_what_evaluation_may_write():
-    """With a daemon only its home; otherwise the store and its database are writable."""
-    home = Path("/own")
-    of_daemon = Machine(for_nix({"NIX_REMOTE": "daemon?trusted=1"})).evaluation([], home, ())
-    assert set(of_daemon.writable) == {home, Path("/dev/null")}
-    assert of_daemon.sockets == ("unix",)
-    alone = Machine(for_nix({"NIX_REMOTE": "/srv/store"})).evaluation([], home, ())
-    assert set(alone.writable) == {home, Path("/dev/null"), Path("/srv/store")}
-    assert alone.sockets == ()
-
-
-@pytest.mark.parametrize("remote", ["/", "//", "/usr/..", "local?root=//", "local:////"])
-def test_store_at_the_root(remote):
-    """However it is written: the machine's own store is written to, and not the machine."""
-    machine = Machine(for_nix({"NIX_REMOTE": remote}))
-    writable = machine.evaluation([], Path("/own"), ()).writable
-    assert set(writable) == {Path("/own"), Path("/dev/null"), Path("/nix")}
-
-
-@pytest.mark.parametrize(
-    ("remote", "program", "replaceable"),
-    [
-        ("/srv/it", "/srv/it/nix/store/x/bin/nix", True),
-        ("/srv/it", "/usr/bin/nix", False),
-        ("daemon", "/nix/store/x/bin/nix", False),
-    ],
-)
-def test_programs_in_a_store_that_evaluation_writes_to(remote, program, replaceable):
-    assert Machine(for_nix({"NIX_REMOTE": remote})).can_be_replaced([program]) is replaceable
-
-
-def test_path_that_holds_the_home():
-    """A directory of programs may be read, but not all that is the service's."""
-    machine = Machine({"PATH": "/usr/bin:/srv/it:/srv/it/bin:/:bin", "HOME": "/srv/it/home"})
-    readable = machine.client(Path("/own"), ()).readable
-    assert Path("/srv/it/bin") in readable
-    assert not {Path("/"), Path("/srv/it"), Path("bin"), Path("/srv/it/home")} & set(readable)
