@@ -6,7 +6,6 @@ are hashed at once, and hashing uses none of the worker threads of other pulls.
 """
 
 import asyncio
-from types import TracebackType
 from typing import Self
 
 import anyio
@@ -51,10 +50,5 @@ class VerifiedBlobs:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._hashings.cancel()

@@ -11,7 +11,6 @@ there are any; otherwise it waits for its own oldest one. So every layer makes p
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
-from types import TracebackType
 from typing import Self
 
 from nixery.storage import Buffer
@@ -48,10 +47,5 @@ class Workers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

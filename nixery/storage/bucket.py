@@ -1,7 +1,6 @@
 """What the bucket storages share: limits of requests, and uploads to ``staging/``."""
 
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 import structlog
@@ -45,12 +44,7 @@ class StagedUpload:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
             self._discard()
         except NixeryError as failure:  # it is swept later
