@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 TICK = os.sysconf("SC_CLK_TCK")
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-# A benchmark that builds its packages first must not be cut off meanwhile.
+# A benchmark may have to build its packages first, which must not time out.
 PATIENCE = {"NIX_TIMEOUT": "3600", "NIXERY_REQUEST_TIMEOUT": "3600"}
 
 
