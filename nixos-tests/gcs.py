@@ -20,10 +20,10 @@ def _headers(text: str) -> dict[str, str]:
 
 
 def images_made() -> int:
-    """By both; who waits for the other's work makes none."""
-    count = "journalctl --unit=nixery.service --output=cat | grep --count 'image made' || true"
+    """Of both; a replica that waits for the other builds none."""
+    count = "journalctl --unit=nixery.service --output=cat | grep --count 'image built' || true"
     for replica in (one, two):
-        replica.succeed("journalctl --sync || true")  # what was logged a moment ago counts, too
+        replica.succeed("journalctl --sync || true")  # includes lines logged a moment ago
     return sum(int(replica.succeed(count)) for replica in (one, two))
 
 
@@ -38,7 +38,7 @@ for replica, name in ((one, "one"), (two, "two")):
     replica.succeed("systemctl start nixery.service")
     replica.wait_for_open_port(8080, name)
 
-with subtest("Check that an image which both are asked for at once is made once"):
+with subtest("Check that an image that both are asked for at once is built once"):
     request = f"{CURL} --head http://%s:8080/v2/shell/git/htop/manifests/latest > /tmp/%s"
     commands = " & ".join(request % (name, name) for name in ("one", "two"))
     front.succeed(f"{commands} & wait")
@@ -46,7 +46,7 @@ with subtest("Check that an image which both are asked for at once is made once"
     assert answers[0]["docker-content-digest"] == answers[1]["docker-content-digest"]
     assert images_made() == 1
 
-with subtest("Check that either serves through nginx what the other made"):
+with subtest("Check that each serves through nginx what the other built"):
     made_by_one = headers("hello", "one:8080")
     assert made_by_one["nixery-cache"] == "none", made_by_one
     assert images_made() == 2
