@@ -49,6 +49,7 @@ python3Packages.buildPythonApplication (finalAttrs: {
     httpx
     hypothesis
     pytestCheckHook
+    trustme
   ];
 
   disabledTestMarks = [
