@@ -1,4 +1,4 @@
-"""What a derivation of the demo set runs: Debian packages in, the outputs of a store path out."""
+"""Builder of the demo set's derivations: turns Debian packages into the outputs of a package."""
 
 from fromdeb.build import main
 

@@ -1,7 +1,7 @@
-"""Compiles the modules that every build imports, once: it halves the time of a small package.
+"""Compiles the modules that every build imports. It halves the build time of a small package.
 
-Runs when the interpreter itself has just been unpacked. What is written is used whatever the time
-stamps say, since Nix sets them all to 1.
+Runs right after the interpreter is unpacked. Python uses the compiled files without comparing time
+stamps, because Nix sets them all to 1.
 """
 
 import importlib

@@ -1,5 +1,5 @@
-"""Makes store paths out of Debian packages.
+"""Builds store paths from Debian packages.
 
-Runs inside the build sandbox with Debian's own Python and patchelf, so it may use nothing but
-the standard library. The maker (``demo/debset``) reads packages with the same modules.
+Runs inside the build sandbox with Debian's Python and patchelf, so it uses only the standard
+library. The maker (``demo/debset``) reads packages with the same modules.
 """

@@ -1,4 +1,4 @@
-"""Builds one package: unpack, link, patch, finish."""
+"""Build of one package: unpack, link, patch, finish."""
 
 import os
 
@@ -15,7 +15,7 @@ def main() -> None:
         path.mkdir()
     links = unpack(spec)
     for link in make_links(spec, links):
-        print(f"left out, its target is in no dependency: /{link.path} -> {link.target}")
+        print(f"left out /{link.path}: its target {link.target} is in none of the dependencies")
     patch_strings(spec)
     programs = patch_elf(spec)
     scripts = patch_scripts(spec)

@@ -1,4 +1,4 @@
-"""Reading Debian packages: an ar archive that holds two compressed tar archives.
+"""Reader of Debian packages: an ar archive that holds two compressed tar archives.
 
 Source: deb(5), https://manpages.debian.org/bookworm/dpkg-dev/deb.5.en.html
 """
@@ -16,11 +16,11 @@ _HEADER = 60  # name 16, mtime 12, uid 6, gid 6, mode 8, size 10, end 2
 
 
 class NotADeb(ValueError):
-    """The file is not a Debian package, or was cut off."""
+    """The file is not a Debian package, or is truncated."""
 
 
 def open_part(deb: Path, part: Literal["control", "data"]) -> tarfile.TarFile:
-    """The archive of maintainer scripts or of files, to be read once from front to end.
+    """The archive of maintainer scripts or of files, a stream that can be read once.
 
     Raises NotADeb.
     """
@@ -31,7 +31,7 @@ def open_part(deb: Path, part: Literal["control", "data"]) -> tarfile.TarFile:
 
 
 def read_files(deb: Path) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:
-    """Every entry of the package with its path, without a leading ``./``; the root is left out."""
+    """Every entry except the root, with its path without the leading ``./``."""
     with open_part(deb, "data") as archive:
         for entry in archive:
             path = clean(entry.name)
@@ -40,7 +40,7 @@ def read_files(deb: Path) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.TarFil
 
 
 def clean(path: str) -> str:
-    """As paths are written elsewhere.
+    """A path as the rest of this package expects it.
 
     >>> clean("./usr/bin/")
     'usr/bin'
@@ -54,11 +54,11 @@ def _ar_members(deb: Path) -> Iterator[tuple[str, bytes]]:
             raise NotADeb(f"{deb.name} is not a Debian package")
         while header := file.read(_HEADER):
             if len(header) != _HEADER:
-                raise NotADeb(f"{deb.name} is cut off")
+                raise NotADeb(f"{deb.name} is truncated")
             size = int(header[48:58])
             content = file.read(size)
             if len(content) != size:
-                raise NotADeb(f"{deb.name} is cut off")
+                raise NotADeb(f"{deb.name} is truncated")
             file.read(size % 2)  # members begin at even offsets
             yield header[:16].decode().rstrip().rstrip("/"), content
 
@@ -71,4 +71,4 @@ def _decompress(name: str, content: bytes) -> IO[bytes]:
         return io.BytesIO(gzip.decompress(content))
     if name.endswith(".tar"):
         return raw
-    raise NotADeb(f"{name}: a compression that is not read here")
+    raise NotADeb(f"{name}: unknown compression; known are xz, gzip and none")

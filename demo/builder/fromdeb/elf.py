@@ -1,4 +1,4 @@
-"""What a 64-bit little-endian ELF file says to the dynamic linker.
+"""Reader of the dynamic section of 64-bit little-endian ELF files.
 
 Source: elf(5), https://man7.org/linux/man-pages/man5/elf.5.html
 """
@@ -13,7 +13,7 @@ _DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_SONAME = 0, 1, 5, 14
 
 @dataclass(frozen=True, slots=True)
 class Dynamic:
-    """Names of the libraries a file asks for, its own name, and the loader that starts it."""
+    """Names of the libraries that a file needs, its own name, and the path of its loader."""
 
     needed: tuple[str, ...]
     soname: str | None
@@ -33,7 +33,7 @@ def is_elf(head: bytes) -> bool:
 
 
 def read(content: bytes) -> Dynamic | None:
-    """None where the file is not ELF, linked statically, or broken."""
+    """None if the file is not ELF, is linked statically, or is broken."""
     if not is_elf(content):
         return None
     try:
@@ -43,7 +43,7 @@ def read(content: bytes) -> Dynamic | None:
             return None
         return _read_dynamic(content, segments, dynamic)
     except (struct.error, ValueError):
-        return None  # truncated on purpose, as files with separate debug information are
+        return None  # such as files whose debug information was split off
 
 
 def _segments(content: bytes) -> list[_Segment]:
@@ -91,4 +91,4 @@ def _file_offset(segments: list[_Segment], address: int) -> int:
     for segment in segments:
         if segment.kind == _PT_LOAD and segment.address <= address < segment.address + segment.size:
             return address - segment.address + segment.offset
-    raise ValueError("no segment holds the string table")
+    raise ValueError("the string table is not in a segment")

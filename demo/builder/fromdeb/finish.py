@@ -1,4 +1,4 @@
-"""Last step: what Debian does when it configures a package, and wrappers for moved files."""
+"""Last build step: configure the package as Debian would, and wrap programs with moved files."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from fromdeb.spec import Spec
 _PYTHON_MODULES = "lib/python3/dist-packages"
 
 _SITE = '''\
-"""Finds the Python packages that an image holds beside the interpreter."""
+"""Adds the Python packages that are in the image beside the interpreter."""
 
 import site
 import sys
@@ -45,7 +45,7 @@ def _link_once(path: Path, target: str) -> None:
 
 
 def _certificates(out: Path) -> None:
-    """One file of all certificates, as update-ca-certificates makes it."""
+    """Writes one file with all certificates, as update-ca-certificates does."""
     place = out / "etc/ssl/certs"
     place.mkdir(parents=True, exist_ok=True)
     sources = sorted((out / "share/ca-certificates/mozilla").iterdir())
@@ -62,7 +62,7 @@ def _site(out: Path) -> None:
 
 
 def _modules(spec: Spec) -> None:
-    """Modules of Perl and Python say where those they import lie."""
+    """Records where the Perl and Python modules of this package and its dependencies are."""
     support = spec.main / "nix-support"
     support.mkdir(exist_ok=True)
     perl = [path for path in perl_paths(spec) if perl_modules(path)]
@@ -79,7 +79,10 @@ def _modules(spec: Spec) -> None:
 
 
 def _wrap(spec: Spec, name: str) -> None:
-    """Puts a shell script before a program; the program keeps its name, some act on it."""
+    """Replaces a program by a shell script that starts it.
+
+    The program keeps its file name, because some programs behave according to it.
+    """
     for output, root in spec.outputs.items():
         program = root / "bin" / name
         if output == "man" or not os.path.lexists(program):
@@ -106,9 +109,10 @@ def _wrap(spec: Spec, name: str) -> None:
 
 
 def _expand(spec: Spec, value: str) -> str:
-    """Fills in store paths; a part between colons that is a pattern gives the files it matches.
+    """Fills in store paths, and expands the globs between colons.
 
-    ``@out@/share/perl/5.*:@vim-runtime@/share`` names this package and a dependency.
+    ``@out@/share/perl/5.*:@vim-runtime@/share`` refers to this package and a dependency.
+    Raises FileNotFoundError and KeyError.
     """
     parts = []
     for part in value.split(":"):
@@ -129,7 +133,7 @@ def _place(spec: Spec, name: str) -> str:
 
 
 def _write_depends(spec: Spec) -> None:
-    """Names what Debian's package depends on: a reference even where no file holds its path."""
+    """Writes the dependencies of Debian's package to a file, so that Nix sees the references."""
     for output, names in spec.depends.items():
         support = spec.outputs[output] / "nix-support"
         support.mkdir(exist_ok=True)

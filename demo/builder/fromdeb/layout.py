@@ -1,11 +1,11 @@
-"""Where a file of a Debian package goes in a store path.
+"""Mapping of Debian's paths to paths in an output.
 
 usr/bin/git                          bin/git
 usr/sbin/nginx, usr/games/x          bin/nginx, bin/x
 lib/x86_64-linux-gnu/libc.so.6       lib/libc.so.6
 lib64/ld-linux-x86-64.so.2           lib/ld-linux-x86-64.so.2
 usr/share/man/man1/git.1.gz          share/man/man1/git.1.gz, in the output "man"
-usr/share/doc/..., var/..., run/...  nowhere
+usr/share/doc/..., var/..., run/...  dropped
 """
 
 import re
@@ -17,7 +17,7 @@ _MOVES = (
     (re.compile(r"lib64(?=/|$)"), "lib"),
 )
 
-# Documentation and translations are not what an image is for; the rest needs a running Debian.
+# Images need neither documentation nor translations; the rest only works in a running Debian.
 _DROPPED = re.compile(
     r"""(?:
       usr/share/(?:doc|doc-base|lintian|bug|info|locale|bash-completion|zsh|fish|menu|apport|icons
@@ -44,7 +44,7 @@ def is_dropped(path: str) -> bool:
 
 
 def mapped(path: str) -> str:
-    """Where a path of Debian lies in a store path.
+    """The path in an output for a path of Debian.
 
     >>> mapped("/usr/lib/x86_64-linux-gnu/perl/5.36")
     'lib/perl/5.36'

@@ -1,4 +1,4 @@
-"""Second step: programs find their loader, libraries and interpreters in the store."""
+"""Second build step: point programs at the loader, libraries and interpreters in the store."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ _BATCH = 100  # files per call of patchelf
 
 
 def files(spec: Spec) -> Iterator[Path]:
-    """Regular files of all outputs but the manual pages, in a fixed order."""
+    """Regular files of all outputs except ``man``, in a fixed order."""
     for output, root in spec.outputs.items():
         if output == "man":
             continue
@@ -28,7 +28,7 @@ def files(spec: Spec) -> Iterator[Path]:
 
 
 def patch_elf(spec: Spec) -> int:
-    """Sets run path and loader; returns how many files were changed."""
+    """Sets run path and loader; returns the number of changed files."""
     libraries = _libraries(spec)
     glibc = spec.dep("libc6") or spec.main
     groups: dict[tuple[str, bool], list[Path]] = defaultdict(list)
@@ -41,8 +41,8 @@ def patch_elf(spec: Spec) -> int:
         found = elf.read(path.read_bytes())
         if found is None:
             continue
-        # A dictionary keeps order and says each once. glibc's own directory is always among them:
-        # it loads libgcc_s and the name services by name.
+        # A dictionary keeps order and removes duplicates. The directory of glibc is always added,
+        # because glibc loads libgcc_s and the name services by name.
         wanted = dict.fromkeys(
             str(libraries[name]) for name in found.needed if name in libraries and name != LOADER
         )
@@ -61,7 +61,7 @@ def patch_elf(spec: Spec) -> int:
 
 
 def _libraries(spec: Spec) -> dict[str, Path]:
-    """Directory of each shared library: this package's own win, then those directly in lib."""
+    """Directory of each shared library: first from this package, then directly from a ``lib``."""
     found: dict[str, Path] = {}
     own = [path for output, path in spec.outputs.items() if output != "man"]
     for root in [*spec.deps.values(), *own]:
@@ -90,7 +90,10 @@ def _patchelf(spec: Spec, arguments: list[str], paths: list[Path]) -> None:
 
 
 def patch_strings(spec: Spec) -> int:
-    """Replaces paths compiled into ELF files by others of the same length."""
+    """Replaces paths compiled into ELF files; returns the number of replacements.
+
+    Raises ValueError where the new path has another length.
+    """
     changed = 0
     for path in files(spec) if spec.wrap.replace else ():
         content = path.read_bytes()
@@ -110,7 +113,7 @@ def patch_strings(spec: Spec) -> int:
 
 
 def patch_scripts(spec: Spec) -> int:
-    """Replaces ``#!/usr/bin/perl`` and its like; returns how many files were changed."""
+    """Replaces interpreters such as ``#!/usr/bin/perl``; returns the number of changed files."""
     perl_path = [str(directory) for path in perl_paths(spec) for directory in perl_modules(path)]
     changed = 0
     for path in files(spec):
@@ -149,18 +152,18 @@ def find_program(spec: Spec, name: str) -> Path | None:
 
 
 def perl_paths(spec: Spec) -> list[Path]:
-    """The package and every one below it that holds Perl modules."""
+    """The package and its dependencies, direct and indirect, that contain Perl modules."""
     return [spec.main, *inherited(spec, "perl-path")]
 
 
 def perl_modules(path: Path) -> list[Path]:
-    """The directories of Perl modules in a store path; those with a version hold compiled ones."""
+    """Directories of Perl modules in a store path. Compiled modules are in those with a version."""
     found = [path / "lib/perl5", *sorted(path.glob("lib/perl5/5.*")), path / "share/perl5"]
     return [directory for directory in found if directory.is_dir()]
 
 
 def inherited(spec: Spec, name: str) -> list[Path]:
-    """What the dependencies wrote down as ``nix-support/<name>``, each path once."""
+    """Paths listed in ``nix-support/<name>`` of the dependencies, without duplicates."""
     found: dict[Path, None] = {}
     for path in spec.deps.values():
         listed = path / "nix-support" / name

@@ -1,4 +1,4 @@
-"""What a derivation is told about the package it makes."""
+"""Specification of a package to build, as its derivation passes it."""
 
 import json
 import os
@@ -11,16 +11,16 @@ Output = str
 
 @dataclass(frozen=True, slots=True)
 class Wrap:
-    """Variables that programs need because their files lie elsewhere than Debian puts them.
+    """Variables that programs need because their files are not where Debian puts them.
 
-    Values may name an output as ``@out@`` or a dependency as ``@NAME@``, and be patterns of names.
+    Values may refer to an output as ``@out@`` or a dependency as ``@NAME@``, and contain globs.
     """
 
     programs: tuple[str, ...] = ()
     programs_from: str = ""
-    """A directory of programs, as a pattern, that ``bin`` is to hold as well."""
+    """A glob of a directory whose programs are linked into ``bin``."""
     replace: dict[str, str] = field(default_factory=dict)
-    """Paths compiled into programs, and others of the same length, below an image's root."""
+    """Paths compiled into programs, and their replacements, of the same length."""
     default: dict[str, str] = field(default_factory=dict)
     prefix: dict[str, str] = field(default_factory=dict)
 
@@ -30,23 +30,23 @@ class Spec:
     node: str
     debs: tuple[tuple[Path, Output], ...]
     outputs: dict[Output, Path]
-    """Where the outputs are to be made."""
+    """Store paths of the outputs, not yet there."""
     deps: dict[str, Path]
     """Store paths of the dependencies by name: ``glibc.out``."""
     depends: dict[Output, tuple[str, ...]]
-    """Which of them an output refers to even where no file names them."""
+    """Dependencies that each output refers to, even if none of its files contains their path."""
     links: tuple[tuple[str, str], ...]
-    """Links of Debian's alternatives: path, target."""
+    """Links of Debian's alternatives, as pairs of path and target."""
     wrap: Wrap
     boot: Path
 
     @property
     def main(self) -> Path:
-        """The output for libraries and data."""
+        """The output with libraries and data."""
         return self.outputs["out"]
 
     def dep(self, node: str) -> Path | None:
-        """A dependency's output, that for libraries first."""
+        """``out`` or else ``bin`` of a dependency; None if the package does not depend on it."""
         for name in (f"{node}.out", f"{node}.bin"):
             if name in self.deps:
                 return self.deps[name]
@@ -54,30 +54,30 @@ class Spec:
 
     @property
     def places(self) -> list[Path]:
-        """Where files may be found: this package first."""
+        """Outputs and dependencies in the order in which files are searched, this package first."""
         own = [path for output, path in self.outputs.items() if output != "man"]
         return own + list(self.deps.values())
 
 
 def from_environment() -> Spec:
-    """Reads what default.nix passes: lists as words, the rest as JSON in a file."""
+    """Reads the variables that default.nix sets: lists as words, the rest as JSON in a file."""
     env = os.environ
-    told = json.loads(Path(env["specPath"]).read_text())
+    given = json.loads(Path(env["specPath"]).read_text())
     debs = [Path(path) for path in env["debs"].split()]
     names = env["depNames"].split()
     return Spec(
-        node=told["node"],
-        debs=tuple(zip(debs, told["debOutputs"], strict=True)),
+        node=given["node"],
+        debs=tuple(zip(debs, given["debOutputs"], strict=True)),
         outputs={name: Path(env[name]) for name in env["outputs"].split()},
         deps=dict(zip(names, map(Path, env["depPaths"].split()), strict=True)),
-        depends={output: tuple(names) for output, names in told["depends"].items()},
-        links=tuple((link, target) for link, target in told["links"]),
+        depends={output: tuple(names) for output, names in given["depends"].items()},
+        links=tuple((link, target) for link, target in given["links"]),
         wrap=Wrap(
-            programs=tuple(told["wrap"].get("programs", ())),
-            programs_from=told["wrap"].get("programs_from", ""),
-            replace=told["wrap"].get("replace", {}),
-            default=told["wrap"].get("default", {}),
-            prefix=told["wrap"].get("prefix", {}),
+            programs=tuple(given["wrap"].get("programs", ())),
+            programs_from=given["wrap"].get("programs_from", ""),
+            replace=given["wrap"].get("replace", {}),
+            default=given["wrap"].get("default", {}),
+            prefix=given["wrap"].get("prefix", {}),
         ),
         boot=Path(env["boot"]),
     )

@@ -1,4 +1,4 @@
-"""First step of a build: the files of the packages, each at its place in an output."""
+"""First build step: unpack the packages into the outputs."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from fromdeb.spec import Output, Spec
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A symbolic link as Debian has it; ``target`` may be relative to it."""
+    """A symbolic link of a Debian package; ``target`` may be relative to it."""
 
     path: str
     target: str
@@ -25,9 +25,9 @@ class Link:
 
 
 def unpack(spec: Spec) -> list[Link]:
-    """Writes the regular files; the symbolic links found are still to be made.
+    """Writes the regular files and returns the symbolic links, which ``make_links`` creates later.
 
-    Where two packages have the same file, the first wins.
+    If two packages contain the same file, the first is used.
     """
     links = []
     for deb, output in spec.debs:
@@ -60,9 +60,9 @@ def unpack(spec: Spec) -> list[Link]:
 
 
 def make_links(spec: Spec, links: list[Link]) -> list[Link]:
-    """Makes links whose target exists here or in a dependency; returns those without one.
+    """Creates the links whose target exists here or in a dependency; returns the others.
 
-    A link may lead to another: rounds go on until one makes nothing.
+    A link may point to another link, so this repeats until a round creates none.
     """
     rest = links
     while True:
@@ -84,7 +84,7 @@ def _make_link(spec: Spec, link: Link) -> bool:
     if found is None:
         return False
     if found == at:
-        return True  # a link of merged /usr, onto itself here
+        return True  # a link of merged /usr, which would point to itself here
     at.parent.mkdir(parents=True, exist_ok=True)
     inside = found.is_relative_to(place)
     at.symlink_to(os.path.relpath(found, at.parent) if inside else found)
