@@ -65,7 +65,7 @@ class Connections:
         """``limit``: descriptors of the whole process. ``later``: see LogThrottle."""
         self._clock = clock
         self._checked = -CHECK_INTERVAL
-        self._seen: dict[Connection, tuple[object, float]] = {}
+        self._last_progress: dict[Connection, tuple[object, float]] = {}
         self._room = limit - min(RESERVED_DESCRIPTORS, limit // 4)
         self._silent: OrderedDict[Connection, None] = OrderedDict()
         self._idle: OrderedDict[Connection, None] = OrderedDict()
@@ -74,31 +74,31 @@ class Connections:
         report: Callable[..., object] = self._report
         self._tally = LogThrottle(report, later) if later else LogThrottle(report)
 
-    def opened(self, connection: Connection) -> bool:
-        """Whether there is room for the connection; if not, the caller must close it."""
+    def admit(self, connection: Connection) -> bool:
+        """Adds the connection if there is room. If this returns False, the caller must close it."""
         if not self._make_room(1):
             self._tally.note("refused")
             return False
         self._silent[connection] = None
         return True
 
-    def is_busy(self, connection: Connection) -> None:
+    def mark_busy(self, connection: Connection) -> None:
         """Records that a whole request arrived."""
         if self._is_known(connection):
-            self.closed(connection)
+            self.remove(connection)
             self._busy[connection] = None
 
-    def is_idle(self, connection: Connection) -> None:
+    def mark_idle(self, connection: Connection) -> None:
         """Records that all requests are answered."""
         if self._is_known(connection):
-            self.closed(connection)
+            self.remove(connection)
             self._idle[connection] = None
 
-    def closed(self, connection: Connection) -> None:
+    def remove(self, connection: Connection) -> None:
         self._silent.pop(connection, None)
         self._idle.pop(connection, None)
         self._busy.pop(connection, None)
-        self._seen.pop(connection, None)
+        self._last_progress.pop(connection, None)
 
     @contextmanager
     def body(self) -> Iterator[None]:
@@ -115,7 +115,7 @@ class Connections:
         finally:
             self._bodies -= 1
 
-    def not_accepted(self) -> None:
+    def on_accept_failed(self) -> None:
         """Records that accept(2) found no free descriptor."""
         self._tally.note("not accepted")
         self._close_one()
@@ -139,25 +139,25 @@ class Connections:
         now = self._clock()
         if now - self._checked >= CHECK_INTERVAL:
             self._checked = now
-            self._look_at_progress(now)
-        if not self._seen:
+            self._record_progress(now)
+        if not self._last_progress:
             return False
-        stalled = min(self._seen, key=lambda connection: self._seen[connection][1])
-        progress, since = self._seen[stalled]
+        stalled = min(self._last_progress, key=lambda connection: self._last_progress[connection][1])
+        progress, since = self._last_progress[stalled]
         if now - since < STALLED_UNDER_PRESSURE or stalled.progress() != progress:
             return False
-        self.closed(stalled)
+        self.remove(stalled)
         stalled.drop()
         self._tally.note("stalled")
         return True
 
-    def _look_at_progress(self, now: float) -> None:
+    def _record_progress(self, now: float) -> None:
         for connection in self._busy:
             progress = connection.progress()
             if progress is None:
-                self._seen.pop(connection, None)
-            elif connection not in self._seen or self._seen[connection][0] != progress:
-                self._seen[connection] = progress, now
+                self._last_progress.pop(connection, None)
+            elif connection not in self._last_progress or self._last_progress[connection][0] != progress:
+                self._last_progress[connection] = progress, now
 
     def _taken(self) -> int:
         connections = len(self._silent) + len(self._idle) + len(self._busy)

@@ -50,7 +50,7 @@ class RegistryProtocol(HttpToolsProtocol):
         **kwargs: Any,  # noqa: ANN401 - as in uvicorn
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._all = connections
+        self._connections = connections
         self._deadline: asyncio.TimerHandle | None = None
         self._next_look: asyncio.TimerHandle | None = None
         self._seen: tuple[int, ...] | None = None
@@ -64,7 +64,7 @@ class RegistryProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         # type ignored as in uvicorn: stream servers use no other transport
         super().connection_made(transport)
-        if not self._all.opened(self):
+        if not self._connections.admit(self):
             self.drop()
             return
         self._expect_headers()
@@ -112,15 +112,15 @@ class RegistryProtocol(HttpToolsProtocol):
         if self.cycle is not before:
             self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
             self._cycles.append(self.cycle)
-            self._all.is_busy(self)
+            self._connections.mark_busy(self)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.cycle.response_complete:  # the last request that was sent
-            self._all.is_idle(self)
+            self._connections.mark_idle(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._all.closed(self)
+        self._connections.remove(self)
         self._stop_deadline()
         if self._next_look is not None:
             self._next_look.cancel()
@@ -134,7 +134,7 @@ class RegistryProtocol(HttpToolsProtocol):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the application, with the extensions that this connection supports."""
-        scope.setdefault("extensions", {})[EXTENSION] = self._all.body
+        scope.setdefault("extensions", {})[EXTENSION] = self._connections.body
         cycle = next((cycle for cycle in self._cycles if cycle.scope is scope), None)
         if cycle is None or not can_send(cycle):
             await self._app(scope, receive, send)

@@ -132,7 +132,7 @@ class Server(uvicorn.Server):
         error = context.get("exception")
         if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS and "socket" in context:
             # asyncio retries every second and would log a traceback each time.
-            self._connections.not_accepted()
+            self._connections.on_accept_failed()
         else:
             loop.default_exception_handler(context)
 

@@ -38,7 +38,7 @@ def connections(clock):
 
 def opened(connections, count):
     made = [Connection() for _ in range(count)]
-    assert all(connections.opened(connection) for connection in made)
+    assert all(connections.admit(connection) for connection in made)
     return made
 
 
@@ -50,14 +50,14 @@ def test_the_order_of_closing(connections):
     """Those without a request, the oldest first; then those that have their answers."""
     made = opened(connections, ROOM)
     for number in (0, 1, 2):
-        connections.is_busy(made[number])
+        connections.mark_busy(made[number])
     for number in (2, 1):
-        connections.is_idle(made[number])
+        connections.mark_idle(made[number])
     order = []
     for _ in range(5):
         before = set(dropped(made))
         (newcomer,) = opened(connections, 1)
-        connections.is_busy(newcomer)
+        connections.mark_busy(newcomer)
         order += set(dropped(made)) - before
     assert order == [3, 4, 5, 2, 1]
     assert not made[0].dropped
@@ -66,10 +66,10 @@ def test_the_order_of_closing(connections):
 def test_a_busy_one_is_never_closed(connections):
     made = opened(connections, ROOM)
     for connection in made:
-        connections.is_busy(connection)
-    assert not connections.opened(Connection())
+        connections.mark_busy(connection)
+    assert not connections.admit(Connection())
     assert dropped(made) == []
-    connections.closed(made[0])
+    connections.remove(made[0])
     opened(connections, 1)
 
 
@@ -78,19 +78,19 @@ def test_a_client_that_does_not_read_gives_way(connections, clock):
     made = opened(connections, ROOM)
     for number, connection in enumerate(made):
         connection.sent = number or None
-        connections.is_busy(connection)
-    assert not connections.opened(Connection())
+        connections.mark_busy(connection)
+    assert not connections.admit(Connection())
     clock.forward(STALLED_UNDER_PRESSURE)
     for connection in made[2:]:
         connection.sent += 1
     (newcomer,) = opened(connections, 1)
-    connections.is_busy(newcomer)
+    connections.mark_busy(newcomer)
     assert dropped(made) == [1]
     clock.forward(1)
-    assert not connections.opened(Connection())
+    assert not connections.admit(Connection())
     clock.forward(STALLED_UNDER_PRESSURE)
     for _ in range(2):
-        connections.is_busy(*opened(connections, 1))
+        connections.mark_busy(*opened(connections, 1))
     assert dropped(made) == [1, 2, 3]
 
 
@@ -107,10 +107,10 @@ def test_what_was_closed_takes_no_room(connections):
     """Also if it sends more until it notices, or is closed twice."""
     made = opened(connections, ROOM + 1)
     assert dropped(made) == [0]
-    connections.is_busy(made[0])
-    connections.is_idle(made[0])
-    connections.closed(made[0])
-    connections.closed(made[0])
+    connections.mark_busy(made[0])
+    connections.mark_idle(made[0])
+    connections.remove(made[0])
+    connections.remove(made[0])
     opened(connections, ROOM)
     assert dropped(made) == list(range(ROOM + 1))
 
@@ -118,11 +118,11 @@ def test_what_was_closed_takes_no_room(connections):
 def test_files_take_room(connections):
     """A client that takes a file costs more; those that cost nothing yet give way."""
     made = opened(connections, ROOM)
-    connections.is_busy(made[0])
+    connections.mark_busy(made[0])
     with connections.body():
         assert dropped(made) == [1, 2]
         for connection in made[3:]:
-            connections.is_busy(connection)
+            connections.mark_busy(connection)
         with pytest.raises(TooBusy), connections.body():
             pytest.fail("there is no room")
     with connections.body():
