@@ -61,30 +61,30 @@ class Units:
     """Sorted names; the most requested unit first. No name is in two units."""
     unions: Mapping[int, tuple[tuple[int, ...], ...]]
     """For each planned budget, the groups of units (indices into ``units``) to join."""
-    _shelves: Mapping[int | None, Mapping[str, int]] = field(init=False, repr=False, compare=False)
+    _groups: Mapping[int | None, Mapping[str, int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raises ValueError if a name or unit occurs twice, or a unit does not exist."""
         budgets: list[int | None] = [None, *self.unions]
-        shelves = {budget: self._by_name(self.unions.get(budget or 0, ())) for budget in budgets}
-        object.__setattr__(self, "_shelves", shelves)
+        groups = {budget: self._by_name(self.unions.get(budget or 0, ())) for budget in budgets}
+        object.__setattr__(self, "_groups", groups)
 
-    def shelves(self, budget: int) -> Mapping[str, int]:
+    def groups(self, budget: int) -> Mapping[str, int]:
         """Name → number of the group that shares a layer; the most requested have small numbers.
 
         Another budget uses the unions of the next larger one, which joins less.
         """
         planned = min((known for known in self.unions if known >= budget), default=None)
-        return self._shelves[planned]
+        return self._groups[planned]
 
     def _by_name(self, unions: Sequence[Sequence[int]]) -> dict[str, int]:
-        shelf = list(range(len(self.units)))
+        group = list(range(len(self.units)))
         for union in unions:
             for unit in union:
-                if not 0 <= unit < len(shelf) or shelf[unit] != unit:
+                if not 0 <= unit < len(group) or group[unit] != unit:
                     raise ValueError(f"unit {unit} is in two unions, or does not exist")
-                shelf[unit] = min(union)
-        by_name = {known: shelf[unit] for unit, names in enumerate(self.units) for known in names}
+                group[unit] = min(union)
+        by_name = {known: group[unit] for unit, names in enumerate(self.units) for known in names}
         if len(by_name) != sum(map(len, self.units)):
             raise ValueError("a name is in two units")
         return by_name

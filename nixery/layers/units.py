@@ -38,15 +38,15 @@ def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
     >>> [[path[13:-4] for path in layer.paths] for layer in plan.layers]
     [['openssl'], ['git', 'pcre2'], ['curl']]
     """
-    shelves = tables.units.shelves(budget)
+    groups = tables.units.groups(budget)
     known: dict[int, list[PathInfo]] = {}
     unknown: list[PathInfo] = []
     for info in sorted(closure.paths, key=lambda info: info.path):
-        shelf = next((shelves[name] for name in names(info.path) if name in shelves), None)
-        if shelf is None:
+        group = next((groups[name] for name in names(info.path) if name in groups), None)
+        if group is None:
             unknown.append(info)
         else:
-            known.setdefault(shelf, []).append(info)
+            known.setdefault(group, []).append(info)
     largest_first = sorted(
         [*known.items(), *((None, infos) for infos in group_unknown(closure, unknown, budget))],
         key=lambda item: (-sum(info.size for info in item[1]), item[1][0].path),
@@ -56,6 +56,6 @@ def group(closure: Closure, tables: Tables, budget: int) -> LayerPlan:
     # Unknown paths follow, the largest first.
     order = sorted(
         range(len(layers)),
-        key=lambda n: (len(shelves) if (shelf := largest_first[n][0]) is None else shelf, n),
+        key=lambda n: (len(groups) if (group := largest_first[n][0]) is None else group, n),
     )
     return LayerPlan((*(layers[n] for n in order), *rest))

@@ -21,8 +21,8 @@ from nixery.layers.tables import EMPTY, Tables, Units
 from nixery.learning.demand import Demand
 from nixery.learning.moves import move
 from nixery.learning.pairs import pairs
-from nixery.learning.replay import ASKED, replay
-from nixery.learning.sharing_cost import Shelf
+from nixery.learning.replay import MAX_REQUESTED, replay
+from nixery.learning.sharing_cost import Group
 from nixery.learning.unite import unite
 
 Brought = Mapping[str, AbstractSet[str]]
@@ -31,11 +31,11 @@ Brought = Mapping[str, AbstractSet[str]]
 BUDGETS = (94, 40, 20)
 LARGE = 250
 """Number of largest paths that are units of their own."""
-WEIGHED = 1000
+MAX_CONSIDERED = 1000
 """Number of units, those with most bytes over all pulls, that are considered for unions."""
-LOOKED_BACK = 100
+CHECKED_IMAGES = 100
 """Latest images that unions must not serve worse than ``size``."""
-PAYS = 0.1
+MIN_SAVING = 0.1
 """Share of the bytes that a new table must save."""
 
 
@@ -70,19 +70,20 @@ def learning(demand: Demand, budgets: Sequence[int] = BUDGETS) -> Iterator[Units
     names = tuple(unit.names for unit in together)
     pulled = [n for n, unit in enumerate(together) if unit.bytes]
     pulled.sort(key=lambda n: (-together[n].bytes, n))
-    weighed = _shelves(demand, {n: together[n] for n in pulled[:WEIGHED]})
-    near = pairs(weighed)
+    considered = _groups(demand, {n: together[n] for n in pulled[:MAX_CONSIDERED]})
+    candidates = pairs(considered)
     # Units that are too small to be considered need a layer too.
-    taken = 1 if len(weighed) < len(together) else 0
+    taken = 1 if len(considered) < len(together) else 0
     table = Units(names, {})
     yield table
     for budget in sorted(budgets):
         room = max(1, budget - taken)
-        united = move(unite(weighed, near, len(pulls), room), weighed, near, len(pulls), room)
-        unions = tuple(shelf.units for shelf in united if len(shelf.units) > 1)
+        united = unite(considered, candidates, len(pulls), room)
+        united = move(united, considered, candidates, len(pulls), room)
+        unions = tuple(group.units for group in united if len(group.units) > 1)
         better = Units(names, {**table.unions, budget: unions})
-        by_size = _pulled(EMPTY.units, demand, budget, LOOKED_BACK)
-        if _pulled(better, demand, budget, LOOKED_BACK) > by_size:
+        by_size = _pulled(EMPTY.units, demand, budget, CHECKED_IMAGES)
+        if _pulled(better, demand, budget, CHECKED_IMAGES) > by_size:
             # An empty entry, because otherwise the next larger budget's unions would apply
             # unchecked.
             better = Units(names, {**table.unions, budget: ()})
@@ -119,11 +120,11 @@ def _pulls_of(brings: Brought, pulls: Sequence[Sequence[str]]) -> Mapping[str, i
     return present
 
 
-def _shelves(demand: Demand, numbered: Mapping[int, _Unit]) -> list[Shelf]:
+def _groups(demand: Demand, numbered: Mapping[int, _Unit]) -> list[Group]:
     """Only for few units: computing the closures for all of a large set takes minutes."""
     bit = {name: 1 << n for n, name in enumerate(sorted(demand.sizes))}
     return [
-        Shelf(
+        Group(
             (number,),
             unit.pulls,
             ((unit.pulls, unit.size),),
@@ -140,8 +141,8 @@ def worth_publishing(new: Units, old: Units, demand: Demand, budget: int) -> boo
     costs more than it saves. Checks all images that it was learned from, because the value of
     sharing grows with their number.
     """
-    new_bytes, old_bytes = (_pulled(table, demand, budget, ASKED) for table in (new, old))
-    return new_bytes < (1 - PAYS) * old_bytes
+    new_bytes, old_bytes = (_pulled(table, demand, budget, MAX_REQUESTED) for table in (new, old))
+    return new_bytes < (1 - MIN_SAVING) * old_bytes
 
 
 def _pulled(table: Units, demand: Demand, budget: int, images: int) -> int:

@@ -1,12 +1,12 @@
-"""Moves: improves shelves by moving single units, as long as that saves enough.
+"""Moves: improves groups by moving single units, as long as that saves enough.
 
-``unite.py`` joins shelves and never splits them. A unit that fitted best when all shelves were
-small may fit another shelf better in the end, or none. So each unit in turn is tried on the shelves
-of near units (``pairs.py``), and on a shelf of its own.
+``unite.py`` joins groups and never splits them. A unit that fitted best when all groups were
+small may fit another group better in the end, or none. So each unit in turn is tried on the groups
+of neighbouring units (``pairs.py``), and on a group of its own.
 
-A move changes the cost of two shelves (``sharing_cost.py``), and the last layer: if a pull has more
-shelves than layers, the smallest shelves share the last layer, which no other image shares. The
-largest of those is the *bar*: a shelf must be at least that large to have a layer.
+A move changes the cost of two groups (``sharing_cost.py``), and the last layer: if a pull has more
+groups than layers, the smallest groups share the last layer, which no other image shares. The
+largest of those is the *bar*: a group must be at least that large to have a layer.
 
     a pull, budget 3      perl 50 | glibc 40 | git 30, curl 8, less 2      the bar is git
 
@@ -17,34 +17,38 @@ largest of those is the *bar*: a shelf must be at least that large to have a lay
 
 The loss equals the gain of the bytes above a bar of 30: they were 20 and 10, and become 50 and 10
 in the first line, 60 and none in the second. If a bar moves further, this is an estimate, but a
-cheap one for many shelves; the best shelves are then computed exactly.
+cheap one for many groups; the best groups are then computed exactly.
 """
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from nixery.learning.pairs import Pair, neighbours
-from nixery.learning.sharing_cost import MADE, Shelf, bits, join, joined_cost, size_of
+from nixery.learning.sharing_cost import PULLED_SHARE, Group, bits, join, joined_cost, size_of
 
 SWEEPS = 12
 """Maximum number of sweeps over all units."""
 TRIED = 3
-"""Shelves that are computed exactly for each unit, until one is better."""
+"""Groups that are computed exactly for each unit, until one is better."""
 MAX_SIZES_CHECKED = 30_000_000
-"""Maximum number of shelf sizes that are read: takes a minute, more than most tables need."""
+"""Maximum number of group sizes that are read: takes a minute, more than most tables need."""
 MIN_GAIN = 0.002
 """Share of all bytes that a sweep must save to be followed by another."""
 
 
 def move(
-    shelves: Sequence[Shelf], units: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int
-) -> list[Shelf]:
-    """Shelves of the same units, at no greater cost if pulls have ``room`` layers.
+    groups: Sequence[Group],
+    units: Sequence[Group],
+    candidates: Sequence[Pair],
+    pulls: int,
+    budget: int,
+) -> list[Group]:
+    """Groups of the same units, at no greater cost if pulls have ``budget`` layers.
 
-    ``units``: a shelf for each, of at least one byte. ``near``: their ``pairs``. ``pulls``: their
-    number.
+    ``units``: a group for each, of at least one byte. ``candidates``: their
+    ``pairs``. ``pulls``: their number.
     """
-    state = _State(shelves, units, near, pulls, room)
+    state = _State(groups, units, candidates, pulls, budget)
     order = sorted(units, key=lambda unit: (-unit.cost, unit.units))
     total = state.total()
     for _ in range(SWEEPS):
@@ -55,115 +59,117 @@ def move(
         total -= saved
         if saved <= MIN_GAIN * total:
             break
-    return list(state.shelves.values())
+    return list(state.groups.values())
 
 
 class _State:
-    """Current shelves, by numbers that are never reused."""
+    """Current groups, by numbers that are never reused."""
 
     def __init__(
         self,
-        shelves: Sequence[Shelf],
-        units: Sequence[Shelf],
-        near: Sequence[Pair],
+        groups: Sequence[Group],
+        units: Sequence[Group],
+        candidates: Sequence[Pair],
         pulls: int,
-        room: int,
+        budget: int,
     ) -> None:
-        self.shelves = dict(enumerate(shelves))
+        self.groups = dict(enumerate(groups))
         self._units = {unit.units[0]: unit for unit in units}
-        self._home = {unit: number for number, shelf in enumerate(shelves) for unit in shelf.units}
-        around = neighbours(near)
-        self._near = {
+        self._home = {unit: number for number, group in enumerate(groups) for unit in group.units}
+        around = neighbours(candidates)
+        self._neighbours = {
             unit.units[0]: [units[other].units[0] for other in around[position]]
             for position, unit in enumerate(units)
         }
-        self._next = len(shelves)
+        self._next = len(groups)
         self._pulls_of = {unit.units[0]: list(bits(unit.present)) for unit in units}
         sizes: list[dict[int, int]] = [{} for _ in range(pulls)]
-        for number, shelf in enumerate(shelves):
-            for mask, size in shelf.variants:
+        for number, group in enumerate(groups):
+            for mask, size in group.variants:
                 for pull in bits(mask):
                     sizes[pull][number] = size
         self.looks = 0
-        self._room = room
-        self._pulls = [_Pull(held, room) for held in sizes]
+        self._budget = budget
+        self._pulls = [_Pull(held, budget) for held in sizes]
 
     def total(self) -> float:
         """Bytes that a client is expected to download."""
-        total = sum(pull.last for pull in self._pulls) * MADE
-        for shelf in self.shelves.values():
-            total += shelf.cost
+        total = sum(pull.last for pull in self._pulls) * PULLED_SHARE
+        for group in self.groups.values():
+            total += group.cost
         return total
 
-    def improve(self, unit: Shelf) -> float:
+    def improve(self, unit: Group) -> float:
         """Moves a unit to where it costs less; returns how much less."""
         home = self._home[unit.units[0]]
         pulls = self._pulls_of[unit.units[0]]
         rest = self._without(home, unit)
-        left = self.shelves[home].cost - (rest.cost if rest else 0)
+        left = self.groups[home].cost - (rest.cost if rest else 0)
         for target in self._candidates(unit, home, left)[:TRIED]:
-            there = self.shelves.get(target)
+            there = self.groups.get(target)
             joined = join(there, unit) if there else unit
             self.looks += sum(len(self._pulls[pull].sizes) for pull in pulls)
             moved = {
-                pull: self._pulls[pull].moved(size_of(unit), home, target, self._room)
+                pull: self._pulls[pull].moved(size_of(unit), home, target, self._budget)
                 for pull in pulls
             }
             saved = left + (there.cost if there else 0) - joined.cost
-            saved += sum(self._pulls[pull].last - new.last for pull, new in moved.items()) * MADE
+            saved += (
+                sum(self._pulls[pull].last - new.last for pull, new in moved.items()) * PULLED_SHARE
+            )
             if saved < 1:  # possibly nothing: if bars move, the estimate can be wrong
                 continue
             for pull, new in moved.items():
                 self._pulls[pull] = new
             self._home[unit.units[0]] = target
-            self.shelves[target] = joined
+            self.groups[target] = joined
             self._next = max(self._next, target + 1)
             if rest:
-                self.shelves[home] = rest
+                self.groups[home] = rest
             else:
-                del self.shelves[home]
+                del self.groups[home]
             return saved
         return 0
 
-    def _without(self, home: int, unit: Shelf) -> Shelf | None:
-        """The shelf without the unit; None if it is empty."""
-        rest: Shelf | None = None
-        for number in self.shelves[home].units:
+    def _without(self, home: int, unit: Group) -> Group | None:
+        """The group without the unit; None if it is empty."""
+        rest: Group | None = None
+        for number in self.groups[home].units:
             if number != unit.units[0]:
                 other = self._units[number]
                 rest = join(rest, other) if rest else other
         return rest
 
-    def _candidates(self, unit: Shelf, home: int, left: float) -> list[int]:
-        """Possible shelves, the best first, estimated as if bars did not move.
+    def _candidates(self, unit: Group, home: int, left: float) -> list[int]:
+        """Possible groups, the best first, estimated as if bars did not move.
 
-        ``left``: the cost of the unit on its shelf, apart from last layers.
+        ``left``: the cost of the unit on its group, apart from last layers.
         """
-        targets = {self._home[other] for other in self._near[unit.units[0]]} - {home}
+        targets = {self._home[other] for other in self._neighbours[unit.units[0]]} - {home}
         stay, alone, gains = self._above(unit, home, targets)
-        # No shelf can take the unit for less than its cost alone.
-        least = unit.cost - left + (stay - alone) * MADE
+        # No group can take the unit for less than its cost alone.
+        least = unit.cost - left + (stay - alone) * PULLED_SHARE
         found: list[tuple[float, int]] = []
-        if least < 0 and len(self.shelves[home].units) > 1:
+        if least < 0 and len(self.groups[home].units) > 1:
             found.append((least, self._next))
         best = 0.0
         for number in sorted(targets, key=lambda target: (-gains[target], target)):
-            if least - gains[number] * MADE >= best:
+            if least - gains[number] * PULLED_SHARE >= best:
                 break
-            shelf = self.shelves[number]
-            more = joined_cost(shelf, unit) - shelf.cost - left
-            more += (stay - alone - gains[number]) * MADE
+            group = self.groups[number]
+            more = joined_cost(group, unit) - group.cost - left
+            more += (stay - alone - gains[number]) * PULLED_SHARE
             if more < 0:
                 found.append((more, number))
                 best = min(best, more)
         return [number for _, number in sorted(found)]
 
     def _above(
-        self, unit: Shelf, home: int, targets: AbstractSet[int]
+        self, unit: Group, home: int, targets: AbstractSet[int]
     ) -> tuple[int, int, dict[int, int]]:
-        """The unit's contribution to the bytes above the bar, over all pulls that are short.
+        """The unit's contribution to the bytes above the bar, over all pulls over budget.
 
-        On its shelf; on a shelf of its own; and on each target, how much more than there.
+        On its group; on a group of its own; and on each target, how much more than there.
         """
         size = size_of(unit)
         stay = alone = 0
@@ -189,24 +195,24 @@ class _State:
 
 
 class _Pull:
-    """The shelves of a pull, with their bytes there."""
+    """The groups of a pull, with their bytes there."""
 
     __slots__ = ("bar", "last", "sizes")
 
-    def __init__(self, sizes: dict[int, int], room: int) -> None:
+    def __init__(self, sizes: dict[int, int], budget: int) -> None:
         self.sizes = sizes
-        fits = len(sizes) <= room
-        rest = [] if fits else sorted(sizes.values(), reverse=True)[room - 1 :]
+        fits = len(sizes) <= budget
+        rest = [] if fits else sorted(sizes.values(), reverse=True)[budget - 1 :]
         self.last = sum(rest)
-        """Bytes of the shared last layer; 0 if every shelf has a layer."""
+        """Bytes of the shared last layer; 0 if every group has a layer."""
         self.bar = 0 if fits else rest[0]
-        """Size of the largest shelf in it; 0 if every shelf has a layer."""
+        """Size of the largest group in it; 0 if every group has a layer."""
 
-    def moved(self, size: int, home: int, target: int, room: int) -> "_Pull":
+    def moved(self, size: int, home: int, target: int, budget: int) -> "_Pull":
         """The same after a unit of this size moved."""
         sizes = dict(self.sizes)
         sizes[home] -= size
         if not sizes[home]:
             del sizes[home]
         sizes[target] = sizes.get(target, 0) + size
-        return _Pull(sizes, room)
+        return _Pull(sizes, budget)

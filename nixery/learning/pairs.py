@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 
-from nixery.learning.sharing_cost import Shelf, joined_cost
+from nixery.learning.sharing_cost import Group, joined_cost
 
 NEAR = 40
 """benchmarks/layering-notebook.md has measurements."""
@@ -34,44 +34,44 @@ class Pair:
     """Indices, the smaller first."""
 
 
-def loss(one: Shelf, other: Shelf) -> float:
+def loss(one: Group, other: Group) -> float:
     """Cost of joining them, in bytes."""
     return joined_cost(one, other) - one.cost - other.cost
 
 
-def pairs(shelves: Sequence[Shelf]) -> list[Pair]:
+def pairs(groups: Sequence[Group]) -> list[Pair]:
     """The candidates, each once, in order; the same for every budget."""
-    near = {
+    indices = {
         (min(position, other), max(position, other))
-        for position in range(len(shelves))
-        for other in _nearest(position, shelves)
+        for position in range(len(groups))
+        for other in _nearest(position, groups)
     }
     return [
         Pair(
-            loss(shelves[one], shelves[other]),
-            shelves[one].present & shelves[other].present,
+            loss(groups[one], groups[other]),
+            groups[one].present & groups[other].present,
             one,
             other,
         )
-        for one, other in sorted(near)
+        for one, other in sorted(indices)
     ]
 
 
-def neighbours(near: Iterable[Pair]) -> dict[int, set[int]]:
+def neighbours(candidates: Iterable[Pair]) -> dict[int, set[int]]:
     """For each index, those that it forms a pair with; possibly empty."""
     found: dict[int, set[int]] = defaultdict(set)
-    for pair in near:
+    for pair in candidates:
         found[pair.one].add(pair.other)
         found[pair.other].add(pair.one)
     return found
 
 
-def _nearest(position: int, shelves: Sequence[Shelf]) -> list[int]:
+def _nearest(position: int, groups: Sequence[Group]) -> list[int]:
     """By the share of the pulls with either that contain both; of equals, the last in the list."""
-    present = shelves[position].present
+    present = groups[position].present
     alike = [
-        (both.bit_count() / (shelf.present | present).bit_count(), other)
-        for other, shelf in enumerate(shelves)
-        if (both := shelf.present & present) and other != position
+        (both.bit_count() / (group.present | present).bit_count(), other)
+        for other, group in enumerate(groups)
+        if (both := group.present & present) and other != position
     ]
     return [other for _, other in nlargest(NEAR, alike)]

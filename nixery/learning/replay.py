@@ -12,16 +12,16 @@ from random import Random
 
 from nixery.learning.demand import Demand
 
-ASKED = 300
+MAX_REQUESTED = 300
 """Latest images that are used. More take longer and change little."""
-DRAWN = 2
+DRAWN_PER_REQUESTED = 2
 """Random images for each requested one."""
-LEAST_DRAWN = 300
-STRANGE = 0.25
+MIN_DRAWN = 300
+UNREQUESTED_SHARE = 0.25
 """Share of random images with packages of the starting list."""
-STRANGERS = 3
+MAX_UNREQUESTED = 3
 """Maximum number of such packages in an image."""
-ALONE = 300
+MAX_SINGLE = 300
 """Maximum number of packages of the starting list that are images of their own."""
 USUAL_SIZES = range(1, 13)
 """Packages of a random image if nothing was requested yet."""
@@ -29,7 +29,7 @@ USUAL_SIZES = range(1, 13)
 
 def replay(demand: Demand) -> list[tuple[str, ...]]:
     """Packages of each pull. Deterministic."""
-    asked = [image for image in demand.images if image][-ASKED:]
+    asked = [image for image in demand.images if image][-MAX_REQUESTED:]
     packages = sorted({package for image in asked for package in image})
     # Half a pull is added for each, so that rare packages are drawn again too.
     weights = dict.fromkeys(packages, 0.5)
@@ -43,15 +43,15 @@ def replay(demand: Demand) -> list[tuple[str, ...]]:
     def draw() -> tuple[str, ...]:
         size = min(random.choice(sizes), len(packages) or len(demand.start))
         strangers = size if not packages else 0
-        if packages and demand.start and random.random() < STRANGE:
-            strangers = random.randint(1, min(STRANGERS, size))
+        if packages and demand.start and random.random() < UNREQUESTED_SHARE:
+            strangers = random.randint(1, min(MAX_UNREQUESTED, size))
         strangers = min(strangers, len(demand.start))
         image = set(random.sample(demand.start, strangers))
         while len(image) < size:
             image.update(random.choices(packages, cum_weights=totals))
         return tuple(sorted(image))
 
-    count = max(DRAWN * len(asked), LEAST_DRAWN) if packages or demand.start else 0
+    count = max(DRAWN_PER_REQUESTED * len(asked), MIN_DRAWN) if packages or demand.start else 0
     drawn = [draw() for _ in range(count)]
-    alone = random.sample(demand.start, min(ALONE, len(demand.start)))
+    alone = random.sample(demand.start, min(MAX_SINGLE, len(demand.start)))
     return [*asked, *drawn, *((package,) for package in alone)]

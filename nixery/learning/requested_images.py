@@ -14,7 +14,7 @@ import structlog
 
 from nixery.errors import NixeryError
 from nixery.last_pulled import mark_key
-from nixery.learning.replay import ASKED as KEPT
+from nixery.learning.replay import MAX_REQUESTED as KEPT
 from nixery.oci import Digest
 from nixery.storage import Object, Stat, Storage
 from nixery.tables.request_record import RequestRecord, decode, encode

@@ -5,7 +5,7 @@
     perl      x  x  x
     git       x  x
 
-A *shelf* is a set of units that share a layer. Its cost includes what is downloaded twice. perl +
+A *group* is a set of units that share a layer. Its cost includes what is downloaded twice. perl +
 git: pulls 1 and 2 need both, and pull 3 downloads perl again, without git. The pulls are a sample
 of those that are possible, so the model is a client that makes every second one: it needs something
 that is in one pull with a probability of 1/2, in two with 3/4, in n with 1 - 1/2**n.
@@ -22,18 +22,18 @@ other changes. The probability of a change follows from the size of a unit's clo
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-MADE = 0.5
+PULLED_SHARE = 0.5
 """Share of all pulls that a client makes."""
-MISSED = 1 - MADE
-CHANGE = 0.002
+SKIPPED_SHARE = 1 - PULLED_SHARE
+CHANGE_RATE = 0.002
 """Share of packages that change between two pulls of an image, with all that refer to them."""
-AGAIN = 2.0
+UPDATE_WEIGHT = 2.0
 """Weight of a byte downloaded after a change; a byte of a first pull counts 1."""
 _UNCHANGED = [1.0]
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class Group:
     """A set of units that share a layer, with its cost; bit n of a mask stands for pull n."""
 
     units: tuple[int, ...]
@@ -49,18 +49,18 @@ class Shelf:
     def __post_init__(self) -> None:
         total = 0.0
         for pulls, size in self.variants:  # sum() rounds differently since Python 3.12
-            total += size * (1 - MISSED ** pulls.bit_count())
+            total += size * (1 - SKIPPED_SHARE ** pulls.bit_count())
         object.__setattr__(self, "cost", _cost(total, self.made_of))
 
 
-def size_of(unit: Shelf) -> int:
-    """Bytes of a shelf with one unit, which are the same in every pull."""
+def size_of(unit: Group) -> int:
+    """Bytes of a group with one unit, which are the same in every pull."""
     ((_, size),) = unit.variants
     return size
 
 
-def join(one: Shelf, other: Shelf) -> Shelf:
-    return Shelf(
+def join(one: Group, other: Group) -> Group:
+    return Group(
         tuple(sorted(one.units + other.units)),
         one.present | other.present,
         tuple(_variants(one, other)),
@@ -68,23 +68,23 @@ def join(one: Shelf, other: Shelf) -> Shelf:
     )
 
 
-def joined_cost(one: Shelf, other: Shelf) -> float:
+def joined_cost(one: Group, other: Group) -> float:
     """The cost of ``join`` without creating it: called most often."""
     total = 0.0
     for pulls, size in one.variants:
         common = pulls & other.present
         if common != pulls:
-            total += size * (1 - MISSED ** (pulls ^ common).bit_count())
+            total += size * (1 - SKIPPED_SHARE ** (pulls ^ common).bit_count())
         if common:
             for others, more in other.variants:
                 if both := common & others:
-                    total += (size + more) * (1 - MISSED ** both.bit_count())
+                    total += (size + more) * (1 - SKIPPED_SHARE ** both.bit_count())
                     common ^= both
                     if not common:
                         break
     for others, more in other.variants:
         if alone := others & ~one.present:
-            total += more * (1 - MISSED ** alone.bit_count())
+            total += more * (1 - SKIPPED_SHARE ** alone.bit_count())
     return _cost(total, one.made_of | other.made_of)
 
 
@@ -95,7 +95,7 @@ def bits(mask: int) -> Iterator[int]:
         mask ^= lowest
 
 
-def _variants(one: Shelf, other: Shelf) -> Iterator[tuple[int, int]]:
+def _variants(one: Group, other: Group) -> Iterator[tuple[int, int]]:
     """The variants of both together."""
     for pulls, size in one.variants:
         if alone := pulls & ~other.present:
@@ -113,5 +113,5 @@ def _cost(size: float, made_of: int) -> float:
     """Bytes of first pulls, and expected bytes after a change."""
     count = made_of.bit_count()
     while len(_UNCHANGED) <= count:
-        _UNCHANGED.append(_UNCHANGED[-1] * (1 - CHANGE))
-    return size * (1 + AGAIN * (1 - _UNCHANGED[count]))
+        _UNCHANGED.append(_UNCHANGED[-1] * (1 - CHANGE_RATE))
+    return size * (1 + UPDATE_WEIGHT * (1 - _UNCHANGED[count]))

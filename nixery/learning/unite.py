@@ -5,20 +5,20 @@
     perl      x  x  x
     git       x  x              budget 2
 
-A shelf is a set of units that share a layer; at first each unit has its own. The cost of joining
+A group is a set of units that share a layer; at first each unit has its own. The cost of joining
 two is the number of bytes that a client is then expected to download more than once
 (``sharing_cost.py``): 18.75 for perl + git, 17.5 for glibc + perl, 22.5 for glibc + git. A join
-saves one layer in each pull that contains both units and is short of layers. Pulls 1 and 2 need
+saves one layer in each pull that contains both units and is over budget. Pulls 1 and 2 need
 three layers, so each of the three joins saves two. So perl and glibc are joined, at 17.5 for two
 layers.
 
-Each step joins the near pair (``pairs.py``) with the lowest cost per saved layer. A shelf is near
-to everything that one of its units is near to.
+Each step joins the candidate pair (``pairs.py``) with the lowest cost per saved layer. A joined
+group has the candidates of both.
 
-It ends when all pulls fit, or no near pair is left. It can be cheaper to leave some pulls short.
-Their surplus units then share the last layer, which a client downloads again in each such pull that
-it makes (half of them, in this model). So the cheapest state seen is returned, and ``moves.py``
-improves it.
+It ends when all pulls fit, or no candidate is left. It can be cheaper to leave some pulls over
+budget. Their surplus units then share the last layer, which a client downloads again in each such
+pull that it makes (half of them, in this model). So the cheapest state seen is returned, and
+``moves.py`` improves it.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -26,113 +26,122 @@ from heapq import heappop, heappush, heapreplace
 from operator import itemgetter
 
 from nixery.learning.pairs import Pair, loss, neighbours
-from nixery.learning.sharing_cost import MADE, Shelf, bits, join
+from nixery.learning.sharing_cost import PULLED_SHARE, Group, bits, join
 
 MAX_STATES_CHECKED = 40
 """Intermediate states that are compared, for each budget."""
 
 Offer = tuple[float, int, int, int]
-"""Bytes per saved layer, number of saved layers, and the two shelves."""
+"""Bytes per saved layer, number of saved layers, and the two groups."""
 
 
-def unite(shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int) -> list[Shelf]:
-    """The shelves, joined so that pulls need about ``room`` layers.
+def unite(
+    groups: Sequence[Group], candidates: Sequence[Pair], pulls: int, budget: int
+) -> list[Group]:
+    """The groups, joined so that pulls need about ``budget`` layers.
 
-    ``near``: the shelves' ``pairs``. ``pulls``: their number.
+    ``candidates``: the groups' ``pairs``. ``pulls``: their number.
     """
-    state = _State(shelves, near, pulls, room)
-    every = max(1, len(shelves) // MAX_STATES_CHECKED)
+    state = _State(groups, candidates, pulls, budget)
+    every = max(1, len(groups) // MAX_STATES_CHECKED)
     offers = Offers(
         (pair.loss / saved, saved, pair.one, pair.other)
-        for pair in near
-        if (saved := (pair.both & state.short).bit_count())
+        for pair in candidates
+        if (saved := (pair.both & state.over_budget).bit_count())
     )
     lost = 0.0
-    best = state.judged(lost)
-    while offers and state.short:
-        price, saved, one, other = offers.pop(state.shelves)
-        if one not in state.shelves or other not in state.shelves:
+    best = state.cost_and_groups(lost)
+    while offers and state.over_budget:
+        price, saved, one, other = offers.pop(state.groups)
+        if one not in state.groups or other not in state.groups:
             continue
         now = state.saved(one, other)
-        if now != saved:  # fewer pulls are still short, so the price per saved layer has risen
+        if (
+            now != saved
+        ):  # fewer pulls are still over budget, so the price per saved layer has risen
             if now:
                 offers.add([(price * saved / now, now, one, other)])
             continue
         lost += price * saved
         joined = state.join(one, other)
         offers.add(
-            (loss(state.shelves[third], state.shelves[joined]) / gain, gain, third, joined)
-            for third in sorted(state.near[joined])
+            (loss(state.groups[third], state.groups[joined]) / gain, gain, third, joined)
+            for third in sorted(state.neighbours[joined])
             if (gain := state.saved(third, joined))
         )
         if state.joined % every == 0:
-            best = min(best, state.judged(lost), key=itemgetter(0))
-    return min(best, state.judged(lost), key=itemgetter(0))[1]
+            best = min(best, state.cost_and_groups(lost), key=itemgetter(0))
+    return min(best, state.cost_and_groups(lost), key=itemgetter(0))[1]
 
 
 class _State:
-    """Current shelves, by numbers that are never reused."""
+    """Current groups, by numbers that are never reused."""
 
     def __init__(
-        self, shelves: Sequence[Shelf], near: Sequence[Pair], pulls: int, room: int
+        self, groups: Sequence[Group], candidates: Sequence[Pair], pulls: int, budget: int
     ) -> None:
-        self.shelves = dict(enumerate(shelves))
-        self.near = neighbours(near)
-        self.room = room
+        self.groups = dict(enumerate(groups))
+        self.neighbours = neighbours(candidates)
+        self.budget = budget
         self.count = [0] * pulls
-        for shelf in shelves:
-            for pull in bits(shelf.present):
+        for group in groups:
+            for pull in bits(group.present):
                 self.count[pull] += 1
-        self.short = sum(1 << pull for pull, count in enumerate(self.count) if count > room)
+        self.over_budget = sum(1 << pull for pull, count in enumerate(self.count) if count > budget)
         self.joined = 0
-        self._next = len(shelves)
+        self._next = len(groups)
 
     def saved(self, one: int, other: int) -> int:
         """Layers saved by joining the two."""
-        return (self.shelves[one].present & self.shelves[other].present & self.short).bit_count()
+        return (
+            self.groups[one].present & self.groups[other].present & self.over_budget
+        ).bit_count()
 
     def join(self, one: int, other: int) -> int:
-        first, second = self.shelves.pop(one), self.shelves.pop(other)
+        first, second = self.groups.pop(one), self.groups.pop(other)
         for pull in bits(first.present & second.present):
             self.count[pull] -= 1
-            if self.count[pull] <= self.room:
-                self.short &= ~(1 << pull)
+            if self.count[pull] <= self.budget:
+                self.over_budget &= ~(1 << pull)
         number, self._next = self._next, self._next + 1
-        self.shelves[number] = join(first, second)
-        self.near[number] = (self.near.pop(one) | self.near.pop(other)) - {one, other}
-        for third in self.near[number]:
-            self.near[third] -= {one, other}
-            self.near[third].add(number)
+        self.groups[number] = join(first, second)
+        self.neighbours[number] = (self.neighbours.pop(one) | self.neighbours.pop(other)) - {
+            one,
+            other,
+        }
+        for third in self.neighbours[number]:
+            self.neighbours[third] -= {one, other}
+            self.neighbours[third].add(number)
         self.joined += 1
         return number
 
-    def judged(self, lost: float) -> tuple[float, list[Shelf]]:
-        """The cost added since the first state, plus that of the last layers; and the shelves."""
-        return lost + self.left_over(), list(self.shelves.values())
+    def cost_and_groups(self, lost: float) -> tuple[float, list[Group]]:
+        """The cost added since the first state, plus that of the last layers; and the groups."""
+        return lost + self.last_layers(), list(self.groups.values())
 
-    def left_over(self) -> float:
+    def last_layers(self) -> float:
         """Bytes of last layers, over every second pull."""
-        short, short_of = self.short, {}
-        for pull in bits(short):
-            short_of[pull] = self.count[pull] - self.room + 1
-        variants = (variant for shelf in self.shelves.values() for variant in shelf.variants)
+        over_budget, excess = self.over_budget, {}
+        for pull in bits(over_budget):
+            excess[pull] = self.count[pull] - self.budget + 1
+        variants = (variant for group in self.groups.values() for variant in group.variants)
         total = 0
-        # The smallest shelves of each pull; those of most pulls are among the first few.
+        # The smallest groups of each pull; those of most pulls are among the first few.
         for pulls, size in sorted(variants, key=itemgetter(1)):
-            for pull in bits(pulls & short):
+            for pull in bits(pulls & over_budget):
                 total += size
-                short_of[pull] -= 1
-                if not short_of[pull]:
-                    short ^= 1 << pull
-            if not short:
+                excess[pull] -= 1
+                if not excess[pull]:
+                    over_budget ^= 1 << pull
+            if not over_budget:
                 break
-        return total * MADE
+        return total * PULLED_SHARE
 
 
 class Offers:
-    """Queue of offers to join two shelves, the cheapest first.
+    """Queue of offers to join two groups, the cheapest first.
 
-    Most offers become void before their turn, because one of their shelves was joined to another.
+    Most offers become void before their turn, because one of their groups was joined to another.
     So offers that come together are sorted together, and only the first of each list is in the
     heap.
     """
@@ -148,12 +157,12 @@ class Offers:
         if rest := sorted(offers, reverse=True):
             heappush(self._firsts, (rest.pop(), rest))
 
-    def pop(self, shelves: Container[int]) -> Offer:
+    def pop(self, groups: Container[int]) -> Offer:
         """The next offer, possibly void."""
         offer, rest = self._firsts[0]
         while rest:
             following = rest.pop()
-            if following[2] in shelves and following[3] in shelves:
+            if following[2] in groups and following[3] in groups:
                 heapreplace(self._firsts, (following, rest))
                 return offer
         heappop(self._firsts)

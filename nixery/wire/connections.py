@@ -142,7 +142,9 @@ class Connections:
             self._record_progress(now)
         if not self._last_progress:
             return False
-        stalled = min(self._last_progress, key=lambda connection: self._last_progress[connection][1])
+        stalled = min(
+            self._last_progress, key=lambda connection: self._last_progress[connection][1]
+        )
         progress, since = self._last_progress[stalled]
         if now - since < STALLED_UNDER_PRESSURE or stalled.progress() != progress:
             return False
@@ -156,7 +158,10 @@ class Connections:
             progress = connection.progress()
             if progress is None:
                 self._last_progress.pop(connection, None)
-            elif connection not in self._last_progress or self._last_progress[connection][0] != progress:
+            elif (
+                connection not in self._last_progress
+                or self._last_progress[connection][0] != progress
+            ):
                 self._last_progress[connection] = progress, now
 
     def _taken(self) -> int:

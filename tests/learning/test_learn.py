@@ -73,28 +73,28 @@ def test_only_considered_units_get_closures(monkeypatch):
         return brings(self, *names)
 
     monkeypatch.setattr(Demand, "brings", counted)
-    monkeypatch.setattr(module, "WEIGHED", 2)
+    monkeypatch.setattr(module, "MAX_CONSIDERED", 2)
     assert len(learn(asked(start=["git", "curl"])).units) > 2
     assert len(followed) == 2 + 2
 
 
 def test_units_with_most_bytes_are_considered(monkeypatch):
     """By bytes over all pulls: a larger path with few requests has less to gain."""
-    weighed = []
-    monkeypatch.setattr(module, "WEIGHED", 1)
-    monkeypatch.setattr(module, "pairs", lambda shelves: weighed.extend(shelves) or [])
+    considered = []
+    monkeypatch.setattr(module, "MAX_CONSIDERED", 1)
+    monkeypatch.setattr(module, "pairs", lambda groups: considered.extend(groups) or [])
     packages = {"often": (3, []), "large": (5, [])}
     learn(asked(*[["often"]] * 9, ["large"], packages=packages))
-    assert [shelf.variants[0][1] for shelf in weighed] == [3]
+    assert [group.variants[0][1] for group in considered] == [3]
 
 
 def test_units_may_move_before_a_table_has_them(monkeypatch):
     """Every result is a valid table, for every budget; units without a size are left alone."""
     rooms = []
 
-    def all_on_one(shelves, units, _near, _pulls, room):
+    def all_on_one(groups, units, _near, _pulls, room):
         rooms.append(room)
-        assert len(shelves) <= len(units)
+        assert len(groups) <= len(units)
         assert all(unit.variants[0][1] for unit in units)
         whole = units[0]
         for unit in units[1:]:
@@ -182,7 +182,7 @@ def test_no_image_is_worse_than_by_size_while_all_fit(sizes, images):
 
 def test_all_images_that_were_learned_from_judge_a_table(monkeypatch):
     """One image alone shares nothing, and would call every table useless."""
-    monkeypatch.setattr(module, "LOOKED_BACK", 1)
+    monkeypatch.setattr(module, "CHECKED_IMAGES", 1)
     found = asked(["git", "curl"], ["git", "python3"], ["curl", "python3"])
     assert worth_publishing(learn(found, [3]), NOTHING.units, found, 3)
 

@@ -5,15 +5,15 @@ from hypothesis import strategies as st
 
 from nixery.learning.unite import Offers
 
-SHELVES = range(8)
+GROUPS = range(8)
 ANY = st.tuples(
-    st.sampled_from([0.0, 1.5, 2.0]), st.just(1), st.sampled_from(SHELVES), st.sampled_from(SHELVES)
+    st.sampled_from([0.0, 1.5, 2.0]), st.just(1), st.sampled_from(GROUPS), st.sampled_from(GROUPS)
 )
 
 
-def taken(offers, shelves):
+def taken(offers, groups):
     while offers:
-        yield offers.pop(shelves)
+        yield offers.pop(groups)
 
 
 @given(st.lists(st.lists(ANY)))
@@ -22,11 +22,11 @@ def test_the_cheapest_of_all_lists_comes_first(lists):
     for together in lists:
         offers.add(together)
     expected = sorted(offer for together in lists for offer in together)
-    assert list(taken(offers, SHELVES)) == expected
+    assert list(taken(offers, GROUPS)) == expected
 
 
-@given(st.lists(ANY), st.sets(st.sampled_from(SHELVES)))
-def test_void_offers_are_skipped(together, shelves):
+@given(st.lists(ANY), st.sets(st.sampled_from(GROUPS)))
+def test_void_offers_are_skipped(together, groups):
     first, *rest = sorted(together) or [None]
-    expected = [offer for offer in rest if {*offer[2:]} <= shelves]
-    assert list(taken(Offers(together), shelves)) == ([first] if first else []) + expected
+    expected = [offer for offer in rest if {*offer[2:]} <= groups]
+    assert list(taken(Offers(together), groups)) == ([first] if first else []) + expected

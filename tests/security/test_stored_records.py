@@ -156,7 +156,7 @@ def test_images_are_planned_with_any_table(kind, data):
     tables, _ = CurrentTables(published, ("popularity", "units")).look()
     for path in PATHS:
         tables.popularity.of(path)
-    assert tables.units.shelves(94) is not None
+    assert tables.units.groups(94) is not None
     start, units = (table if kind == name else TABLES[name] for name in ("start", "units"))
     child.answer(child.request([START], start, units, 12))
     if found := recognise(table):
