@@ -55,7 +55,7 @@ class Assembler:
         layer = self._known.find(key)
         if layer is None:
             layer = self._packer.pack(content, self._storage)
-            self._known.keep(key, layer)
+            self._known.store(key, layer)
         return layer
 
     def _describe(

@@ -152,7 +152,7 @@ class Builder:
             by_source = self._recipe.source_key(source, request)
             if by_source and (found := await known.find(by_source)):
                 return Image(source, found[0].manifests, found[1])
-            if remembered := self._caches.evaluations.recall(
+            if remembered := self._caches.evaluations.get(
                 source.identity, request.architecture, request.packages
             ):
                 by_outputs = self._recipe.outputs_key(remembered, request)
@@ -211,7 +211,7 @@ class Builder:
             plan = await anyio.to_thread.run_sync(self._plan, wanted.key, closure)
             packed = await self._assembler.pack(plan.layers, packages)
         made = image_of(await self._assembler.describe(packed, wanted.request), wanted.key)
-        await self._caches.images.keep(wanted.key, made)
+        await self._caches.images.store(wanted.key, made)
         self._tables.record(made, packages, closure)
         log.info(
             "image built",
@@ -226,7 +226,7 @@ class Builder:
         async with self._evaluating.turn():
             tree = await self._source.read(source)
             packages = await self._nix.evaluate(tree, request)
-        self._caches.evaluations.remember(source.identity, request.architecture, packages)
+        self._caches.evaluations.put(source.identity, request.architecture, packages)
         return packages
 
     def _plan(self, key: str, closure: Closure) -> StoredPlan:
@@ -242,5 +242,5 @@ class Builder:
         self, by_source: str | None, source: ResolvedSource, found: CachedImage, where: Where
     ) -> Image:
         if by_source:
-            await self._caches.images.keep_also(by_source, found)
+            await self._caches.images.store_also(by_source, found)
         return Image(source, found.manifests, where)

@@ -68,7 +68,7 @@ class BuilderFront:
     async def image(self, name: str, tag: str) -> Image:
         """Raises the errors of nixery.errors."""
         request, tag = image_name.parse(name, self._max_dots), image_name.parse_tag(tag)
-        if failure := self._failures.recall((request, tag)):
+        if failure := self._failures.get((request, tag)):
             raise failure.with_traceback(None)  # otherwise it grows with every raise
         return await self._flights.run((request, tag), lambda _: self._answer(name, request, tag))
 
@@ -90,5 +90,5 @@ class BuilderFront:
         except NixeryError as error:
             failure = error
         log.warning("image failed", error=failure.message, cause=failure.cause)
-        self._failures.remember((request, tag), failure)
+        self._failures.put((request, tag), failure)
         raise failure

@@ -22,7 +22,7 @@ from nixery.cache import (
     Recipe,
 )
 from nixery.concurrency.queue import QUEUE_TIMEOUT
-from nixery.gc import Keeper
+from nixery.gc import GarbageCollector
 from nixery.host.disk_space import Disk, provide_directory
 from nixery.lease import Leases
 from nixery.nix import Nix
@@ -45,7 +45,7 @@ class Parts:
     source: PackageSource
     nix: Nix
     workers: Workers
-    keeper: Keeper
+    collector: GarbageCollector
     tables: PlanningTables
     disk: Disk
     builder: Builder
@@ -61,14 +61,14 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
     packer = make_packer(settings, workers)
     verifier = VerifiedBlobs(storage)
     leases = Leases(storage)
-    keeper = Keeper(storage, leases, settings.storage_max_bytes)
+    collector = GarbageCollector(storage, leases, settings.storage_max_bytes)
     tables = PlanningTables(
         storage,
         strategy=settings.layering,
         budget=settings.layer_budget,
         popularity_url=settings.popularity_url,
     )
-    disk = Disk(disks(settings), on_full=keeper.noticed_full)
+    disk = Disk(disks(settings), on_full=collector.request_collection)
     builder = make_builder(
         source=source,
         nix=nix,
@@ -95,7 +95,7 @@ def make_parts(settings: Settings, environ: Mapping[str, str], storage: Storage)
     answers = BuilderFront(
         builder, Failures(time.monotonic), settings.request_timeout, settings.max_dots
     )
-    return Parts(storage, verifier, source, nix, workers, keeper, tables, disk, builder, answers)
+    return Parts(storage, verifier, source, nix, workers, collector, tables, disk, builder, answers)
 
 
 def make_builder(  # noqa: PLR0913 - one for each part

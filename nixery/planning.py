@@ -70,7 +70,7 @@ class PlanningTables:
         """
         if self._waits and self._watch and not self._published.current("popularity").version:
             self._watch.looked.wait(POPULARITY_WAIT)
-        return self._current.look()
+        return self._current.load()
 
     def record(self, made: CachedImage, packages: Iterable[Package], closure: Closure) -> None:
         """Records a built image, to learn from. Does not block, and never fails."""

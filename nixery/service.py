@@ -109,7 +109,7 @@ def make_app(
             await stack.enter_async_context(parts.builder.opened())
             await stack.enter_async_context(parts.answers.opened())
             if settings.storage_max_bytes:
-                await stack.enter_async_context(parts.keeper.opened())
+                await stack.enter_async_context(parts.collector.opened())
             feeding = asyncio.create_task(manager.keep_alive())
             stack.callback(feeding.cancel)
             yield

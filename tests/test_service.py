@@ -37,7 +37,7 @@ class FakeKeeper:
     def __init__(self, _storage, _leases, limit):
         self.limit = limit
 
-    def noticed_full(self):
+    def request_collection(self):
         pass
 
     @asynccontextmanager
@@ -68,7 +68,7 @@ def environ(tmp_path):
 
 @pytest.mark.parametrize(("size", "limit"), [("", None), ("50G", 50 << 30)])
 async def test_room_is_made_only_where_a_size_is_set(environ, monkeypatch, size, limit):
-    monkeypatch.setattr(parts, "Keeper", FakeKeeper)
+    monkeypatch.setattr(parts, "GarbageCollector", FakeKeeper)
     monkeypatch.setattr(FakeKeeper, "opened_with", None)
     environ["NIXERY_STORAGE_MAX_BYTES"] = size
     app = app_of(environ)

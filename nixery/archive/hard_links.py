@@ -30,18 +30,18 @@ MAX_INODES = 10_000
 
 
 class HardLinks:
-    """Finds the files to link in one store path; call ``first`` in walk order."""
+    """Finds the files to link in one store path; call ``link_target`` in walk order."""
 
     def __init__(
         self,
         entries: Iterable[Entry],
         buffer: memoryview,
         scratch: Path | None = None,
-        opened: Callable[[File], int] = lambda file: open_file(file.path),
+        open_entry: Callable[[File], int] = lambda file: open_file(file.path),
     ) -> None:
-        """``buffer``: files are read into it; one that fits is not read again, see ``first``.
+        """``buffer``: files are read into it; one that fits is not read again, see ``link_target``.
 
-        ``scratch``: the directory for data on disk. ``opened`` returns a descriptor.
+        ``scratch``: the directory for data on disk. ``open_entry`` returns a descriptor.
         """
         self._repeated = repeated = dict[tuple[int, bool], bool]()
         for entry in entries:
@@ -52,14 +52,14 @@ class HardLinks:
                 elif len(repeated) < MAX_SIZES:
                     repeated[key] = False
         self._buffer = buffer
-        self._opened = opened
+        self._open_entry = open_entry
         self._by_inode: dict[tuple[int, int], bytes] = {}
         self._firsts = Firsts(scratch, MAX_LINKS)
 
-    def possible(self, file: File) -> bool:
+    def may_have_duplicate(self, file: File) -> bool:
         return file.size > 0 and self._repeated.get((file.size, file.executable), True)
 
-    def first(self, file: File, name: bytes) -> tuple[bytes | None, memoryview | None]:
+    def link_target(self, file: File, name: bytes) -> tuple[bytes | None, memoryview | None]:
         """The entry to link to, or None; and the content if it was read.
 
         ``name``: the file's own, to which later files link if it is the first.
@@ -80,7 +80,7 @@ class HardLinks:
         """The digest, and the content if the buffer holds all of it."""
         digest = sha256()
         left = file.size
-        descriptor = self._opened(file)
+        descriptor = self._open_entry(file)
         try:
             while left:
                 stop_if_cancelled()

@@ -53,9 +53,9 @@ def pack(  # noqa: PLR0913, PLR0917 - the fields of a Packer
         for path in sorted({os.fsencode(path) for path in paths}):
             with (
                 closing(tree.Walk(root, path, scratch)) as walk,
-                closing(_twins(walk, root, path, buffer, scratch)) as twins,
+                closing(_hard_links(walk, root, path, buffer, scratch)) as links,
             ):
-                _write_store_path(tape, len(root) + 1, walk, twins)
+                _write_store_path(tape, len(root) + 1, walk, links)
 
     return _store(write, storage, compression, workers)
 
@@ -104,7 +104,7 @@ def _store(
     return PackedLayer(blob.digest, diff_id, blob.size, compression.kind)
 
 
-def _twins(
+def _hard_links(
     walk: tree.Walk, root: bytes, path: bytes, buffer: memoryview, scratch: Path | None
 ) -> HardLinks:
     """The hard links of a store path, found by an additional walk."""
@@ -112,7 +112,7 @@ def _twins(
         return HardLinks(entries, buffer, scratch, walk.open)
 
 
-def _write_store_path(tape: BlockWriter, skip: int, walk: tree.Walk, twins: HardLinks) -> None:
+def _write_store_path(tape: BlockWriter, skip: int, walk: tree.Walk, links: HardLinks) -> None:
     """``skip``: bytes at the start of each path that are not part of the archive.
 
     Modes are those of Nix: not writable, and executable for all or nobody.
@@ -129,7 +129,7 @@ def _write_store_path(tape: BlockWriter, skip: int, walk: tree.Walk, twins: Hard
             case tree.Symlink(target=target):
                 tape.write(header(name, 0o777, Type.SYMLINK, link=target))
             case tree.File():
-                _write_file(tape, name, entry, walk, twins)
+                _write_file(tape, name, entry, walk, links)
             case tree.Whiteout():
                 left_out += 1
                 first_left_out = first_left_out or name
@@ -139,12 +139,15 @@ def _write_store_path(tape: BlockWriter, skip: int, walk: tree.Walk, twins: Hard
 
 
 def _write_file(
-    tape: BlockWriter, name: bytes, file: tree.File, walk: tree.Walk, twins: HardLinks
+    tape: BlockWriter, name: bytes, file: tree.File, walk: tree.Walk, links: HardLinks
 ) -> None:
     mode = 0o555 if file.executable else 0o444
-    first, content = twins.first(file, name) if twins.possible(file) else (None, None)
-    if first is not None:
-        tape.write(header(name, mode, Type.HARD_LINK, link=first))
+    target: bytes | None = None
+    content: memoryview | None = None
+    if links.may_have_duplicate(file):
+        target, content = links.link_target(file, name)
+    if target is not None:
+        tape.write(header(name, mode, Type.HARD_LINK, link=target))
         return
     tape.write(header(name, mode, Type.FILE, file.size))
     if content is not None:

@@ -31,7 +31,7 @@ class Evaluations:
         self._valid_for = valid_for
         self._packages: Recent[_Key, tuple[Package, float]] = Recent(MAX_EVALUATIONS)
 
-    def recall(
+    def get(
         self, identity: str, architecture: Architecture, names: Iterable[str]
     ) -> tuple[Package, ...] | None:
         """The packages in the order of the names, if all are cached."""
@@ -43,9 +43,7 @@ class Evaluations:
             packages.append(entry[0])
         return tuple(packages)
 
-    def remember(
-        self, identity: str, architecture: Architecture, packages: Iterable[Package]
-    ) -> None:
+    def put(self, identity: str, architecture: Architecture, packages: Iterable[Package]) -> None:
         now = self._clock()
         for package in packages:
             key = _Key(identity, architecture.system, package.name)

@@ -28,23 +28,23 @@ class Failures:
         ] = []  # a heap; the numbers make entries comparable
         self._numbers = count()
 
-    def recall(self, key: Hashable) -> NixeryError | None:
+    def get(self, key: Hashable) -> NixeryError | None:
         now = self._clock()
         while self._ends and self._ends[0][0] <= now:
-            self._forget_first()
+            self._drop_first()
         entry = self._failures.get(key)
         return entry[1] if entry else None
 
-    def remember(self, key: Hashable, error: NixeryError) -> None:
+    def put(self, key: Hashable, error: NixeryError) -> None:
         if error.remembered is None:
             return
         while len(self._ends) >= self._most:
-            self._forget_first()
+            self._drop_first()
         number = next(self._numbers)
         self._failures[key] = (number, error)
         heapq.heappush(self._ends, (self._clock() + error.remembered, number, key))
 
-    def _forget_first(self) -> None:
+    def _drop_first(self) -> None:
         _, number, key = heapq.heappop(self._ends)
         entry = self._failures.get(key)
         if entry is not None and entry[0] == number:  # otherwise it failed again meanwhile

@@ -38,7 +38,7 @@ class KnownImages:
         many are being looked for, unless the request is admitted already.
         """
         while True:
-            if self._manifests.is_near(key):
+            if self._manifests.is_local(key):
                 found, unverified = await anyio.to_thread.run_sync(self._find, key)
             else:
                 if not is_admitted:
@@ -51,27 +51,27 @@ class KnownImages:
                 await self._verifier.verify(blob.digest)
             # Damaged blobs are in quarantine now, so the next look misses them.
 
-    async def keep(self, key: str, image: CachedImage) -> None:
+    async def store(self, key: str, image: CachedImage) -> None:
         """Stores the image. All of its blobs must be durable."""
-        await anyio.to_thread.run_sync(self._manifests.keep, key, image)
+        await anyio.to_thread.run_sync(self._manifests.store, key, image)
 
-    async def keep_also(self, key: str, image: CachedImage) -> None:
+    async def store_also(self, key: str, image: CachedImage) -> None:
         """Stores the image under another key. If that fails, a later lookup only takes longer."""
         try:
-            await self.keep(key, image)
+            await self.store(key, image)
         except (StorageFull, StorageUnavailable) as error:
             log.warning("image is not stored under its source", error=error.message)
 
     def _find(self, key: str) -> tuple[Found | None, tuple[Descriptor, ...]]:
         """The image if it can be served, and those of its blobs that must be verified first."""
-        recalled = self._manifests.recall(key)
+        recalled = self._manifests.get_from_memory(key)
         found: Found | None = (recalled, "local") if recalled else self._manifests.find(key)
         if found is None:
             return None, ()
-        look = self._presence.look(found[0].blobs)
-        if look.missing:
-            digests = [blob.digest for blob in look.missing]
+        faults = self._presence.check(found[0].blobs)
+        if faults.missing:
+            digests = [blob.digest for blob in faults.missing]
             log.warning("image lost blobs and is built again", blobs=digests)
-            self._manifests.forget(key)
+            self._manifests.drop_local(key)
             return None, ()
-        return found, look.unverified
+        return found, faults.unverified

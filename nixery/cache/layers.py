@@ -36,7 +36,7 @@ class LayerCache:
         self._memory.put(key, layer)
         return layer
 
-    def keep(self, key: str, layer: PackedLayer) -> None:
+    def store(self, key: str, layer: PackedLayer) -> None:
         """Stores the entry. The layer's blob must be durable."""
         entry = {
             "digest": layer.digest,

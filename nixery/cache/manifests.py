@@ -58,24 +58,24 @@ def image_of(manifests: Mapping[Format, Manifest], outputs_key: str) -> CachedIm
 
 
 class ManifestCache:
-    """The three tiers. The methods do blocking I/O, except ``recall`` and ``is_near``."""
+    """The three tiers. The methods do blocking I/O, except ``get_from_memory`` and ``is_local``."""
 
-    def __init__(self, storage: Storage, directory: Path, kept: int = MAX_STATE_FILES) -> None:
-        """``directory``: in the state directory; created here, and trimmed to ``kept`` files."""
+    def __init__(self, storage: Storage, directory: Path, max_files: int = MAX_STATE_FILES) -> None:
+        """``directory``: in the state directory; created here, and trimmed to ``max_files``."""
         self._storage = storage
         self._directory = directory
-        self._kept = kept
-        self._added = count(1)
+        self._max_files = max_files
+        self._additions = count(1)
         self._memory: Recent[str, CachedImage] = Recent(MAX_IMAGES)
         directory.mkdir(parents=True, exist_ok=True)
         _sweep(directory)
-        self._near = _trim(directory, kept)
+        self._local_keys = _trim(directory, max_files)
 
-    def is_near(self, key: str) -> bool:
+    def is_local(self, key: str) -> bool:
         """Whether it is known to be in memory or in the state directory; does not block."""
-        return key in self._near or self._memory.get(key) is not None
+        return key in self._local_keys or self._memory.get(key) is not None
 
-    def recall(self, key: str) -> CachedImage | None:
+    def get_from_memory(self, key: str) -> CachedImage | None:
         """From memory only."""
         return self._memory.get(key)
 
@@ -84,43 +84,43 @@ class ManifestCache:
         with suppress(OSError):
             if found := decode(_read(self._directory / key)):
                 self._memory.put(key, found)
-                self._near.add(key)  # another process may have written it
+                self._local_keys.add(key)  # another process may have written it
                 return found, "local"
         stored = self._storage.read(f"manifests/{key}")
         found = decode(stored.data) if stored else None
         if found is None:
             return None
-        self._keep_local(key, found)
+        self._store_local(key, found)
         return found, "storage"
 
-    def keep(self, key: str, image: CachedImage) -> None:
+    def store(self, key: str, image: CachedImage) -> None:
         """Stores the image. All of its blobs must be durable."""
         self._storage.write(f"manifests/{key}", encode(image))
-        self._keep_local(key, image)
+        self._store_local(key, image)
 
-    def forget(self, key: str) -> None:
+    def drop_local(self, key: str) -> None:
         """Drops the local copies, because the entry is unusable."""
         self._memory.drop(key)
-        self._near.discard(key)
+        self._local_keys.discard(key)
         with suppress(OSError):
             (self._directory / key).unlink()
 
-    def _keep_local(self, key: str, image: CachedImage) -> None:
+    def _store_local(self, key: str, image: CachedImage) -> None:
         self._memory.put(key, image)
         # Complete, but not durable: a torn copy is a miss, and a lost one costs one read.
         staged = self._directory / f".{uuid.uuid4().hex}"
         try:
             staged.write_bytes(encode(image))
             staged.rename(self._directory / key)
-            self._near.add(key)
+            self._local_keys.add(key)
         except OSError as error:
             log.warning("manifest is not stored locally", error=str(error))
             with suppress(OSError):
                 staged.unlink()
         # Trims after every tenth. ``next`` is atomic, so only one of several threads does it.
-        if next(self._added) % max(1, self._kept // 10) == 0:
+        if next(self._additions) % max(1, self._max_files // 10) == 0:
             with suppress(OSError):
-                self._near = _trim(self._directory, self._kept)
+                self._local_keys = _trim(self._directory, self._max_files)
 
 
 def _read(copy: Path) -> bytes:
@@ -161,7 +161,7 @@ def _sweep(directory: Path) -> None:
             staged.unlink()
 
 
-def _trim(directory: Path, kept: int) -> set[str]:
+def _trim(directory: Path, max_files: int) -> set[str]:
     """Keeps the newest files and returns their names.
 
     Other processes may write at the same time.
@@ -173,7 +173,7 @@ def _trim(directory: Path, kept: int) -> set[str]:
                 with suppress(FileNotFoundError):
                     written.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.name))
     written.sort(reverse=True)
-    for _, name in written[kept:]:
+    for _, name in written[max_files:]:
         with suppress(OSError):
             (directory / name).unlink()
-    return {name for _, name in written[:kept]}
+    return {name for _, name in written[:max_files]}

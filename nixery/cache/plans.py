@@ -37,7 +37,7 @@ class Plans:
         found = self._read(key, closure)
         return found[0] if found and renew(self._storage, found[1]) else None
 
-    def look(self, key: str, closure: Closure) -> StoredPlan | None:
+    def peek(self, key: str, closure: Closure) -> StoredPlan | None:
         """Like ``find`` without touching the plan, which gc may then delete."""
         found = self._read(key, closure)
         return found[0] if found else None

@@ -40,7 +40,7 @@ class Presence:
         self._clock = clock
         self._seen: Recent[Digest, tuple[str, float]] = Recent(MAX_BLOBS)
 
-    def look(self, blobs: Iterable[Descriptor]) -> BlobFaults:
+    def check(self, blobs: Iterable[Descriptor]) -> BlobFaults:
         """Reads no blob."""
         states = [(blob, self._state(blob)) for blob in blobs]
         return BlobFaults(

@@ -104,9 +104,9 @@ def channel(
         _fail(error.message)
     except OSError as error:
         _fail(f"cannot write to {output}: {error}")
-    lacking = sum(info is None for info in kept.known.values())
-    if lacking:
-        click.echo(f"{lacking} store paths are not in {place} and were skipped", err=True)
+    missing = sum(info is None for info in kept.known.values())
+    if missing:
+        click.echo(f"{missing} store paths are not in {place} and were skipped", err=True)
     if not found.paths:
         _fail(f"{place} has no store path that {url} lists: name the right cache with --cache")
     _write(found, names, output)

@@ -5,7 +5,7 @@
     removals.py   what else is removed                                                  (pure)
     collection.py removes both from the storage, step by step
     report.py     the result, as text or JSON
-    keeper.py     runs collections in the server, hourly and when the disk is full
+    collector.py  runs collections in the server, hourly and when the disk is full
 
 An image is its two manifests with everything they reference. Images are evicted in the order of
 their last pull until enough space is free, or if they were not pulled within a time. Everything
@@ -62,7 +62,7 @@ Two concurrent collections are safe too: one does not find what the other has re
 """
 
 from nixery.gc.collection import Collection, collect
-from nixery.gc.keeper import Keeper
+from nixery.gc.collector import GarbageCollector
 from nixery.gc.plan import KeepBytes, OlderThan, Policy
 
-__all__ = ["Collection", "KeepBytes", "Keeper", "OlderThan", "Policy", "collect"]
+__all__ = ["Collection", "GarbageCollector", "KeepBytes", "OlderThan", "Policy", "collect"]

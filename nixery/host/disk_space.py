@@ -42,7 +42,7 @@ class Room:
         return self.free < self._reserve or self.free_files < enough_files
 
     @property
-    def lacking(self) -> int:
+    def bytes_to_free(self) -> int:
         """Bytes to free: up to twice the reserve, so that not every image meets the limit."""
         return max(0, int(2 * self._reserve) - self.free)
 

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 ErrorHandler = Callable[[Request, Exception], Response]
 
 # UUIDs, ULIDs and trace ids of proxies. Other characters could forge log lines.
-_SANE_ID = re.compile(r"[A-Za-z0-9._:=+/-]{8,128}")
+_VALID_ID = re.compile(r"[A-Za-z0-9._:=+/-]{8,128}")
 # Characters that are logged. Names have up to 255, digests 71, but a client may send 64 KiB.
 _MAX_PATH = 512
 _MAX_USER_AGENT = 200
@@ -37,11 +37,11 @@ def is_registry(path: str) -> bool:
 
 def request_id(given: str | None) -> str:
     """The client's X-Request-Id if it is valid, else a new id."""
-    return given if given and _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if given and _VALID_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 @dataclass(slots=True)
-class Served:
+class ResponseRecord:
     """What was sent so far."""
 
     status: int | None = None
@@ -64,7 +64,7 @@ class RequestContext:
             return
         identity = request_id(Headers(scope=scope).get("x-request-id"))
         scope.setdefault("state", {})["request_id"] = identity
-        outcome = Served()
+        outcome = ResponseRecord()
         began = time.perf_counter()
         with bound_contextvars(request_id=identity), self._drain.request():
             try:
@@ -91,7 +91,7 @@ class RequestContext:
 class _Recorder:
     """``send`` that adds the common headers and counts the bytes."""
 
-    def __init__(self, scope: Scope, identity: str, outcome: Served, send: Send) -> None:
+    def __init__(self, scope: Scope, identity: str, outcome: ResponseRecord, send: Send) -> None:
         self.outcome = outcome
         self._head = scope["method"] == "HEAD"
         self._headers = {"X-Request-Id": identity}
@@ -110,7 +110,7 @@ class _Recorder:
             self.outcome.complete = not message.get("more_body", False)
 
 
-def _log(scope: Scope, outcome: Served, seconds: float) -> None:
+def _log(scope: Scope, outcome: ResponseRecord, seconds: float) -> None:
     log.info(
         "request",
         method=scope["method"],

@@ -106,13 +106,13 @@ class Learner:
         while True:
             await self._sleep(INTERVAL)
             try:
-                await self.look()
+                await self.check()
             except (NixeryError, OSError, TimeoutError) as error:
                 log.warning("no table was learned", error=str(error))
             except Exception:  # the next attempt may succeed
                 log.exception("no table was learned")
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Learns if it is time, and publishes if it pays."""
         now, times = await anyio.to_thread.run_sync(self._asked.times)
         if is_time(times, self._learned, now):

@@ -46,7 +46,7 @@ class ChannelSource:
         allowed = self._tags.allows(tag)
         if not allowed and not COMMIT.fullmatch(tag):
             raise unknown(tag, public)
-        commit = await self._commits.recall(self._channel, self.commit)
+        commit = await self._commits.get_or_find(self._channel, self.commit)
         if not allowed and tag != commit:
             raise unknown(tag, public)
         return ResolvedSource(public, revision=commit, identity=commit)

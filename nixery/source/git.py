@@ -37,7 +37,7 @@ class GitSource:
         return self._remote.address.public
 
     async def resolve(self, tag: str) -> ResolvedSource:
-        commit = await self._commits.recall(tag, lambda: self.commit_of(tag))
+        commit = await self._commits.get_or_find(tag, lambda: self.commit_of(tag))
         return ResolvedSource(self._remote.address.public, revision=commit, identity=commit)
 
     async def read(self, source: ResolvedSource) -> SourceTree:

@@ -35,7 +35,7 @@ class PathSource:
     async def resolve(self, tag: str) -> ResolvedSource:
         if not self._tags.allows(tag):
             raise unknown(tag, self._path.as_uri())
-        identity = await self._identities.recall("", self._identity)
+        identity = await self._identities.get_or_find("", self._identity)
         return ResolvedSource(self._path.as_uri(), revision=None, identity=identity)
 
     async def read(self, source: ResolvedSource) -> SourceTree:  # noqa: ARG002 - there is only one

@@ -73,7 +73,7 @@ class Trees:
         self._limits = limits
         self._clock = clock
         self._extractions: SingleFlight[None] = SingleFlight()
-        self._whole = Mirror(remote, "whole", commits_only=False)
+        self._full_mirror = Mirror(remote, "whole", commits_only=False)
         self._sweeping: asyncio.Task[None] | None = None
         self._slots = asyncio.Semaphore(MAX_EXTRACTIONS)
         directory.mkdir(parents=True, exist_ok=True)
@@ -85,11 +85,11 @@ class Trees:
         Raises NoSuchCommitError, SourceUnavailable, StorageFull, and EvaluationFailed if the
         commit's files cannot be written.
         """
-        while (tree := self._hand_out(commit)) is None:
+        while (tree := self._find(commit)) is None:
             await self._extractions.run(commit, lambda _: self._extract(commit))
         return tree
 
-    def _hand_out(self, commit: Commit) -> Path | None:
+    def _find(self, commit: Commit) -> Path | None:
         tree = self._directory / commit
         with locked(self._directory):
             if not tree.exists():
@@ -139,24 +139,24 @@ class Trees:
                 raise NoSuchCommitError(commit) from error
             if "unadvertised object" not in error.messages:
                 raise
-            await self._borrow(commit, repository)
+            await self._use_full_mirror(commit, repository)
         # The id may also be that of a tree, a blob or an annotated tag.
         kind = await git.run("cat-file", "-t", commit, directory=repository, deadline=LOCAL_SECONDS)
         if kind.stdout != b"commit\n":
             raise NoSuchCommitError(commit)
 
-    async def _borrow(self, commit: Commit, repository: Path) -> None:
+    async def _use_full_mirror(self, commit: Commit, repository: Path) -> None:
         """Adds the objects of a full mirror, for servers that do not serve single commits.
 
         Among them is git over ssh without ``AcceptEnv GIT_PROTOCOL``. The first call fetches the
         whole repository, later ones only new objects.
         """
-        whole = self._whole
-        await whole.update(commit, ("+refs/*:refs/*",), lambda: whole.has_commit(commit))
-        if not await whole.has_commit(commit):
+        mirror = self._full_mirror
+        await mirror.update(commit, ("+refs/*:refs/*",), lambda: mirror.has_commit(commit))
+        if not await mirror.has_commit(commit):
             raise NoSuchCommitError(commit)
         alternates = repository / "objects" / "info" / "alternates"
-        alternates.write_text(f"{whole.directory / 'objects'}\n")
+        alternates.write_text(f"{mirror.directory / 'objects'}\n")
 
     async def _write(self, commit: Commit, repository: Path, target: Path) -> None:
         await to_thread.run_sync(_prepare, repository, target)

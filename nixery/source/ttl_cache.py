@@ -41,7 +41,7 @@ class TtlCache(Generic[T]):
         self._retry: dict[str, float] = {}
         self._lookups: SingleFlight[T] = SingleFlight()
 
-    async def recall(self, name: str, find: Callable[[], Awaitable[T]]) -> T:
+    async def get_or_find(self, name: str, find: Callable[[], Awaitable[T]]) -> T:
         """The result of ``find``, or the last one. Raises the errors of ``find``, and TooBusy."""
         now = self._clock()
         known = self._answers.get(name)
@@ -69,14 +69,14 @@ class TtlCache(Generic[T]):
             log.warning("serving the last known revision", name=name, reason=error.message)
             return known[0]
         except TagUnknown:
-            self._forget(name)
+            self._drop(name)
             raise
-        self._forget(name)
+        self._drop(name)
         while len(self._answers) >= NAMES:
-            self._forget(next(iter(self._answers)))
+            self._drop(next(iter(self._answers)))
         self._answers[name] = (answer, self._clock())
         return answer
 
-    def _forget(self, name: str) -> None:
+    def _drop(self, name: str) -> None:
         self._answers.pop(name, None)
         self._retry.pop(name, None)

@@ -26,7 +26,7 @@ class WithAllowedPaths:
     async def resolve(self, tag: str) -> ResolvedSource:
         """Also raises SourceUnavailable if one of the trees cannot be read."""
         found = await self._source.resolve(tag)
-        fingerprints = await self._fingerprints.recall("", self._now)
+        fingerprints = await self._fingerprints.get_or_find("", self._now)
         return replace(found, identity=f"{found.identity} {fingerprints}")
 
     async def read(self, source: ResolvedSource) -> SourceTree:

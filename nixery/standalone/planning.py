@@ -29,7 +29,7 @@ class PlannedImage:
     """In the image's order, without the environment layer."""
     tables: Mapping[str, str]
     """Versions of the tables that it was planned with, by kind."""
-    when: Literal["chosen", "before", "now"]
+    origin: Literal["chosen", "before", "now"]
     """Which tables these are: the requested ones, those of the recorded plan, or the current
     ones."""
 
@@ -59,8 +59,8 @@ def choose(tools: Tools, storage: Storage | None, version: str | None) -> Chosen
             "settings of the storage, as for the server"
         )
     published = Published(storage)
-    there = {kind: version for kind in kinds if published.read(kind, version)}
-    tables, versions = CurrentTables(published, kinds).of(there)
+    found = {kind: version for kind in kinds if published.read(kind, version)}
+    tables, versions = CurrentTables(published, kinds).load_versions(found)
     if not versions:
         raise ConfigurationError(
             f"the storage has no table {version!r} for the strategy {tools.layering}: "
@@ -80,10 +80,12 @@ def plan(
         return PlannedImage(group.with_tables(EMPTY), {}, "now")
     kinds = READS[tools.layering]
     known = CurrentTables(Published(storage), kinds)
-    if before := Plans(storage).look(image.key, image.closure):
-        tables, _ = known.of({kind: before.tables[kind] for kind in kinds if kind in before.tables})
-        return PlannedImage(group.as_before(before, tables), before.tables, "before")
-    tables, versions = known.look()
+    if recorded := Plans(storage).peek(image.key, image.closure):
+        tables, _ = known.load_versions(
+            {kind: recorded.tables[kind] for kind in kinds if kind in recorded.tables}
+        )
+        return PlannedImage(group.from_plan(recorded, tables), recorded.tables, "before")
+    tables, versions = known.load()
     return PlannedImage(group.with_tables(tables), versions, "now")
 
 
@@ -96,7 +98,7 @@ class _Grouping:
         budget, strategy = self.tools.layer_budget, self.tools.layering
         return layers.group(self.closure, tables, budget, strategy).layers
 
-    def as_before(self, plan: StoredPlan, tables: Tables) -> tuple[Layer, ...]:
+    def from_plan(self, plan: StoredPlan, tables: Tables) -> tuple[Layer, ...]:
         """The recorded layers, with the reasons that the plan's ``tables`` give for them."""
         reasons = {layer.paths: layer.why for layer in self.with_tables(tables)}
         size = {info.path: info.size for info in self.closure.paths}

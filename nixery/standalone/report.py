@@ -18,7 +18,7 @@ _WHY: Mapping[Why, str] = {
 }
 _ROOM = "alone: there is room for all"
 _TREE = "together: one of them alone needs the others"
-_WHEN = {
+_ORIGIN = {
     "chosen": "with the requested tables",
     "before": "as recorded when it was first built",
     "now": "with the current tables",
@@ -34,7 +34,7 @@ def as_json(image: Prepared, planned: PlannedImage, tools: Tools) -> dict[str, o
         "revision": image.source.revision,
         "strategy": tools.layering,
         "budget": tools.layer_budget,
-        "planned": planned.when,
+        "planned": planned.origin,
         "tables": dict(planned.tables),
         "size": image.closure.size,
         "layers": [
@@ -56,7 +56,7 @@ def text(image: Prepared, planned: PlannedImage, tools: Tools) -> str:
     lines = [
         f"{image.name}:{image.tag} from {source}",
         f"{len(image.closure.paths)} store paths, {size_text(image.closure.size)} unpacked",
-        f"planned by {tools.layering} for {tools.layer_budget} layers, {_WHEN[planned.when]}",
+        f"planned by {tools.layering} for {tools.layer_budget} layers, {_ORIGIN[planned.origin]}",
         f"tables: {tables or 'none'}",
         "",
     ]

@@ -183,7 +183,7 @@ class Storage(Protocol):
     def now(self) -> float:
         """The store's clock: seconds since 1970, the same for all users of a bucket."""
 
-    def lacking(self) -> int:
+    def bytes_to_free(self) -> int:
         """Bytes to free before new images fit; 0 if there is room, or no limit."""
 
     def check(self) -> None:

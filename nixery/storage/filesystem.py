@@ -73,7 +73,7 @@ class FilesystemStorage:
     @contextmanager
     def stage(self) -> Iterator[StagedFile]:
         with translated_errors():
-            path = self._made("staging") / uuid.uuid4().hex
+            path = self._ensure_directory("staging") / uuid.uuid4().hex
             # 0o644, because a web server in front (X-Accel-Redirect) may run as another user.
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
@@ -130,7 +130,7 @@ class FilesystemStorage:
             staging.write(data)
             staging.sync()
             with self._locked(Lock.EXCLUSIVE if condition else Lock.SHARED):
-                if condition and not self._holds(key, condition):
+                if condition and not self._condition_holds(key, condition):
                     return None
                 return self.place(staging, key)
 
@@ -150,7 +150,7 @@ class FilesystemStorage:
 
     def delete(self, stat: Stat) -> bool:
         with translated_errors(), self._locked(Lock.EXCLUSIVE):
-            if not self._holds(stat.key, stat):
+            if not self._condition_holds(stat.key, stat):
                 return False
             path = self._directory / stat.key
             path.unlink()
@@ -169,7 +169,7 @@ class FilesystemStorage:
     def quarantine(self, digest: Digest) -> None:
         self._verified.pop(digest, None)
         with translated_errors():
-            target = self._made("quarantine") / hexdigits(digest)
+            target = self._ensure_directory("quarantine") / hexdigits(digest)
             with suppress(FileNotFoundError), self._locked(Lock.EXCLUSIVE):
                 replace(self._directory / layer_key(digest), target, aside=target.parent)
                 os.utime(target)  # from now on gc keeps it for a while
@@ -177,14 +177,14 @@ class FilesystemStorage:
     def now(self) -> float:
         return time.time()
 
-    def lacking(self) -> int:
-        return room_at(self._directory).lacking
+    def bytes_to_free(self) -> int:
+        return room_at(self._directory).bytes_to_free
 
     def check(self) -> None:
         try:
             # Created now: when it is needed, the disk may have no room for a directory.
             for name in ("layers", "builds", "manifests", "staging", "quarantine"):
-                self._made(name)
+                self._ensure_directory(name)
             with self.stage() as staging, self._locked(Lock.SHARED):
                 staging.write(b"")
         except (OSError, StorageUnavailable) as error:
@@ -196,7 +196,7 @@ class FilesystemStorage:
 
     def ping(self) -> None:
         with translated_errors():
-            staging = self._made("staging")
+            staging = self._ensure_directory("staging")
         if not os.access(staging, os.W_OK | os.X_OK):
             raise StorageUnavailable(f"{self._directory} is no longer writable")
 
@@ -207,12 +207,12 @@ class FilesystemStorage:
     def place(self, staging: StagedFile, key: str) -> Stat:
         """Renames a synced file to its place, durably."""
         target = self._directory / key
-        self._made(str(Path(key).parent))
+        self._ensure_directory(str(Path(key).parent))
         replace(staging.path, target, aside=self._directory / "quarantine")
         sync_directory(target.parent)
         return _stat(key, os.fstat(staging.descriptor))
 
-    def _holds(self, key: str, condition: Condition | Stat) -> bool:
+    def _condition_holds(self, key: str, condition: Condition | Stat) -> bool:
         found = self.stat(key)
         if isinstance(condition, Condition):
             return found is None
@@ -228,7 +228,7 @@ class FilesystemStorage:
         """Opens for reading. Raises FileNotFoundError if it is not a regular file."""
         return os.fdopen(open_regular(self._directory / key), "rb")
 
-    def _made(self, name: str) -> Path:
+    def _ensure_directory(self, name: str) -> Path:
         """Creates it if it is missing: it may have been removed."""
         directory = self._directory / name
         if not directory.is_dir():

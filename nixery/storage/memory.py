@@ -108,7 +108,7 @@ class MemoryStorage:
     def now(self) -> float:
         return self._clock()
 
-    def lacking(self) -> int:
+    def bytes_to_free(self) -> int:
         return 0
 
     def check(self) -> None: ...

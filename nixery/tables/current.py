@@ -28,12 +28,14 @@ class CurrentTables:
         self._parsed: dict[PlanningKind, tuple[str, Popularity | Units]] = {}
         self._said: set[str] = set()
 
-    def look(self) -> tuple[Tables, Mapping[str, str]]:
+    def load(self) -> tuple[Tables, Mapping[str, str]]:
         """The tables, with their versions by kind. Blocks, and raises the errors of the storage."""
         pointers = {kind: self._published.current(kind).version for kind in self._kinds}
-        return self.of({kind: version for kind, version in pointers.items() if version})
+        return self.load_versions({kind: version for kind, version in pointers.items() if version})
 
-    def of(self, versions: Mapping[PlanningKind, str]) -> tuple[Tables, Mapping[str, str]]:
+    def load_versions(
+        self, versions: Mapping[PlanningKind, str]
+    ) -> tuple[Tables, Mapping[str, str]]:
         """The tables of these versions, with the versions of those that are readable."""
         found = {kind: self._read(kind, version) for kind, version in versions.items()}
         popularity, units = found.get("popularity"), found.get("units")

@@ -55,11 +55,11 @@ class PopularityWatch:
     async def watch(self) -> None:
         """Runs until it is cancelled."""
         while True:
-            found = await self.look()
+            found = await self.check()
             self.looked.set()
             await self._sleep(DAY if found else HOUR)
 
-    async def look(self) -> bool:
+    async def check(self) -> bool:
         """Whether a table was found and published."""
         try:
             async with asyncio.timeout(DOWNLOAD_DEADLINE):

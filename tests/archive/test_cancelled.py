@@ -58,7 +58,7 @@ def exchange():
 
 def hash_twins(root):
     entries = list(walk(root + TOP))
-    HardLinks(entries * 2, memoryview(bytearray(MIB))).first(entries[0], b"name")
+    HardLinks(entries * 2, memoryview(bytearray(MIB))).link_target(entries[0], b"name")
 
 
 @pytest.mark.parametrize(

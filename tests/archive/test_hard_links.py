@@ -15,7 +15,7 @@ SCRATCH = 8  # bytes; contents below are shorter and longer
 
 @pytest.fixture
 def twins_of(tmp_path):
-    """The twins of a tree in a store path ``x``, and its files by name."""
+    """The links of a tree in a store path ``x``, and its files by name."""
 
     def make(tree):
         make_store(tmp_path, {b"x/" + name: content for name, content in tree.items()})
@@ -27,71 +27,73 @@ def twins_of(tmp_path):
 
 
 def test_only_files_of_one_size_and_mode_may_be_twins(twins_of):
-    twins, files = twins_of(
+    links, files = twins_of(
         {b"a": b"12", b"b": b"34", b"c": b"567", b"bin/d": b"567", b"e": b"", b"f": b""}
     )
     possible = {
-        name for name in (b"a", b"b", b"c", b"d", b"e", b"f") if twins.possible(files[name])
+        name
+        for name in (b"a", b"b", b"c", b"d", b"e", b"f")
+        if links.may_have_duplicate(files[name])
     }
     assert possible == {b"a", b"b"}
 
 
 @pytest.mark.parametrize("content", [b"short", b"much longer than the scratch"])
 def test_the_first_of_equal_files_is_stored_and_the_others_link_to_it(twins_of, content):
-    twins, files = twins_of({b"a": content, b"b": content, b"c": content[::-1]})
-    assert twins.first(files[b"a"], b"name of a")[0] is None
-    assert twins.first(files[b"c"], b"name of c")[0] is None
-    assert twins.first(files[b"b"], b"name of b")[0] == b"name of a"
+    links, files = twins_of({b"a": content, b"b": content, b"c": content[::-1]})
+    assert links.link_target(files[b"a"], b"name of a")[0] is None
+    assert links.link_target(files[b"c"], b"name of c")[0] is None
+    assert links.link_target(files[b"b"], b"name of b")[0] == b"name of a"
 
 
 @pytest.mark.parametrize("other", [b"12345678+", b"1234567+-"])
 def test_what_differs_in_one_piece_differs(twins_of, other):
-    twins, files = twins_of({b"a": b"12345678-", b"b": other})
-    assert twins.first(files[b"a"], b"a")[0] is None
-    assert twins.first(files[b"b"], b"b")[0] is None
+    links, files = twins_of({b"a": b"12345678-", b"b": other})
+    assert links.link_target(files[b"a"], b"a")[0] is None
+    assert links.link_target(files[b"b"], b"b")[0] is None
 
 
 def test_content_that_fits_is_not_read_again(twins_of):
-    twins, files = twins_of({b"a": b"short", b"b": b"other"})
-    assert twins.first(files[b"a"], b"a")[1] == b"short"
+    links, files = twins_of({b"a": b"short", b"b": b"other"})
+    assert links.link_target(files[b"a"], b"a")[1] == b"short"
 
 
 def test_one_inode_is_read_once(twins_of):
-    twins, files = twins_of({b"a": b"short", b"b": b"other"})
-    twins.first(files[b"a"], b"a")
+    links, files = twins_of({b"a": b"short", b"b": b"other"})
+    links.link_target(files[b"a"], b"a")
     unread = files[b"a"]._replace(path=b"/nowhere")
-    assert twins.first(unread, b"c")[0] == b"a"
+    assert links.link_target(unread, b"c")[0] == b"a"
 
 
 def test_a_number_on_another_device_is_another_inode(twins_of):
     """Inode numbers repeat where one file system is mounted in another."""
-    twins, files = twins_of({b"a": b"short", b"b": b"other"})
+    links, files = twins_of({b"a": b"short", b"b": b"other"})
     device, number = files[b"a"].inode
     elsewhere = files[b"b"]._replace(inode=(device + 1, number))
-    assert twins.first(files[b"a"], b"a")[0] is None
-    assert twins.first(elsewhere, b"b")[0] is None
+    assert links.link_target(files[b"a"], b"a")[0] is None
+    assert links.link_target(elsewhere, b"b")[0] is None
 
 
 @pytest.mark.parametrize("content", [b"short", b"much longer than the scratch"])
 def test_a_file_that_grew_is_not_a_duplicate(twins_of, content):
-    twins, files = twins_of({b"a": content, b"b": content})
+    links, files = twins_of({b"a": content, b"b": content})
     Path(os.fsdecode(files[b"b"].path)).write_bytes(content + b"+")
-    twins.first(files[b"a"], b"a")
+    links.link_target(files[b"a"], b"a")
     with pytest.raises(StoreDamaged, match="/b grew while it was read"):
-        twins.first(files[b"b"], b"b")
+        links.link_target(files[b"b"], b"b")
 
 
 def test_executables_are_not_linked_to_other_files(twins_of):
     """The mode belongs to the inode, which both would share."""
-    twins, files = twins_of({b"1": b"x", b"2": b"x", b"bin/3": b"x", b"bin/4": b"x"})
-    assert twins.first(files[b"1"], b"1")[0] is None
-    assert twins.first(files[b"3"], b"3")[0] is None
-    assert twins.first(files[b"4"], b"4")[0] == b"3"
+    links, files = twins_of({b"1": b"x", b"2": b"x", b"bin/3": b"x", b"bin/4": b"x"})
+    assert links.link_target(files[b"1"], b"1")[0] is None
+    assert links.link_target(files[b"3"], b"3")[0] is None
+    assert links.link_target(files[b"4"], b"4")[0] == b"3"
 
 
 def test_no_file_gets_more_links_than_file_systems_take(twins_of):
     """Above the limit the content is stored again."""
-    twins, files = twins_of({b"a": b"x", b"b": b"x"})
+    links, files = twins_of({b"a": b"x", b"b": b"x"})
     names = [b"%d" % number for number in range(2 * MAX_LINKS)]
-    stored = [name for name in names if twins.first(files[b"a"], name)[0] is None]
+    stored = [name for name in names if links.link_target(files[b"a"], name)[0] is None]
     assert stored == [b"0", b"%d" % (MAX_LINKS + 1)]

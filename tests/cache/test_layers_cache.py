@@ -22,14 +22,14 @@ def layer(storage):
 def test_a_kept_layer_is_found(storage, layer):
     """By another process as well."""
     cache = LayerCache(storage)
-    cache.keep(KEY, layer)
+    cache.store(KEY, layer)
     assert cache.find(KEY) == layer
     assert LayerCache(storage).find(KEY) == layer
 
 
 def test_a_remembered_layer_is_not_read_again(storage, layer):
     cache = LayerCache(storage)
-    cache.keep(KEY, layer)
+    cache.store(KEY, layer)
     del storage.objects[f"builds/{KEY}"]
     assert cache.find(KEY) == layer
 
@@ -42,7 +42,7 @@ def test_an_unknown_layer_is_a_miss(storage):
 @pytest.mark.parametrize("damage", [None, b"pack"], ids=["deleted", "truncated"])
 def test_a_lost_blob_is_a_miss(storage, layer, damage, fresh):
     cache = LayerCache(storage)
-    cache.keep(KEY, layer)
+    cache.store(KEY, layer)
     if damage is None:
         del storage.objects[layer_key(layer.digest)]
     else:
@@ -52,7 +52,7 @@ def test_a_lost_blob_is_a_miss(storage, layer, damage, fresh):
 
 def test_finding_a_layer_touches_it(storage, layer, clock):
     """Another process that saw it unused must not delete it now."""
-    LayerCache(storage).keep(KEY, layer)
+    LayerCache(storage).store(KEY, layer)
     seen = storage.stat(layer_key(layer.digest))
     clock.forward(FRESH)
     LayerCache(storage).find(KEY)
@@ -61,7 +61,7 @@ def test_finding_a_layer_touches_it(storage, layer, clock):
 
 def test_a_layer_that_was_used_just_now_is_left_alone(storage, layer, clock):
     """Such a young blob is never deleted; touching it again would be wasted work."""
-    LayerCache(storage).keep(KEY, layer)
+    LayerCache(storage).store(KEY, layer)
     seen = storage.stat(layer_key(layer.digest))
     clock.forward(FRESH - 1)
     assert LayerCache(storage).find(KEY)

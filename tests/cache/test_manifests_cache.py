@@ -43,53 +43,53 @@ def test_an_image_knows_all_blobs_that_a_pull_needs():
 
 
 def test_what_was_kept_is_in_memory(cache):
-    cache.keep(KEY, made())
-    assert cache.recall(KEY) == made()
+    cache.store(KEY, made())
+    assert cache.get_from_memory(KEY) == made()
 
 
 def test_after_a_restart_the_state_directory_has_it(cache, storage, tmp_path):
-    cache.keep(KEY, made())
+    cache.store(KEY, made())
     storage.objects.clear()
     assert ManifestCache(storage, tmp_path / "manifests").find(KEY) == (made(), "local")
 
 
 def test_another_replica_finds_it_in_the_storage_and_keeps_it(cache, storage, tmp_path):
-    cache.keep(KEY, made())
+    cache.store(KEY, made())
     replica = ManifestCache(storage, tmp_path / "other")
-    assert replica.recall(KEY) is None
+    assert replica.get_from_memory(KEY) is None
     assert replica.find(KEY) == (made(), "storage")
-    assert replica.recall(KEY) == made()
+    assert replica.get_from_memory(KEY) == made()
     storage.objects.clear()
     assert ManifestCache(storage, tmp_path / "other").find(KEY) == (made(), "local")
 
 
 def test_an_unknown_image_is_a_miss(cache):
-    assert cache.recall(KEY) is None
+    assert cache.get_from_memory(KEY) is None
     assert cache.find(KEY) is None
 
 
 def test_a_torn_local_copy_is_ignored(cache, storage, tmp_path):
-    cache.keep(KEY, made())
+    cache.store(KEY, made())
     (tmp_path / "manifests" / KEY).write_bytes(encode(made())[:-5])
     assert ManifestCache(storage, tmp_path / "manifests").find(KEY) == (made(), "storage")
 
 
 def test_a_forgotten_image_is_only_in_the_storage(cache):
-    cache.keep(KEY, made())
-    cache.forget(KEY)
-    assert cache.recall(KEY) is None
+    cache.store(KEY, made())
+    cache.drop_local(KEY)
+    assert cache.get_from_memory(KEY) is None
     assert cache.find(KEY) == (made(), "storage")
 
 
 def test_a_full_state_directory_does_not_fail_the_pull(storage, tmp_path):
     cache = ManifestCache(storage, tmp_path / "manifests")
     (tmp_path / "manifests").rmdir()
-    cache.keep(KEY, made())
-    assert cache.recall(KEY) == made()
+    cache.store(KEY, made())
+    assert cache.get_from_memory(KEY) == made()
 
 
 def test_leftovers_of_a_killed_process_are_swept(storage, tmp_path):
-    ManifestCache(storage, tmp_path).keep(KEY, made())
+    ManifestCache(storage, tmp_path).store(KEY, made())
     (tmp_path / ".half").write_bytes(b"half")
     ManifestCache(storage, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [KEY]
@@ -100,14 +100,14 @@ def test_the_number_of_copies_is_limited(storage, tmp_path):
 
     The oldest are removed, the one being written stays.
     """
-    cache = ManifestCache(storage, tmp_path, kept=20)
+    cache = ManifestCache(storage, tmp_path, max_files=20)
     (tmp_path / ".half").write_bytes(b"another thread's")
     for number in range(100):
-        cache.keep(f"{number}", made())
+        cache.store(f"{number}", made())
         os.utime(tmp_path / f"{number}", (number, number))
         assert len(list(tmp_path.iterdir())) <= 1 + 20 + 2
     assert {path.name for path in tmp_path.iterdir()} == {".half", *map(str, range(80, 100))}
-    ManifestCache(storage, tmp_path, kept=10)
+    ManifestCache(storage, tmp_path, max_files=10)
     assert {path.name for path in tmp_path.iterdir()} == set(map(str, range(90, 100)))
 
 

@@ -34,7 +34,7 @@ def stored(storage, data=b"data"):
 
 def test_existing_blobs_are_not_missing(clock):
     storage = MemoryStorage()
-    assert Presence(storage, clock).look([stored(storage)]) == FINE
+    assert Presence(storage, clock).check([stored(storage)]) == FINE
 
 
 @pytest.mark.parametrize("seen_before", [True, False])
@@ -50,9 +50,9 @@ def test_removed_blobs_are_missing(clock, damage, seen_before):
     blob, other = stored(storage), stored(storage, b"other")
     presence = Presence(storage, clock)
     if seen_before:
-        presence.look([blob, other])
+        presence.check([blob, other])
     damage(storage.objects, layer_key(blob.digest))
-    assert presence.look([blob, other]).missing == (blob,)
+    assert presence.check([blob, other]).missing == (blob,)
 
 
 def test_what_was_written_over_is_looked_at_again(clock):
@@ -60,20 +60,20 @@ def test_what_was_written_over_is_looked_at_again(clock):
     storage = MemoryStorage()
     blob = stored(storage)
     presence = Presence(storage, clock)
-    presence.look([blob])
+    presence.check([blob])
     storage.write(layer_key(blob.digest), b"DATA")
-    assert presence.look([blob]) == BlobFaults(missing=(), unverified=(blob,))
+    assert presence.check([blob]) == BlobFaults(missing=(), unverified=(blob,))
     assert storage.verify(blob.digest) is None
-    assert presence.look([blob]) == BlobFaults(missing=(blob,), unverified=())
+    assert presence.check([blob]) == BlobFaults(missing=(blob,), unverified=())
 
 
 def test_what_was_renewed_is_still_there(clock):
     storage = MemoryStorage()
     blob = stored(storage)
     presence = Presence(storage, clock)
-    presence.look([blob])
+    presence.check([blob])
     storage.touch(storage.stat(layer_key(blob.digest)))
-    assert presence.look([blob]) == FINE
+    assert presence.check([blob]) == FINE
 
 
 def test_a_bucket_is_not_asked_at_every_pull(clock):
@@ -81,12 +81,12 @@ def test_a_bucket_is_not_asked_at_every_pull(clock):
     blob = stored(storage)
     presence = Presence(storage, clock)
     storage.asked = 0
-    presence.look([blob])
+    presence.check([blob])
     clock.forward(59)
-    presence.look([blob])
+    presence.check([blob])
     assert storage.asked == 1
     clock.forward(1)
-    presence.look([blob])
+    presence.check([blob])
     assert storage.asked == 2
 
 
@@ -94,7 +94,7 @@ def test_a_client_that_did_not_find_it_makes_us_look(clock):
     storage = Bucket()
     blob = stored(storage)
     presence = Presence(storage, clock)
-    presence.look([blob])
+    presence.check([blob])
     storage.objects.clear()
     presence.forget(blob.digest)
-    assert presence.look([blob]).missing == (blob,)
+    assert presence.check([blob]).missing == (blob,)

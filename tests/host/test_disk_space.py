@@ -42,10 +42,10 @@ def test_the_watermark_of_files(free, count, is_low):
 
 
 @pytest.mark.parametrize(
-    ("free", "lacking"), [(3 * GIB, 0), (2 * GIB, 0), (GIB, GIB), (0, 2 * GIB)]
+    ("free", "bytes_to_free"), [(3 * GIB, 0), (2 * GIB, 0), (GIB, GIB), (0, 2 * GIB)]
 )
-def test_what_must_go_for_the_next_images(free, lacking):
-    assert Room(free, 500 * GIB).lacking == lacking
+def test_what_must_go_for_the_next_images(free, bytes_to_free):
+    assert Room(free, 500 * GIB).bytes_to_free == bytes_to_free
 
 
 def test_a_directory_that_is_not_there_yet_has_the_room_of_its_parents(tmp_path):

@@ -76,7 +76,7 @@ def test_when_it_is_time(recorded, learned, now, expected):
 
 async def test_requested_images_become_the_table(learner, images, published):
     note(images, LEAST)
-    await learner.look()
+    await learner.check()
     units = parse_units(units_of(published))
     assert {name for unit in units.units for name in unit} >= {"git", "pcre2", "curl", "openssl"}
     assert set(units.unions) <= {BUDGET}
@@ -93,9 +93,9 @@ async def test_the_same_images_are_not_learned_from_twice(images, published, clo
     note(images, LEAST)
     learner = Learner(images, published, BUDGET, sleep=clock.sleep, learn=fails)
     with pytest.raises(NixeryError):
-        await learner.look()
+        await learner.check()
     clock.forward(2 * DAY)
-    await learner.look()
+    await learner.check()
     assert len(requests) == 1
 
 
@@ -126,7 +126,7 @@ async def test_it_is_looked_at_hourly_and_survives_what_goes_wrong(images, publi
 
 async def test_a_table_that_is_little_better_is_not_published(learner, images, published):
     note(images, LEAST)
-    await learner.look()
+    await learner.check()
     first = published.current("units")
     note(images, ENOUGH_IMAGES, LEAST)
     with capture_logs() as logs:
@@ -138,7 +138,7 @@ async def test_a_table_that_is_little_better_is_not_published(learner, images, p
 async def test_too_few_images_leave_the_starting_table_alone(learner, images, published):
     started = published.publish("units", encode_units(EMPTY.units), published.current("units"))
     note(images, LEAST - 1)
-    await learner.look()
+    await learner.check()
     assert published.current("units") == started
 
 

@@ -100,7 +100,7 @@ def test_every_reader_survives_any_record(tmp_path_factory, kind, data):
         ManifestCache(storage, directory).find(outputs)
     LayerCache(storage).find(sha(f"build {b'git'!r}"))
     assert Plans(storage).agree(sha("tools"), StoredPlan((PATHS,), {}), CLOSURE).layers
-    CurrentTables(Published(storage), ("popularity", "units")).look()
+    CurrentTables(Published(storage), ("popularity", "units")).load()
     json.dumps(stored.tables(storage))
     Leases(storage)._take("build")
     images = RequestedImages(storage, lambda work: work()).latest()
@@ -153,7 +153,7 @@ def test_images_are_planned_with_any_table(kind, data):
     storage = storage_with("", b"")
     published, table = Published(storage), data.draw(rotten(TABLES[kind]))
     published.publish(kind, table, published.current(kind))
-    tables, _ = CurrentTables(published, ("popularity", "units")).look()
+    tables, _ = CurrentTables(published, ("popularity", "units")).load()
     for path in PATHS:
         tables.popularity.of(path)
     assert tables.units.groups(94) is not None

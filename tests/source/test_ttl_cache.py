@@ -30,63 +30,63 @@ def memory(clock):
 
 async def test_a_name_is_looked_up_once_in_a_while(memory, clock):
     remote = Remote("first")
-    assert await memory.recall("main", remote) == "first"
+    assert await memory.get_or_find("main", remote) == "first"
     remote.answer = "second"
     clock.forward(59)
-    assert await memory.recall("main", remote) == "first"
+    assert await memory.get_or_find("main", remote) == "first"
     assert remote.asked == 1
     clock.forward(1)
-    assert await memory.recall("main", remote) == "second"
+    assert await memory.get_or_find("main", remote) == "second"
 
 
 async def test_names_do_not_mix(memory):
-    assert await memory.recall("main", Remote("a")) == "a"
-    assert await memory.recall("stable", Remote("b")) == "b"
+    assert await memory.get_or_find("main", Remote("a")) == "a"
+    assert await memory.get_or_find("stable", Remote("b")) == "b"
 
 
 async def test_the_last_result_is_used_if_resolving_fails(memory, clock):
-    await memory.recall("main", Remote("first"))
+    await memory.get_or_find("main", Remote("first"))
     clock.forward(STALE - 1)
     silent = Remote(SourceUnavailable("no answer"))
-    assert await memory.recall("main", silent) == "first"
+    assert await memory.get_or_find("main", silent) == "first"
     clock.forward(59)
-    assert await memory.recall("main", silent) == "first"
+    assert await memory.get_or_find("main", silent) == "first"
     assert silent.asked == 1  # each attempt may take long: not at every pull
 
 
 async def test_too_old_an_answer_does_not_serve(memory, clock):
-    await memory.recall("main", Remote("first"))
+    await memory.get_or_find("main", Remote("first"))
     clock.forward(STALE)
     with pytest.raises(SourceUnavailable):
-        await memory.recall("main", Remote(SourceUnavailable("no answer")))
+        await memory.get_or_find("main", Remote(SourceUnavailable("no answer")))
 
 
 async def test_a_source_that_is_back_is_believed(memory, clock):
-    await memory.recall("main", Remote("first"))
+    await memory.get_or_find("main", Remote("first"))
     clock.forward(61)
-    await memory.recall("main", Remote(SourceUnavailable("no answer")))
+    await memory.get_or_find("main", Remote(SourceUnavailable("no answer")))
     clock.forward(60)
-    assert await memory.recall("main", Remote("second")) == "second"
+    assert await memory.get_or_find("main", Remote("second")) == "second"
 
 
 async def test_a_deleted_name_is_gone_at_once(memory, clock):
-    await memory.recall("main", Remote("first"))
+    await memory.get_or_find("main", Remote("first"))
     clock.forward(60)
     with pytest.raises(TagUnknown):
-        await memory.recall("main", Remote(TagUnknown("no such tag")))
+        await memory.get_or_find("main", Remote(TagUnknown("no such tag")))
     with pytest.raises(SourceUnavailable):
-        await memory.recall("main", Remote(SourceUnavailable("no answer")))
+        await memory.get_or_find("main", Remote(SourceUnavailable("no answer")))
 
 
 async def test_without_an_earlier_result_the_error_is_raised(memory):
     with pytest.raises(SourceUnavailable):
-        await memory.recall("main", Remote(SourceUnavailable("no answer")))
+        await memory.get_or_find("main", Remote(SourceUnavailable("no answer")))
 
 
 async def test_clients_cannot_fill_the_memory(memory, monkeypatch):
     monkeypatch.setattr("nixery.source.ttl_cache.NAMES", 10)
     for number in range(100):
-        await memory.recall(str(number), Remote(number))
+        await memory.get_or_find(str(number), Remote(number))
     assert len(memory._answers) == 10
 
 
@@ -100,7 +100,7 @@ async def test_many_at_once_look_up_once(memory):
         return "it"
 
     async def ask():
-        found.append(await memory.recall("main", find))
+        found.append(await memory.get_or_find("main", find))
 
     async with anyio.create_task_group() as clients:
         for _ in range(100):
@@ -114,7 +114,7 @@ async def test_many_at_once_look_up_once(memory):
 async def test_new_names_are_refused_where_too_many_wait(clock):
     """A cached name is refreshed nevertheless, and does not wait for them."""
     memory = TtlCache(60, clock, waiting=1)
-    await memory.recall("main", Remote("first"))
+    await memory.get_or_find("main", Remote("first"))
     clock.forward(60)
     gate = anyio.Event()
 
@@ -123,7 +123,7 @@ async def test_new_names_are_refused_where_too_many_wait(clock):
         return "found"
 
     async def ask(name):
-        outcomes.append(await memory.recall(name, slow))
+        outcomes.append(await memory.get_or_find(name, slow))
 
     outcomes = []
     async with anyio.create_task_group() as tasks:
@@ -131,7 +131,7 @@ async def test_new_names_are_refused_where_too_many_wait(clock):
             tasks.start_soon(ask, f"new{number}")
         await anyio.wait_all_tasks_blocked()
         with pytest.raises(TooBusy):
-            await memory.recall("one more", slow)
-        assert await memory.recall("main", Remote("second")) == "second"
+            await memory.get_or_find("one more", slow)
+        assert await memory.get_or_find("main", Remote("second")) == "second"
         gate.set()
     assert outcomes == ["found"] * (NEW_AT_ONCE + 1)

@@ -42,13 +42,13 @@ UNIT = sorted([(("hello", "libc"), "together"), (("cacert",), "alone"), (("iana-
 
 async def test_no_tables_without_a_storage(tools):
     found = await planned(tools, None)
-    assert (shape(found), found.tables, found.when) == (ALONE, {}, "now")
+    assert (shape(found), found.tables, found.origin) == (ALONE, {}, "now")
 
 
 async def test_the_tables_that_count_plan_it(registry, tools):
     version = publish(registry, TOGETHER)
     found = await planned(tools, registry.storage)
-    assert (shape(found), found.tables, found.when) == (UNIT, {"units": version}, "now")
+    assert (shape(found), found.tables, found.origin) == (UNIT, {"units": version}, "now")
 
 
 @pytest.mark.parametrize("forgotten", [False, True], ids=["tables kept", "tables gone"])
@@ -60,7 +60,7 @@ async def test_what_was_served_keeps_its_layers(registry, tools, forgotten):
     if forgotten:
         del registry.storage.objects[f"tables/units/{version}"]
     found = await planned(tools, registry.storage)
-    assert (shape(found), found.tables, found.when) == (UNIT, {"units": version}, "before")
+    assert (shape(found), found.tables, found.origin) == (UNIT, {"units": version}, "before")
 
 
 async def test_chosen_tables_win(registry, tools):
@@ -68,7 +68,7 @@ async def test_chosen_tables_win(registry, tools):
     publish(registry, OTHERWISE)
     await pull(registry)
     found = await planned(tools, registry.storage, version)
-    assert (shape(found), found.tables, found.when) == (UNIT, {"units": version}, "chosen")
+    assert (shape(found), found.tables, found.origin) == (UNIT, {"units": version}, "chosen")
 
 
 @pytest.mark.parametrize("has_storage", [True, False])

@@ -165,7 +165,7 @@ def test_a_directory_that_does_not_fit_means_a_full_disk(tmp_path, monkeypatch):
 
 def test_what_the_disk_lacks(tmp_path, monkeypatch):
     monkeypatch.setattr("nixery.storage.filesystem.room_at", lambda _: Room(5, 1000))
-    assert FilesystemStorage(tmp_path).lacking() == 95
+    assert FilesystemStorage(tmp_path).bytes_to_free() == 95
 
 
 def test_a_short_write_is_continued(tmp_path, monkeypatch):

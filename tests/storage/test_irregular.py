@@ -169,4 +169,4 @@ def test_a_local_copy_of_a_manifest_that_is_not_a_file_is_a_miss(tmp_path, kind)
     cache = ManifestCache(storage, tmp_path / "state")
     KINDS[kind](tmp_path / "state" / ("0" * 64))
     assert cache.find("0" * 64) is None
-    ManifestCache(storage, tmp_path / "state", kept=0)  # another start trims
+    ManifestCache(storage, tmp_path / "state", max_files=0)  # another start trims

@@ -57,7 +57,7 @@ class Stored:
                 layer = PackedLayer(
                     put(self.storage, data).digest, digest_of(data), len(data), "gzip"
                 )
-                cache.keep(build, layer)
+                cache.store(build, layer)
             packed.append(layer)
         config = manifest.config(packed, parse(name))
         put(self.storage, config)

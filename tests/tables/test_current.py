@@ -23,29 +23,29 @@ def both(storage):
 
 
 def test_where_nothing_is_published_tables_are_empty(both):
-    assert both.look() == (EMPTY, {})
+    assert both.load() == (EMPTY, {})
 
 
 def test_a_new_table_is_seen_at_the_next_look(both, storage):
     units = publish(storage, "units", encode_units(UNITS))
     popularity = publish(storage, "popularity", encode_popularity(POPULARITY))
-    tables, versions = both.look()
+    tables, versions = both.load()
     assert (tables.units, tables.popularity) == (UNITS, POPULARITY)
     assert versions == {"units": units, "popularity": popularity}
     publish(storage, "units", encode_units(EMPTY.units))
-    assert both.look()[0].units == EMPTY.units
+    assert both.load()[0].units == EMPTY.units
 
 
 def test_only_the_strategys_own_tables_are_looked_at(storage):
     publish(storage, "popularity", encode_popularity(POPULARITY))
     units = publish(storage, "units", encode_units(UNITS))
-    tables, versions = CurrentTables(Published(storage), ["units"]).look()
+    tables, versions = CurrentTables(Published(storage), ["units"]).load()
     assert (tables.popularity, versions) == (EMPTY.popularity, {"units": units})
 
 
 def test_a_table_is_parsed_once(both, storage):
     publish(storage, "units", encode_units(UNITS))
-    assert both.look()[0].units is both.look()[0].units
+    assert both.load()[0].units is both.load()[0].units
 
 
 @pytest.mark.parametrize("data", [b"{}", b"rubbish", None])
@@ -54,7 +54,7 @@ def test_an_unreadable_table_is_empty_and_logged_once(both, storage, data):
     if data is None:
         del storage.objects[key]
     with capture_logs() as logs:
-        assert [both.look(), both.look()] == [(EMPTY, {})] * 2
+        assert [both.load(), both.load()] == [(EMPTY, {})] * 2
     assert [entry["event"] for entry in logs] == ["table is unreadable and treated as empty"]
 
 
@@ -62,13 +62,13 @@ def test_a_lost_table_is_used_again_once_it_is_published(both, storage):
     """Also for a server that missed it meanwhile."""
     units = publish(storage, "units", encode_units(UNITS))
     del storage.objects[f"tables/units/{units}"]
-    assert both.look() == (EMPTY, {})
+    assert both.load() == (EMPTY, {})
     publish(storage, "units", encode_units(UNITS))
-    assert both.look()[0].units == UNITS
+    assert both.load()[0].units == UNITS
 
 
 def test_an_older_version_can_be_had(both, storage):
     old = publish(storage, "units", encode_units(UNITS))
     publish(storage, "units", encode_units(EMPTY.units))
-    assert both.of({"units": old})[0].units == UNITS
+    assert both.load_versions({"units": old})[0].units == UNITS
     assert version(encode_units(UNITS)) == old

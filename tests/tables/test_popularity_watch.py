@@ -85,7 +85,7 @@ async def test_a_failure_is_logged_once_and_changes_nothing(storage, clock):
     watch = watch_of(site, storage, clock)
     with capture_logs() as logs:
         for _ in range(5):
-            await watch.look()
+            await watch.check()
     assert current(storage) == version(b'{"a":1}')
     assert [e["reason"] for e in logs if e["event"] == "popularity not used"] == [
         "OSError: no route",
@@ -97,14 +97,14 @@ async def test_a_failure_after_a_success_is_logged_again(storage, clock):
     watch = watch_of(Site(OSError("no route"), b"{}", OSError("no route")), storage, clock)
     with capture_logs() as logs:
         for _ in range(3):
-            await watch.look()
+            await watch.check()
     assert len([e for e in logs if e["event"] == "popularity not used"]) == 2
 
 
 async def test_logs_hold_no_secrets_and_no_addresses_of_objects(storage, clock):
     said = f"cannot open {URL}: <Connection object at 0x7f00dead>: refused"
     with capture_logs() as logs:
-        await watch_of(Site(OSError(said)), storage, clock).look()
+        await watch_of(Site(OSError(said)), storage, clock).check()
     assert logs[0]["url"] == "https://popular.test/counts.json"
     assert "secret" not in logs[0]["reason"]
     assert "0x7f" not in logs[0]["reason"]
@@ -118,7 +118,7 @@ async def test_a_full_storage_is_not_an_error_either(storage, clock, monkeypatch
     monkeypatch.setattr(storage, "write", write)
     watch = watch_of(Site(b"{}"), storage, clock)
     with capture_logs() as logs:
-        await watch.look()
+        await watch.check()
     assert [entry["event"] for entry in logs] == ["popularity not used"]
 
 
@@ -131,7 +131,7 @@ async def test_an_address_that_never_answers_is_left_behind(storage, clock, monk
         return b"{}"
 
     with capture_logs() as logs:
-        await watch_of(load, storage, clock).look()
+        await watch_of(load, storage, clock).check()
     assert [entry["reason"] for entry in logs] == ["TimeoutError: "]
     answered.set()
     assert current(storage) is None

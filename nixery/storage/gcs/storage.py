@@ -172,7 +172,7 @@ class GcsStorage:
     def now(self) -> float:
         return self._clock.now()
 
-    def lacking(self) -> int:
+    def bytes_to_free(self) -> int:
         return 0
 
     def check(self) -> None:

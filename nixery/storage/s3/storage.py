@@ -171,7 +171,7 @@ class S3Storage:
     def now(self) -> float:
         return self._clock.now()
 
-    def lacking(self) -> int:
+    def bytes_to_free(self) -> int:
         return 0
 
     def check(self) -> None:

@@ -2,7 +2,7 @@
 
 It keeps the storage below NIXERY_STORAGE_MAX_BYTES. It collects at the start, every hour, and at
 once when something did not fit. Only one replica collects at a time, by a lease. A disk may be full
-before the storage reaches its limit, so when something did not fit, the keeper also frees as many
+before the storage reaches its limit, so when something did not fit, this also frees as many
 bytes as the disk lacks.
 """
 
@@ -32,7 +32,7 @@ LEASE = "gc"
 Collect = Callable[[Storage, Policy], Collection]
 
 
-class Keeper:
+class GarbageCollector:
     def __init__(
         self,
         storage: Storage,
@@ -50,21 +50,21 @@ class Keeper:
         self._collect = collect
         self._full = asyncio.Event()
 
-    def noticed_full(self) -> None:
+    def request_collection(self) -> None:
         """Requests a collection because something did not fit. For the event loop's thread."""
         self._full.set()
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator["Keeper"]:
+    async def opened(self) -> AsyncIterator["GarbageCollector"]:
         """Leaving the block waits for a running collection."""
-        task = asyncio.create_task(self._keep())
+        task = asyncio.create_task(self._run_periodically())
         try:
             yield self
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _keep(self) -> None:
+    async def _run_periodically(self) -> None:
         if not self._storage.conditional:
             log.warning("the storage has no conditional writes: gc does not run in the server")
             return
@@ -72,18 +72,18 @@ class Keeper:
             full = self._full.is_set()
             self._full.clear()
             try:
-                await self._once(full=full)
+                await self._collect_once(full=full)
             except Exception:  # the next collection may succeed
                 log.exception("collection failed")
             await self._sleep(RETRY_SECONDS)
-            await self._next()
+            await self._wait()
 
-    async def _once(self, *, full: bool) -> None:
+    async def _collect_once(self, *, full: bool) -> None:
         lease = await self._lease()
         if lease is None:
             return
         async with self._leases.kept(lease):
-            done = await anyio.to_thread.run_sync(self._run, full)
+            done = await anyio.to_thread.run_sync(self._collect_blocking, full)
             log.info(
                 "collected",
                 images=len(done.images),
@@ -92,8 +92,8 @@ class Keeper:
                 left=done.left.size,
             )
 
-    def _run(self, full: bool) -> Collection:  # noqa: FBT001 - passed to a thread
-        policy = KeepBytes(self._limit, self._storage.lacking() if full else 0)
+    def _collect_blocking(self, full: bool) -> Collection:  # noqa: FBT001 - passed to a thread
+        policy = KeepBytes(self._limit, self._storage.bytes_to_free() if full else 0)
         return self._collect(self._storage, policy)
 
     async def _lease(self) -> Lease | None:
@@ -104,7 +104,7 @@ class Keeper:
             log.warning("collecting without a lease", error=error.message)
             return Lease(LEASE, None)
 
-    async def _next(self) -> None:
+    async def _wait(self) -> None:
         """Waits an hour, or until something does not fit."""
         waiting = [
             asyncio.ensure_future(self._sleep(PERIOD - RETRY_SECONDS)),

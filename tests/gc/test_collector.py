@@ -7,9 +7,9 @@ import pytest
 from support.stored import DAY
 
 from nixery.errors import StorageFull, StorageUnavailable
-from nixery.gc import Collection, KeepBytes, Keeper
+from nixery.gc import Collection, GarbageCollector, KeepBytes
 from nixery.gc.collection import Amount
-from nixery.gc.keeper import PERIOD, RETRY_SECONDS
+from nixery.gc.collector import PERIOD, RETRY_SECONDS
 from nixery.lease import Leases
 from nixery.storage.memory import MemoryStorage
 
@@ -42,7 +42,7 @@ class Collections:
 
 
 class Sleeps:
-    """The keeper's sleeps, in order; the test ends each."""
+    """The collector's sleeps, in order; the test ends each."""
 
     def __init__(self):
         self._begun = asyncio.Queue()
@@ -75,12 +75,12 @@ async def sleeps():
 
 
 @pytest.fixture
-def keeper(storage, clock, done, sleeps):
-    return Keeper(storage, Leases(storage, clock.sleep), 100, sleep=sleeps, collect=done)
+def collector(storage, clock, done, sleeps):
+    return GarbageCollector(storage, Leases(storage, clock.sleep), 100, sleep=sleeps, collect=done)
 
 
-async def test_it_collects_at_the_start_and_every_hour(keeper, sleeps, done):
-    async with keeper.opened():
+async def test_it_collects_at_the_start_and_every_hour(collector, sleeps, done):
+    async with collector.opened():
         await done.have_been(1)
         for count in (2, 3):
             await sleeps.end(RETRY_SECONDS)
@@ -90,14 +90,14 @@ async def test_it_collects_at_the_start_and_every_hour(keeper, sleeps, done):
 
 
 async def test_it_collects_at_once_when_something_did_not_fit(
-    keeper, sleeps, done, storage, monkeypatch
+    collector, sleeps, done, storage, monkeypatch
 ):
     """And then as much as the disk lacks, however little is stored; later only the excess."""
-    monkeypatch.setattr(storage, "lacking", lambda: 42)
-    async with keeper.opened():
+    monkeypatch.setattr(storage, "bytes_to_free", lambda: 42)
+    async with collector.opened():
         await sleeps.end(RETRY_SECONDS)
         await sleeps.begun(PERIOD - RETRY_SECONDS)
-        keeper.noticed_full()
+        collector.request_collection()
         await done.have_been(2)
         await sleeps.end(RETRY_SECONDS)
         await sleeps.end(PERIOD - RETRY_SECONDS)
@@ -105,26 +105,26 @@ async def test_it_collects_at_once_when_something_did_not_fit(
     assert done.policies == [KeepBytes(100), KeepBytes(100, free=42), KeepBytes(100)]
 
 
-async def test_a_full_disk_does_not_make_it_collect_all_the_time(keeper, sleeps, done):
-    async with keeper.opened():
+async def test_a_full_disk_does_not_make_it_collect_all_the_time(collector, sleeps, done):
+    async with collector.opened():
         await done.have_been(1)
-        keeper.noticed_full()
+        collector.request_collection()
         await sleeps.end(RETRY_SECONDS)
         assert len(done.policies) == 1
         await done.have_been(2)
 
 
-async def test_another_replica_is_at_it(keeper, storage, clock, sleeps, done):
+async def test_another_replica_is_at_it(collector, storage, clock, sleeps, done):
     other = Leases(storage, clock.sleep)
-    async with other.kept(await other.take("gc")), keeper.opened():
+    async with other.kept(await other.take("gc")), collector.opened():
         await sleeps.begun(RETRY_SECONDS)
         assert not done.policies
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable("no answer"), OSError(5, "I/O"), KeyError()])
-async def test_a_failed_collection_is_repeated(keeper, sleeps, done, error):
+async def test_a_failed_collection_is_repeated(collector, sleeps, done, error):
     done.fails = error
-    async with keeper.opened():
+    async with collector.opened():
         await done.have_been(1)
         done.fails = None
         await sleeps.end(RETRY_SECONDS)
@@ -132,25 +132,27 @@ async def test_a_failed_collection_is_repeated(keeper, sleeps, done, error):
         await done.have_been(2)
 
 
-async def test_on_a_full_disk_no_lease_is_needed(keeper, storage, done, monkeypatch):
+async def test_on_a_full_disk_no_lease_is_needed(collector, storage, done, monkeypatch):
     def full(*_):
         raise StorageFull("no space for a lease")
 
     monkeypatch.setattr(storage, "write", full)
-    async with keeper.opened():
+    async with collector.opened():
         await done.have_been(1)
 
 
-async def test_without_conditions_nothing_is_collected(keeper, done, monkeypatch):
+async def test_without_conditions_nothing_is_collected(collector, done, monkeypatch):
     monkeypatch.setattr(MemoryStorage, "conditional", False)
-    async with keeper.opened():
-        await asyncio.wait_for(asyncio.shield(keeper_task()), 10)
+    async with collector.opened():
+        await asyncio.wait_for(asyncio.shield(collector_task()), 10)
     assert not done.policies
 
 
-def keeper_task():
+def collector_task():
     """The only task besides the test's."""
-    return next(task for task in asyncio.all_tasks() if task.get_coro().__name__ == "_keep")
+    return next(
+        task for task in asyncio.all_tasks() if task.get_coro().__name__ == "_run_periodically"
+    )
 
 
 async def test_the_server_ends_when_the_collection_has(storage, clock):
@@ -161,8 +163,10 @@ async def test_the_server_ends_when_the_collection_has(storage, clock):
         release.wait(10)
         return NOTHING
 
-    keeper = Keeper(storage, Leases(storage, clock.sleep), 100, sleep=clock.sleep, collect=slow)
-    async with keeper.opened():
+    collector = GarbageCollector(
+        storage, Leases(storage, clock.sleep), 100, sleep=clock.sleep, collect=slow
+    )
+    async with collector.opened():
         await asyncio.to_thread(entered.wait, 10)
         release.set()
     assert b'"released":true' in storage.objects["leases/gc"]
@@ -171,17 +175,17 @@ async def test_the_server_ends_when_the_collection_has(storage, clock):
 async def test_room_is_made_on_a_full_disk_however_much_may_stay(
     storage, stored, clock, sleeps, monkeypatch
 ):
-    monkeypatch.setattr(storage, "lacking", lambda: 1)
+    monkeypatch.setattr(storage, "bytes_to_free", lambda: 1)
     old, new = stored.image("git", b"git"), stored.image("htop", b"htop")
     clock.forward(30 * DAY)
     stored.pull(new)
     clock.forward(2 * DAY)
-    keeper = Keeper(storage, Leases(storage, clock.sleep), 1 << 40, sleep=sleeps)
-    async with keeper.opened():
+    collector = GarbageCollector(storage, Leases(storage, clock.sleep), 1 << 40, sleep=sleeps)
+    async with collector.opened():
         await sleeps.end(RETRY_SECONDS)
         await sleeps.begun(PERIOD - RETRY_SECONDS)
         assert stored.is_there(old)
-        keeper.noticed_full()
+        collector.request_collection()
         await sleeps.begun(RETRY_SECONDS)
     assert not stored.is_there(old)
     assert stored.is_there(new)
@@ -190,6 +194,6 @@ async def test_room_is_made_on_a_full_disk_however_much_may_stay(
 async def test_it_really_collects(storage, stored, clock, sleeps):
     stored.image("git", b"git")
     clock.forward(2 * DAY)
-    async with Keeper(storage, Leases(storage, clock.sleep), 0, sleep=sleeps).opened():
+    async with GarbageCollector(storage, Leases(storage, clock.sleep), 0, sleep=sleeps).opened():
         await sleeps.begun(RETRY_SECONDS)
     assert not list(storage.list("layers/"))
