@@ -27,6 +27,7 @@ let
     "tests/support"
     "tests/tables"
     "tests/tiny"
+    "tests/wire"
   ];
 
   isWanted =

@@ -1,13 +1,8 @@
 """A registry in this process, and one under a real server on a free port."""
 
-import logging
-import os
-
 import httpx
 import pytest
-from structlog.testing import capture_logs
 from support.fake_images import FakeImages, stored_image
-from support.http.one_blob import SIZE, registry
 from support.serving import ABOUT, LAYER, running
 
 from nixery.http.app import create_app
@@ -58,31 +53,3 @@ def live(live_image):
     app = create_app(images=images, storage=storage, about=ABOUT)
     with running(app) as url, httpx.Client(base_url=url) as client:
         yield client
-
-
-@pytest.fixture(scope="session")
-def blob_file(tmp_path_factory):
-    """The file of the only blob; ``blob`` is its content, ``watched`` its registry."""
-    path = tmp_path_factory.mktemp("blobs") / "blob"
-    path.write_bytes(os.urandom(SIZE))
-    return path
-
-
-@pytest.fixture(scope="session")
-def blob(blob_file):
-    return blob_file.read_bytes()
-
-
-@pytest.fixture
-def watched(blob_file):
-    return registry(blob_file)
-
-
-@pytest.fixture
-def logs(caplog):
-    """Log lines; an error, or a warning of uvicorn, fails the test."""
-    with capture_logs() as lines, caplog.at_level(logging.INFO):
-        yield lines
-    assert {line["log_level"] for line in lines} <= {"info"}
-    records = caplog.get_records("call")
-    assert [record for record in records if record.levelno > logging.INFO] == []

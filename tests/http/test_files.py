@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from support.http.opened import opened
+from support.wire.opened import opened
 
 from nixery.errors import BlobUnknown
 from nixery.http import files

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from support.fake_images import FakeImages
-from support.http.wire import connected, request
 from support.serving import ABOUT, running
+from support.wire.raw_client import connected, request
 
 from nixery.http.app import create_app
 from nixery.oci import digest_of

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
 import structlog
 from google.api_core.exceptions import NotFound, PreconditionFailed, RetryError, TooManyRequests
@@ -36,13 +35,13 @@ from nixery.storage.gcs.failures import (
     translated,
     translated_errors,
 )
+from nixery.storage.gcs.objects import STAT_FIELDS, content_type, matches, stat_of
 from nixery.storage.gcs.staging import GcsUpload, renew
 
 log = structlog.get_logger()
 
 TRIES = 3
 """Number of reads of an object that changes or arrives damaged."""
-STAT_FIELDS = "items(name,size,generation,metageneration,updated),nextPageToken"
 
 
 class GcsStorage:
@@ -75,7 +74,7 @@ class GcsStorage:
     def stat(self, key: str) -> Stat | None:
         with translated_errors():
             found = self._bucket.get_blob(key, retry=self._retry)
-        return _stat(found) if found else None
+        return stat_of(found) if found else None
 
     def read(self, key: str) -> Object | None:
         with translated_errors():
@@ -83,7 +82,7 @@ class GcsStorage:
                 found = self._bucket.get_blob(key, retry=self._retry)
                 if found is None:
                     return None
-                stat = _stat(found)  # the download overwrites it from response headers
+                stat = stat_of(found)  # the download overwrites it from response headers
                 try:
                     small = stat.size <= LARGEST_READ
                     return Object(self._download(found) if small else b"", stat)
@@ -107,10 +106,10 @@ class GcsStorage:
             try:
                 target.upload_from_string(
                     data,
-                    content_type=_content_type(key),
+                    content_type=content_type(key),
                     checksum="crc32c",
                     retry=self._retry,
-                    **_matches(condition),
+                    **matches(condition),
                 )
             except (PreconditionFailed, NotFound):
                 # If a response was lost and the request repeated, it meets its own object.
@@ -118,19 +117,19 @@ class GcsStorage:
                 if there is None or (there.metadata or {}).get("writer") != writer:
                     return None
                 target = there
-        return _stat(target)
+        return stat_of(target)
 
     def list(self, prefix: str) -> Iterator[Stat]:
         with translated_errors():
             for found in self._bucket.list_blobs(
                 prefix=prefix, fields=STAT_FIELDS, retry=self._retry
             ):
-                yield _stat(found)
+                yield stat_of(found)
 
     def delete(self, stat: Stat) -> bool:
         with translated_errors():
             try:
-                self._bucket.blob(stat.key).delete(retry=self._retry, **_matches(stat))
+                self._bucket.blob(stat.key).delete(retry=self._retry, **matches(stat))
             except (NotFound, PreconditionFailed):
                 return False
         return True
@@ -150,7 +149,7 @@ class GcsStorage:
                 if renewed and renewed.version == stat.version:
                     raise
                 return renewed
-        return _stat(there)
+        return stat_of(there)
 
     def quarantine(self, digest: Digest) -> None:
         with translated_errors():
@@ -167,7 +166,7 @@ class GcsStorage:
                         break
             except NotFound:
                 return
-        self.delete(_stat(damaged))
+        self.delete(stat_of(damaged))
 
     def now(self) -> float:
         return self._clock.now()
@@ -228,29 +227,3 @@ class GcsStorage:
                     single_shot_download=True,  # 8 KiB cost three times the CPU time
                     retry=self._retry,
                 )
-
-
-def _stat(found: BucketObject) -> Stat:
-    version = f"{found.generation}.{found.metageneration}"
-    return Stat(found.name, found.size, version, found.updated.timestamp())
-
-
-def _matches(condition: Condition | Stat | None) -> dict[str, Any]:
-    """https://cloud.google.com/storage/docs/request-preconditions."""
-    match condition:
-        case None:
-            return {}
-        case Condition.ABSENT:
-            return {"if_generation_match": 0}
-        case Stat(version=version):
-            generation, metageneration = version.split(".")
-            return {
-                "if_generation_match": int(generation),
-                "if_metageneration_match": int(metageneration),
-            }
-
-
-def _content_type(key: str) -> str:
-    return (
-        BLOB_TYPE if key.startswith(("layers/", "staging/", "quarantine/")) else "application/json"
-    )

@@ -8,9 +8,9 @@ from contextlib import suppress
 
 import httpx
 import pytest
-from support.http.one_blob import PATH, SIZE, SMALL_BUFFER, requests
-from support.http.wire import answer, connected, head, request, rest, take
 from support.serving import running
+from support.wire.one_blob import PATH, SIZE, SMALL_BUFFER, requests
+from support.wire.raw_client import answer, connected, head, request, rest, take
 
 from nixery.http import files
 from nixery.wire import sendfile

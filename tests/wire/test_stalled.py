@@ -3,10 +3,10 @@
 import threading
 
 import pytest
-from support.http.one_blob import PATH, SIZE, SMALL_BUFFER, requests
-from support.http.opened import opened
-from support.http.wire import answer, connected, head, request, rest, take
 from support.serving import running
+from support.wire.one_blob import PATH, SIZE, SMALL_BUFFER, requests
+from support.wire.opened import opened
+from support.wire.raw_client import answer, connected, head, request, rest, take
 
 from nixery.wire import protocol, sendfile, server
 from nixery.wire.protocol import RegistryProtocol

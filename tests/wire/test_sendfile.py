@@ -7,7 +7,7 @@ import socket
 
 import anyio
 import pytest
-from support.http.opened import opened
+from support.wire.opened import opened
 
 from nixery.wire import sendfile
 from nixery.wire.sendfile import NotSendable, Transfer

@@ -145,7 +145,7 @@ print("ended")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal(number):
     """Ends the server, and the program exits normally: exit code 0, no traceback."""
-    tests = Path(__file__).parents[2]
+    tests = Path(__file__).parents[1]
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, tests],
         stdout=subprocess.PIPE,

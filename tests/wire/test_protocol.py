@@ -3,8 +3,8 @@
 import httpx
 import pytest
 from support.fake_images import FakeImages
-from support.http.wire import answer, connected, request, rest, take
 from support.serving import ABOUT, running
+from support.wire.raw_client import answer, connected, request, rest, take
 
 from nixery.http.app import create_app
 from nixery.storage import LocalFile

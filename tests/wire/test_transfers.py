@@ -6,10 +6,10 @@ import threading
 
 import httpx
 import pytest
-from support.http.one_blob import PATH, SIZE, SMALL_BUFFER, registry, requests
-from support.http.opened import opened
-from support.http.wire import answer, connected, head, request, rest, take
 from support.serving import running
+from support.wire.one_blob import PATH, SIZE, SMALL_BUFFER, registry, requests
+from support.wire.opened import opened
+from support.wire.raw_client import answer, connected, head, request, rest, take
 
 from nixery.wire import sendfile
 from nixery.wire.server import Server
