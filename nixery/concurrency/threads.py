@@ -42,6 +42,8 @@ async def map_in_threads(
 def stop_if_cancelled() -> None:
     """Raises the cancellation of the task that waits for this thread, if there is one.
 
+    For functions that ``map_in_threads`` runs: with anyio 4.11 to 4.13, the cancellation passes the
+    scope of a task that awaits the thread itself (https://github.com/agronholm/anyio/issues/1113).
     Takes one or two microseconds. Does nothing if no task waits.
     """
     with suppress(RuntimeError):  # not a thread of anyio
