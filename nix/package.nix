@@ -49,8 +49,9 @@ python3Packages.buildPythonApplication (finalAttrs: {
     httpx
     hypothesis
     pytestCheckHook
-    trustme
   ];
+
+  enabledTestPaths = import ./package-tests.nix;
 
   disabledTestMarks = [
     "full"

@@ -3,39 +3,24 @@
 { lib }:
 let
   root = ../.;
-  files = [
+  files = import ./package-tests.nix ++ [
     "CHANGELOG.md"
     "LICENSE"
     "README.md"
     "pyproject.toml"
   ];
-  # The tests of the package itself. Those that need more than Python are marked.
   folders = [
     "nixery"
-    "tests/archive"
-    "tests/cache"
-    "tests/concurrency"
-    "tests/gc"
-    "tests/host"
-    "tests/http"
-    "tests/layers"
-    "tests/learning"
-    "tests/logs"
-    "tests/nix"
-    "tests/source"
-    "tests/standalone"
     "tests/support"
-    "tests/tables"
     "tests/tiny"
-    "tests/wire"
   ];
 
   isWanted =
     path:
     lib.elem path files
     || lib.any (folder: path == folder || lib.hasPrefix "${folder}/" path) folders
-    || path == "tests"
-    || builtins.match "tests/[^/]+\\.py" path != null;
+    || lib.any (lib.hasPrefix "${path}/") files
+    || builtins.match "(.*/)?conftest\\.py" path != null;
 in
 lib.cleanSourceWith {
   name = "nixery-source";

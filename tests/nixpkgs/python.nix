@@ -62,6 +62,7 @@ let
       dependencies,
       optional-dependencies,
       nativeCheckInputs,
+      enabledTestPaths,
       disabledTestMarks,
       pytestFlags,
       pythonImportsCheck,
@@ -75,6 +76,7 @@ let
         passthru = { inherit pname; };
         request = builtins.toJSON {
           inherit
+            enabledTestPaths
             pname
             pytestFlags
             pythonImportsCheck

@@ -58,3 +58,10 @@ def test_the_registry_serves_on_a_machine_that_had_nothing():
     result = run("fresh", "scripts/run", "--once", "git/htop")
     assert result.returncode == 0, result.stderr
     assert "GET /v2/git/htop/manifests/latest: HTTP/1.1 200 OK" in result.stdout
+
+
+def test_the_packages_checks_pass_with_the_versions_of_nixpkgs():
+    """The derivation runs them with these libraries, on this Python."""
+    done = run("test", "--nixpkgs", "-q")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "skipped" not in done.stdout

@@ -20,7 +20,7 @@ LOCKS = PROJECT / "requirements"
 
 FOR_CHECKS = {
     *("pytest", "iniconfig", "packaging", "pluggy", "pygments"),
-    *("httpx", "httpcore", "h11", "hypothesis", "sortedcontainers", "trustme"),
+    *("httpx", "httpcore", "h11", "hypothesis", "sortedcontainers"),
 }
 """The requirements of the package's tests, from the test lock."""
 

@@ -151,8 +151,9 @@ def run_checks(request, wheels: Wheels, site: Path) -> None:
     subprocess.run(["cp", "-r", request["src"], source], check=True)
     subprocess.run(["chmod", "-R", "u+w", source], check=True)
     marks = " and ".join(f"not ({mark})" for mark in request["markers"])
+    arguments = [*request["pytestFlags"], *request["enabledTestPaths"]]
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-m", marks, *request["pytestFlags"]],
+        [sys.executable, "-m", "pytest", "-q", "-m", marks, *arguments],
         cwd=source,
         env=environment | {"PYTHONPATH": f"{site}:{tools}"},
         check=True,
