@@ -62,6 +62,6 @@ def test_the_registry_serves_on_a_machine_that_had_nothing():
 
 def test_the_packages_checks_pass_with_the_versions_of_nixpkgs():
     """The derivation runs them with these libraries, on this Python."""
-    done = run("test", "--nixpkgs", "-q")
+    done = run("test", "--nixpkgs")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "skipped" not in done.stdout
