@@ -119,7 +119,7 @@ def running(storage: Path, state: Path, **settings: str) -> Iterator[Server]:
         reading.start()
         yield Server(process, url, requests)
     except Exception:
-        sys.stderr.writelines(last_words)
+        sys.stderr.writelines([*last_words])
         print(f"the server's status: {process.poll()}", file=sys.stderr)
         raise
     finally:

@@ -8,7 +8,8 @@
                      runs
     evaluation_ms    that evaluation, which is needed because a path is not pinned; median
 
-Milliseconds. Nix commands are counted and timed by a wrapper that precedes them on PATH.
+Milliseconds. Nix commands are counted and timed by a wrapper that precedes them on PATH. It writes a
+file, so evaluation is not confined here; scripts/bench confine measures what that costs.
 """
 
 import argparse
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 def measure(image: str, requests: int, runs: int, scratch: Path) -> dict[str, Any]:
     commands = Commands(scratch)
     storage, state = scratch / "storage", scratch / "state"
-    with running(storage, state, PATH=commands.path) as server:
+    with running(storage, state, PATH=commands.path, NIXERY_CONFINE="0") as server:
         _ask(server, image)
         before = len(commands.ran())
         # Within the time for which a path's fingerprint is cached.
@@ -67,7 +68,7 @@ def measure(image: str, requests: int, runs: int, scratch: Path) -> dict[str, An
     beyond, evaluations = [], []
     for _ in range(runs):
         before = len(commands.ran())
-        with running(storage, state, PATH=commands.path) as server:
+        with running(storage, state, PATH=commands.path, NIXERY_CONFINE="0") as server:
             # Its check of Nix is a process as well, and would compete with the evaluation.
             server.wait_until_ready()
             whole = _ask(server, image)
