@@ -8,8 +8,8 @@
                      runs
     evaluation_ms    that evaluation, which is needed because a path is not pinned; median
 
-Milliseconds. Nix commands are counted and timed by a wrapper that precedes them on PATH. It writes a
-file, so evaluation is not confined here; scripts/bench confine measures what that costs.
+Milliseconds. Nix commands are counted and timed by a wrapper that precedes them on PATH. It writes
+a file, so evaluation is not confined here; scripts/bench confine measures what that costs.
 """
 
 import argparse
