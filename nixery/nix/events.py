@@ -36,8 +36,6 @@ _ERROR_LEVEL = 0
 _PLAIN_ERROR = "error: "  # starts errors without raw_msg, and those outside the JSON format
 _SHOW_TRACE = "(use '--show-trace'"
 
-MAX_REASON = 300  # characters; terminals wrap, but a message should stay one line
-
 _CONTROL = re.compile(
     r"(?:\x1b\[|\x9b)[0-9;?]*[A-Za-z]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
@@ -171,13 +169,3 @@ def _built_by(event: dict[str, Any]) -> StorePath | None:
         case {"type": 105, "fields": [str(derivation), *_]}:
             return derivation
     return None
-
-
-def first_line(text: str) -> str:
-    """The first line that is not blank, shortened; empty if there is none."""
-    return shorten(next((line for line in text.splitlines() if line.strip()), ""))
-
-
-def shorten(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= MAX_REASON else f"{text[: MAX_REASON - 1]}…"

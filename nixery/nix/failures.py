@@ -18,10 +18,11 @@ from nixery.errors import (
     TimedOut,
 )
 from nixery.nix.build_log import KEPT_LINES
-from nixery.nix.events import Line, shorten
+from nixery.nix.events import Line
 from nixery.nix.lookup import MAX_ANSWER
-from nixery.nix.machine_errors import ended_by_signal, of_machine, of_status, own_text, reason
+from nixery.nix.machine_errors import ended_by_signal, of_machine, of_status, own_text
 from nixery.nix.process import Finished
+from nixery.nix.reason import one_line
 
 _DERIVATION = re.compile(r"/nix/store/[0-9a-z]{32}-[^'!^\s]+?\.drv")
 
@@ -34,7 +35,6 @@ _DOWNLOAD = re.compile(
 _FETCHING = re.compile(
     r"\s*error: (?P<reason>unable to download '.*)"
 )  # builtin:fetchurl fails like a builder
-_PHYSICAL = re.compile(r""" at ['"]/[^'"]*['"]""")
 _EVALUATIONS = (
     ("recursion", re.compile(r"stack overflow|max-call-depth|infinite recursion")),
     ("out_of_memory", re.compile(r"out of memory|bad_alloc|failed to allocate", re.IGNORECASE)),
@@ -80,7 +80,7 @@ def of_evaluation(
     machine is not trusted.
     """
     text, log = _text(finished), _lines(finished)
-    said = reason(finished.errors[-1].text if finished.errors else "")
+    said = one_line(finished.errors[-1].text if finished.errors else "")
     message = f"{subject} cannot be evaluated: {said}"
     if finished.status < 0 or finished.is_cut:
         return _evaluation_stopped(finished, subject)
@@ -134,8 +134,10 @@ def of_realisation(
             log=log,
         )
     if finished.status == _TIMED_OUT:
-        return TimedOut(f"a package was not built in time: {reason(text)}", cause="builder_timeout")
-    return BuildFailed(f"the build failed: {reason(text)}", cause="build", log=log)
+        return TimedOut(
+            f"a package was not built in time: {one_line(text)}", cause="builder_timeout"
+        )
+    return BuildFailed(f"the build failed: {one_line(text)}", cause="build", log=log)
 
 
 def of_foreign_output(package: Package) -> Denied:
@@ -148,7 +150,7 @@ def of_foreign_output(package: Package) -> Denied:
 def of_closure(finished: Finished) -> NixeryError:
     """The closure of valid paths fails only because of a fault of the machine."""
     return of_machine(finished) or NixeryError(
-        f"Nix cannot list the closure: {reason(_text(finished))}",
+        f"Nix cannot list the closure: {one_line(_text(finished))}",
         cause="closure",
         log=_lines(finished),
     )
@@ -157,7 +159,7 @@ def of_closure(finished: Finished) -> NixeryError:
 def of_check(finished: Finished) -> NixeryError:
     """The check runs no foreign code, so its error is Nix's."""
     return of_machine(finished) or NixeryError(
-        f"Nix cannot be used: {reason(_text(finished))}", cause="check", log=_lines(finished)
+        f"Nix cannot be used: {one_line(_text(finished))}", cause="check", log=_lines(finished)
     )
 
 
@@ -209,14 +211,17 @@ def _build_failed(finished: Finished, packages: Sequence[Package]) -> BuildFaile
 
 def _explained(cause: str, verdict: str, error: Line, log: Sequence[str]) -> BuildFailed:
     """The reason: of a failed builder the end of its log, otherwise Nix's message."""
-    why = _PHYSICAL.sub("", error.text)
+    why = error.text
     if cause == "build_failed" and log:
         why = log[-1]
         for line in log:
             if download := _FETCHING.match(line):
                 cause, why = "download_failed", download["reason"]
     detail = [*log, *error.text.splitlines()]
-    return BuildFailed(f"{verdict}: {shorten(why)}", cause=cause, log=detail)
+    line = one_line(why)
+    if cause == "hash_mismatch":  # the sentence before names the derivation again
+        line = line[max(0, line.find("specified")) :]
+    return BuildFailed(f"{verdict}: {line}", cause=cause, log=detail)
 
 
 def _derivation(error: Line) -> StorePath | None:

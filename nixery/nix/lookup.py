@@ -17,7 +17,8 @@ from heapq import nlargest
 from nixery import records
 from nixery.closure import Package, parse_derivation, parse_output_name, parse_store_path
 from nixery.errors import Denied, EvaluationFailed, NixeryError, PackageNotFound
-from nixery.nix.events import first_line
+from nixery.nix.reason import one_line
+from nixery.nix.refusals import is_gone, parse_refusal
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes. All names of nixpkgs' top level, which a misspelt name returns, take half a megabyte."""
@@ -31,23 +32,14 @@ _MAX_TYPEABLE = 128
 _MAX_QUOTED = 80
 _FULLY_COMPARED = 100
 """Names that are compared fully, which takes quadratic time; their letters select the best ones."""
-_POSITION = re.compile(r" in (?:/\S+?|\S+?:\d+)(?=[ ,]|$)")
 
-_REFUSALS = {
+_FLAGS = {
     "unfree": "it has an unfree license",
     "broken": "it is marked as broken",
     "insecure": "it has known vulnerabilities",
     "unsupported": "it is not available for {system}",
 }
-_REFUSED = re.compile(r"refusing to evaluate", re.IGNORECASE)
-# A package may be refused because of a dependency; then its own flags say nothing.
-_REFUSED_FOR = {
-    "unfree": re.compile(r"unfree licen[sc]e"),
-    "broken": re.compile(r"marked as broken"),
-    "insecure": re.compile(r"marked as insecure"),
-    "unsupported": re.compile(r"not available on|not supported on"),
-}
-
+"""For sets that refuse a package without a text."""
 
 _TYPES = {
     "set": "an attribute set",
@@ -150,7 +142,6 @@ def _quoted(value: object) -> str:
 def verdict(refused: RefusedName, system: str, explanation: str = "") -> NixeryError:
     """``explanation``: Nix's message for the name, if it needs one."""
     quoted = f"package {refused.name!r}"
-    log = [line for line in explanation.splitlines() if line.strip()]
     match refused.status:
         case "not_found":
             return PackageNotFound(
@@ -165,14 +156,24 @@ def verdict(refused: RefusedName, system: str, explanation: str = "") -> NixeryE
             )
         case "malformed":
             return Denied(f"{quoted} is refused: {refused.type}", cause="malformed")
-        case status if status in _REFUSALS:
-            reason = _REFUSALS[status].format(system=system)
-            return Denied(f"{quoted} is refused: {reason}", cause=status, log=log)
-    reason = _POSITION.sub("", first_line(explanation)) or "Nix gave no reason"
-    if _REFUSED.search(explanation):
-        causes = [cause for cause, text in _REFUSED_FOR.items() if text.search(explanation)]
-        cause = causes[0] if causes else "refused"
-        return Denied(f"{quoted} is refused: {reason}", cause=cause, log=log)
+    return _explained(refused, system, explanation)
+
+
+def _explained(refused: RefusedName, system: str, explanation: str) -> NixeryError:
+    """The error of a name for which Nix has a message; by its flags if the message is empty."""
+    quoted = f"package {refused.name!r}"
+    log = [line for line in explanation.splitlines() if line.strip()]
+    if refusal := parse_refusal(explanation, system):
+        subject = "it" if refusal.cause == refused.status else refusal.package
+        return Denied(
+            f"{quoted} is refused: {subject} {refusal.predicate}", cause=refusal.cause, log=log
+        )
+    if refused.status in _FLAGS:
+        reason = _FLAGS[refused.status].format(system=system)
+        return Denied(f"{quoted} is refused: {reason}", cause=refused.status, log=log)
+    reason = one_line(explanation)
+    if is_gone(explanation):
+        return PackageNotFound(f"{quoted} no longer exists: {reason}", cause="removed", log=log)
     return EvaluationFailed(f"{quoted} cannot be evaluated: {reason}", cause="evaluation", log=log)
 
 

@@ -19,8 +19,9 @@ from collections.abc import Iterable
 
 from nixery.confinement import LAUNCHER_FAILED
 from nixery.errors import NixeryError, StorageFull
-from nixery.nix.events import Line, first_line
+from nixery.nix.events import Line
 from nixery.nix.process import Finished
+from nixery.nix.reason import one_line
 
 _LOG_TAIL = re.compile(r"[;.]?\s*[Ll]ast \d+ log lines:.*", re.DOTALL)
 _OTHERS_WORDS = (  # from the first quote to the last, because a text may contain quotes
@@ -57,10 +58,6 @@ def own_text(line: Line) -> str:
     return _LOG_TAIL.sub("", line.text)
 
 
-def reason(text: str) -> str:
-    return first_line(text) or "Nix gave no reason"
-
-
 def of_machine(finished: Finished) -> NixeryError | None:
     """The fault that Nix's own errors and its status report."""
     return of_status(finished) or of_errors(finished.errors) or of_signal(finished)
@@ -71,9 +68,9 @@ def of_status(finished: Finished) -> NixeryError | None:
     text = "\n".join(error.text for error in finished.errors)
     if finished.status in (126, 127):
         said = finished.log[-1].text if finished.log else text
-        return NixeryError(f"Nix cannot be run, install it: {reason(said)}", cause="no_nix")
+        return NixeryError(f"Nix cannot be run, install it: {one_line(said)}", cause="no_nix")
     if finished.status == LAUNCHER_FAILED:
-        return NixeryError(f"Nix cannot be started: {reason(text)}", cause="not_confined")
+        return NixeryError(f"Nix cannot be started: {one_line(text)}", cause="not_confined")
     return None
 
 
@@ -83,8 +80,8 @@ def of_errors(errors: Iterable[Line]) -> NixeryError | None:
     for words, text in said:
         if _DAEMON.search(words):
             return NixeryError(
-                f"the Nix daemon cannot be reached ({reason(text)}): check that it runs, and that "
-                "allowed-users in its nix.conf includes the server's user",
+                f"the Nix daemon cannot be reached ({one_line(text)}): check that it runs, "
+                "and that allowed-users in its nix.conf includes the server's user",
                 cause="no_daemon",
                 log=log,
             )
@@ -93,7 +90,7 @@ def of_errors(errors: Iterable[Line]) -> NixeryError | None:
             return store_full(log)
         if database or (_STORE.search(words) and not _OF_A_PACKAGE.match(text)):
             return NixeryError(
-                f"the Nix store cannot be used: {reason(text)}", cause="no_store", log=log
+                f"the Nix store cannot be used: {one_line(text)}", cause="no_store", log=log
             )
     return None
 

@@ -73,7 +73,7 @@ FAILURES = [
     ("insecure", Denied, "insecure", "it has known vulnerabilities"),
     ("foreign", Denied, "unsupported", "it is not available for x86_64-linux"),
     ("needs-unfree", Denied, "unfree", "unfree-1.0"),
-    ("removed", EvaluationFailed, "evaluation", "has been dropped since it was unmaintained"),
+    ("removed", PackageNotFound, "removed", "has been dropped since it was unmaintained"),
     ("asserting", EvaluationFailed, "evaluation", "'asserting' cannot be evaluated"),
     ("aborts", EvaluationFailed, "evaluation", "this attribute aborts"),
     ("mistyped", EvaluationFailed, "evaluation", "cannot coerce an integer to a string"),

@@ -90,24 +90,25 @@ def test_invalid_answers(text):
         ("unsupported", "it is not available for x86_64-linux"),
     ],
 )
-def test_refused_by_its_own_flags(status, reason):
-    """One line of ours; Nix's own text is in the detail."""
-    error = verdict(RefusedName("unrar", status), SYSTEM, UNFREE)
+def test_refused_without_a_text(status, reason):
+    error = verdict(RefusedName("unrar", status), SYSTEM)
     assert isinstance(error, Denied)
     assert error.message == f"package 'unrar' is refused: {reason}"
     assert error.cause == status
-    assert error.log[-1].startswith("a) To temporarily allow")
 
 
-def test_refused_for_a_dependency():
-    """The package's own flags do not help; the text names the culprit, without its file."""
-    error = verdict(RefusedName("archiver", "failed"), SYSTEM, UNFREE)
+@pytest.mark.parametrize(
+    ("status", "subject"), [("unfree", "it"), ("failed", "unrar-6.0"), ("broken", "unrar-6.0")]
+)
+def test_the_text_decides(status, subject):
+    """The configuration may allow what a flag says, and the text may be about a dependency."""
+    error = verdict(RefusedName("archiver", status), SYSTEM, UNFREE)
     assert isinstance(error, Denied)
     assert error.cause == "unfree"
     assert error.message == (
-        "package 'archiver' is refused: Package \u2018unrar-6.0\u2019 has an unfree license"
-        " (\u2018unfree\u2019), refusing to evaluate."
+        f"package 'archiver' is refused: {subject} has an unfree license (unfree)"
     )
+    assert error.log[-1].startswith("a) To temporarily allow")
 
 
 def test_not_a_package():
@@ -117,10 +118,16 @@ def test_not_a_package():
 
 
 def test_failed():
-    error = verdict(RefusedName("old", "failed"), SYSTEM, "old has been removed\nin 2023")
+    error = verdict(RefusedName("odd", "failed"), SYSTEM, "it is odd\nin 2023")
     assert isinstance(error, EvaluationFailed)
-    assert error.message == "package 'old' cannot be evaluated: old has been removed"
-    assert error.log == ("old has been removed", "in 2023")
+    assert error.message == "package 'odd' cannot be evaluated: it is odd"
+    assert error.log == ("it is odd", "in 2023")
+
+
+def test_removed():
+    error = verdict(RefusedName("old", "failed"), SYSTEM, "old has been removed, use new")
+    assert isinstance(error, PackageNotFound)
+    assert error.message == "package 'old' no longer exists: old has been removed, use new"
 
 
 TOP = ("_1password", "bashInteractive", "git", "gitFull", "github-cli", "htop", "libstdc++5", "R")
