@@ -1,9 +1,13 @@
 # A package set -> a function that looks up a name:
 #
-#   find "xorg.xev"   { found = true; value; }, or { found = false; level = "xorg"; names = [ … ]; }
+#   find "xorg.xev"   { found = true; value; }
+#                     or { found = false; level = "xorg"; names = [ … ]; joined = [ … ]; }
 #
 # Dots select nested attributes. If the exact path does not exist, a component may differ in case, or lack
-# the underscore of attributes that start with a digit (_1password).
+# the underscore of attributes that start with a digit (_1password). Of several attributes that differ by
+# case alone, the first in byte order that is a derivation is selected.
+#
+# joined: top-level attributes that have the same components without dots (python311 for "python3.11").
 set:
 let
   inherit (builtins)
@@ -12,11 +16,11 @@ let
     concatStringsSep
     filter
     genList
+    groupBy
     hasAttr
     head
     isAttrs
     isString
-    listToAttrs
     map
     match
     replaceStrings
@@ -24,6 +28,7 @@ let
     stringLength
     substring
     tail
+    tryEval
     ;
 
   optional = condition: value: if condition then [ value ] else [ ];
@@ -33,15 +38,8 @@ let
     letters "abcdefghijklmnopqrstuvwxyz"
   );
 
-  # Only the few names that contain upper case; computed only if needed.
-  fold =
-    level:
-    listToAttrs (
-      map (name: {
-        name = toLower name;
-        value = name;
-      }) (filter (name: toLower name != name) (attrNames level))
-    );
+  # The few names that contain upper case, by their lower case; computed only if needed.
+  fold = level: groupBy toLower (filter (name: toLower name != name) (attrNames level));
   foldedSet = fold set;
 
   # The attributes of a level that a component may mean, the best first.
@@ -50,7 +48,8 @@ let
     let
       spelled = [ component ] ++ optional (match "[0-9].*" component != null) "_${component}";
       repaired =
-        name: optional (hasAttr name level) name ++ optional (hasAttr name folded) folded.${name};
+        # In byte order: upper case precedes lower case.
+        name: (folded.${name} or [ ]) ++ optional (hasAttr name level) name;
       others = filter (name: name != component) (concatLists (map repaired (map toLower spelled)));
     in
     optional (hasAttr component level) component ++ others;
@@ -60,6 +59,14 @@ let
     level = concatStringsSep "." above;
     names = if isAttrs level then attrNames level else [ ];
   };
+
+  # An attribute that throws, such as a removed package, is not one.
+  isDerivation =
+    value:
+    let
+      tried = tryEval (isAttrs value && (value.type or null) == "derivation");
+    in
+    tried.success && tried.value;
 
   # The path as it is spelled.
   exactly =
@@ -79,7 +86,7 @@ let
       exactly (above ++ [ component ]) next (tail path);
 
   # The path with corrected components. If a component has several meanings, the first one that contains
-  # the next component is used. There is no backtracking: sets may refer to the sets above them by several
+  # the next component is used, or that is a derivation if it is the last. There is no backtracking: sets may refer to the sets above them by several
   # names, so the number of paths would double with each component.
   repaired =
     above: level: folded: path:
@@ -89,7 +96,11 @@ let
         inherit name;
         value = level.${name};
         names = fold value;
-        leadsOn = last || isAttrs value && meanings value names (head (tail path)) != [ ];
+        leadsOn =
+          if last then
+            isDerivation value
+          else
+            isAttrs value && meanings value names (head (tail path)) != [ ];
       };
       ways = map follow (meanings level folded (head path));
       good = filter (way: way.leadsOn) ways;
@@ -111,6 +122,22 @@ let
       exact = exactly [ ] set path;
     in
     # Before names in lower case are computed, which takes 0.2 s for all of nixpkgs.
-    if exact.found then exact else repaired [ ] set foldedSet path;
+    if exact.found then exact else withJoined path (repaired [ ] set foldedSet path);
+
+  withJoined =
+    path: result:
+    if result.found || tail path == [ ] then
+      result
+    else
+      result
+      // {
+        joined = filter (name: hasAttr name set) (
+          map (separator: concatStringsSep separator path) [
+            ""
+            "_"
+            "-"
+          ]
+        );
+      };
 in
 name: find (filter isString (split "\\." name))

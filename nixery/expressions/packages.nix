@@ -7,12 +7,15 @@
 # package has a status:
 #
 #   ok             drvPath, outputs = [ { name, path } ]
-#   not_found      level: the part of the path that exists; levels has its names
+#   not_found      level: the part of the path that exists; levels has its names. joined: attributes of
+#                  the same name without dots
+#   unchecked      because another name was not found: a typo beside a large package is found at once
 #   not_a_package  type: of the value
 #   unfree, broken, unsupported, insecure, failed    refused, or an error that `explain` shows
 { request }:
 let
   inherit (builtins)
+    any
     filter
     foldl'
     fromJSON
@@ -76,15 +79,22 @@ let
     else
       "failed";
 
+  looked = map (name: {
+    inherit name;
+    result = tryEval (
+      let
+        r = find name;
+      in
+      seq r.found r
+    );
+  }) asked.names;
+
+  isMissing = { result, ... }: result.success && !result.value.found;
+  anyIsMissing = any isMissing looked;
+
   describe =
-    name:
+    { name, result }:
     let
-      result = tryEval (
-        let
-          r = find name;
-        in
-        seq r.found r
-      );
       package = result.value.value;
       isPackage = tryEval (isAttrs package && (package.type or null) == "derivation");
       # A set without the argument system supports only its own system.
@@ -93,10 +103,16 @@ let
       outputs = outputsOf package;
       is = status: { inherit name status; };
     in
-    if !result.success then
+    if result.success && !result.value.found then
+      is "not_found"
+      // {
+        inherit (result.value) level names;
+        joined = filter isTypeable (result.value.joined or [ ]);
+      }
+    else if anyIsMissing then
+      is "unchecked"
+    else if !result.success then
       is "failed"
-    else if !result.value.found then
-      is "not_found" // { inherit (result.value) level names; }
     else if !isPackage.success then
       is "failed"
     else if !isPackage.value then
@@ -108,7 +124,7 @@ let
     else
       is (refusal package);
 
-  described = map describe asked.names;
+  described = map describe looked;
 
   # Names that are possible in an image name can be suggested. A name that is not UTF-8 would break the
   # JSON of the whole result, and matching a long one would overflow the stack.

@@ -9,6 +9,10 @@
     build_log.py    which lines are logged, and kept for the client
     events.py       lines of ``--log-format internal-json``
     lookup.py       the result of an evaluation, and the errors of refused names
+    refusals.py     why nixpkgs refuses a package: unfree, broken, insecure, removed
+    suggestions.py  similar names for one that does not exist
+    programs.py     packages of commands that have another name
+    reason.py       the one line of Nix's error text for the client
     failures.py     Nix's output before a failure, as errors of nixery.errors
     machine_errors.py  faults of the machine in that output
     store.py        closures as each version of Nix prints them; the location of store files

@@ -129,15 +129,14 @@ class Nix:
 
     async def _packages(self, source: SourceTree, request: ImageRequest) -> tuple[Package, ...]:
         found = await self._look_up(source, request)
-        packages = []
-        for entry in found:
-            if isinstance(entry, RefusedName):
-                explanation = await self._explain(source, request, entry)
-                system = request.architecture.system
-                # Comparing names with all of nixpkgs would block the event loop for too long.
-                raise await run_sync(lookup.verdict, entry, system, explanation)
-            packages.append(entry)
-        return tuple(packages)
+        refused = [entry for entry in found if isinstance(entry, RefusedName)]
+        if missing := [entry for entry in refused if entry.status == "not_found"]:
+            # Comparing names with all of nixpkgs would block the event loop for too long.
+            raise await run_sync(lookup.missing, missing)
+        if refused:
+            explanation = await self._explain(source, request, refused[0])
+            raise lookup.verdict(refused[0], request.architecture.system, explanation)
+        return tuple(entry for entry in found if isinstance(entry, Package))
 
     async def _look_up(
         self, source: SourceTree, request: ImageRequest
@@ -145,11 +144,30 @@ class Nix:
         try:
             return await self._evaluate(source, request, request.packages)
         except EvaluationFailed:
-            # An abort or a type error of one name ends the evaluation of all. To find the name,
-            # evaluates the set without any name, then each name alone: one of them raises.
+            # An abort or a type error of one name ends the evaluation of all. The error is that of
+            # the set, if it occurs without any name, or of one name, which halving finds.
             await self._evaluate(source, request, ())
-            alone = [await self._evaluate(source, request, (n,)) for n in request.packages]
-            return tuple(entry for found in alone for entry in found)
+            if len(request.packages) == 1:
+                raise
+            return await self._halve(source, request, request.packages)
+
+    async def _halve(
+        self, source: SourceTree, request: ImageRequest, names: Sequence[str]
+    ) -> tuple[Package | RefusedName, ...]:
+        """Evaluates names in parts, which fail together. Raises the error of one of them.
+
+        Each may succeed without the others, if together they need too much memory.
+        """
+        if len(names) == 1:
+            return await self._evaluate(source, request, names)
+        middle = len(names) // 2
+        first, second = names[:middle], names[middle:]
+        try:
+            found = await self._evaluate(source, request, first)
+        except EvaluationFailed:
+            found = await self._halve(source, request, first)
+            return found + await self._evaluate(source, request, second)
+        return found + await self._halve(source, request, second)
 
     async def _evaluate(
         self, source: SourceTree, request: ImageRequest, names: Sequence[str]

@@ -8,30 +8,28 @@ Its texts come from the package set, and are used only after parsing.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher, get_close_matches
-from heapq import nlargest
 
 from nixery import records
 from nixery.closure import Package, parse_derivation, parse_output_name, parse_store_path
 from nixery.errors import Denied, EvaluationFailed, NixeryError, PackageNotFound
 from nixery.nix.reason import one_line
 from nixery.nix.refusals import is_gone, parse_refusal
+from nixery.nix.suggestions import replacement, suggestions
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes. All names of nixpkgs' top level, which a misspelt name returns, take half a megabyte."""
+MAX_HINTS = 3
+"""Missing names for which similar ones are looked for."""
+MAX_NAMED = 10
+"""Missing names in a message."""
 MAX_OUTPUTS = 64
 """Installed outputs of one package; nixpkgs has none with more than 30."""
 MAX_COMPARED = 50_000
 """Names that a misspelt one is compared with; nixpkgs' top level has 27,000."""
 
-_TYPEABLE = re.compile(r"[a-z0-9]+(?:(?:_|__|-+)[a-z0-9]+)*")  # of an image name, without dots
-_MAX_TYPEABLE = 128
 _MAX_QUOTED = 80
-_FULLY_COMPARED = 100
-"""Names that are compared fully, which takes quadratic time; their letters select the best ones."""
 
 _FLAGS = {
     "unfree": "it has an unfree license",
@@ -66,11 +64,13 @@ class RefusedName:
     """For not_found: the attributes up to the missing one."""
     siblings: tuple[str, ...] = ()
     """For not_found: the names of that level."""
+    joined: tuple[str, ...] = ()
+    """For not_found: top-level attributes with the same components, without dots."""
 
     @property
     def needs_explanation(self) -> bool:
         """Whether Nix has a message, which another evaluation returns."""
-        return self.status not in ("not_found", "not_a_package", "malformed")
+        return self.status not in ("not_found", "unchecked", "not_a_package", "malformed")
 
 
 def read(text: bytes, names: Sequence[str]) -> tuple[Package | RefusedName, ...]:
@@ -95,16 +95,23 @@ def _entry(name: str, entry: object, levels: Mapping[object, object]) -> Package
             pass
         case {"status": "ok", "drvPath": drv_path, "outputs": [*outputs]}:
             return _package(name, drv_path, outputs)
-        case {"status": "not_found", "level": str(level)} if _leads_to(level, name):
-            siblings = levels.get(level)
-            known = siblings[:MAX_COMPARED] if isinstance(siblings, list) else []
-            there = tuple(sibling for sibling in known if isinstance(sibling, str))
-            return RefusedName(name, "not_found", "", level, there)
+        case {"status": "not_found", "level": str(level), "joined": joined} if _leads_to(
+            level, name
+        ):
+            siblings = _texts(levels.get(level))
+            return RefusedName(name, "not_found", "", level, siblings, _texts(joined))
+        case {"status": "unchecked"}:
+            return RefusedName(name, "unchecked")
         case {"status": "not_a_package", "type": str(found)}:
             return RefusedName(name, "not_a_package", found)
         case {"status": "unfree" | "broken" | "insecure" | "unsupported" | "failed" as status}:
             return RefusedName(name, status)
     raise EvaluationFailed(f"the answer for package {name!r} cannot be parsed", cause="answer")
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    known = values[:MAX_COMPARED] if isinstance(values, list) else []
+    return tuple(value for value in known if isinstance(value, str))
 
 
 def _leads_to(level: str, name: str) -> bool:
@@ -143,11 +150,6 @@ def verdict(refused: RefusedName, system: str, explanation: str = "") -> NixeryE
     """``explanation``: Nix's message for the name, if it needs one."""
     quoted = f"package {refused.name!r}"
     match refused.status:
-        case "not_found":
-            return PackageNotFound(
-                f"{quoted} does not exist in this package set{_did_you_mean(refused)}",
-                cause="not_found",
-            )
         case "not_a_package":
             what = _TYPES.get(refused.type, refused.type)
             return Denied(
@@ -173,32 +175,37 @@ def _explained(refused: RefusedName, system: str, explanation: str) -> NixeryErr
         return Denied(f"{quoted} is refused: {reason}", cause=refused.status, log=log)
     reason = one_line(explanation)
     if is_gone(explanation):
-        return PackageNotFound(f"{quoted} no longer exists: {reason}", cause="removed", log=log)
+        other = replacement(explanation)
+        question = f"; did you mean {other!r}?" if other else ""
+        return PackageNotFound(
+            f"{quoted} no longer exists: {reason}{question}", cause="removed", log=log
+        )
     return EvaluationFailed(f"{quoted} cannot be evaluated: {reason}", cause="evaluation", log=log)
 
 
-def _did_you_mean(refused: RefusedName) -> str:
-    similar = suggestions(refused)
-    if not similar:
-        return ""
-    *others, last = (repr(name) for name in similar)
-    return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+def missing(refused: Sequence[RefusedName]) -> PackageNotFound:
+    """The error of all names that were not found, at least one."""
+    quoted = [repr(entry.name) for entry in refused]
+    subject = f"package {quoted[0]} does" if len(quoted) == 1 else f"packages {_all(quoted)} do"
+    similar = [
+        (quoted[n], suggestions(entry.name, entry.level, entry.siblings, entry.joined))
+        for n, entry in enumerate(refused[:MAX_HINTS])
+    ]
+    hints = [
+        _any(names) if len(quoted) == 1 else f"{_any(names)} for {name}"
+        for name, names in similar
+        if names
+    ]
+    question = f"; did you mean {', '.join(hints)}?" if hints else ""
+    return PackageNotFound(f"{subject} not exist in this package set{question}", cause="not_found")
 
 
-def suggestions(refused: RefusedName) -> tuple[str, ...]:
-    """Up to three similar names, the best first, spelled as in an image name."""
-    depth = len(refused.level.split(".")) if refused.level else 0
-    missing = refused.name.lower().split(".")[depth]
-    # _1password is requested without its underscore.
-    short = (name.lower() for name in refused.siblings if len(name) <= _MAX_TYPEABLE)
-    typed = {re.sub(r"^_(?=\d)", "", name) for name in short}
-    typeable = sorted(name for name in typed if _TYPEABLE.fullmatch(name))
-    matcher = SequenceMatcher(b=missing)
+def _any(names: Sequence[str]) -> str:
+    *others, last = map(repr, names)
+    return f"{', '.join(others)} or {last}" if others else last
 
-    def similarity(name: str) -> float:
-        matcher.set_seq1(name)
-        return matcher.quick_ratio()
 
-    near = nlargest(_FULLY_COMPARED, typeable, key=similarity)
-    prefix = f"{refused.level.lower()}." if refused.level else ""
-    return tuple(f"{prefix}{name}" for name in get_close_matches(missing, near))
+def _all(quoted: Sequence[str]) -> str:
+    if len(quoted) > MAX_NAMED:
+        return f"{', '.join(quoted[:MAX_NAMED])} and {len(quoted) - MAX_NAMED} others"
+    return f"{', '.join(quoted[:-1])} and {quoted[-1]}"

@@ -4,7 +4,7 @@ import pytest
 
 from nixery.closure import Package
 from nixery.errors import Denied, EvaluationFailed, PackageNotFound
-from nixery.nix.lookup import RefusedName, read, suggestions, verdict
+from nixery.nix.lookup import RefusedName, missing, read, verdict
 
 SYSTEM = "x86_64-linux"
 UNFREE = (
@@ -29,13 +29,17 @@ def curl(drv=DRV, outputs=({"name": "bin", "path": BIN},)):
 def test_read():
     """Packages and refusals, in the order of the names."""
     text = answer(
-        {"name": "xorg.xef", "status": "not_found", "level": "xorg"},
+        {"name": "xorg.xef", "status": "not_found", "level": "xorg", "joined": ["xorgxef"]},
+        {"name": "git", "status": "unchecked"},
         curl(),
         {"name": "lib", "status": "not_a_package", "type": "set"},
         levels={"xorg": ["recurseForDerivations", "xev"]}.items(),
     )
-    assert read(text, ("xorg.xef", "curl", "lib")) == (
-        RefusedName("xorg.xef", "not_found", "", "xorg", ("recurseForDerivations", "xev")),
+    assert read(text, ("xorg.xef", "git", "curl", "lib")) == (
+        RefusedName(
+            "xorg.xef", "not_found", "", "xorg", ("recurseForDerivations", "xev"), ("xorgxef",)
+        ),
+        RefusedName("git", "unchecked"),
         Package("curl", DRV, (("bin", BIN),)),
         RefusedName("lib", "not_a_package", "set"),
     )
@@ -130,38 +134,24 @@ def test_removed():
     assert error.message == "package 'old' no longer exists: old has been removed, use new"
 
 
-TOP = ("_1password", "bashInteractive", "git", "gitFull", "github-cli", "htop", "libstdc++5", "R")
-
-
-@pytest.mark.parametrize(
-    ("name", "level", "siblings", "expected"),
-    [
-        ("gti", "", TOP, ("git",)),
-        ("1passwort", "", TOP, ("1password",)),
-        ("gitful", "", TOP, ("gitfull", "git", "github-cli")),
-        ("libstdc", "", TOP, ()),
-        ("zzzzzz", "", TOP, ()),
-        (
-            "python3packages.reqests",
-            "python3Packages",
-            ("requests", "rich"),
-            ("python3packages.requests",),
-        ),
-        ("a.b.hllo.bin", "a.b", ("hello",), ("a.b.hello",)),
-    ],
-)
-def test_suggestions(name, level, siblings, expected):
-    """Only what fits an image name, as one types it."""
-    assert suggestions(RefusedName(name, "not_found", "", level, siblings)) == expected
-
-
-def test_not_found_message():
+def test_not_found():
     one = RefusedName("gti", "not_found", "", "", ("git",))
-    assert verdict(one, SYSTEM).message == (
+    assert missing([one]).message == (
         "package 'gti' does not exist in this package set; did you mean 'git'?"
     )
     many = RefusedName("pythn", "not_found", "", "", ("python2", "python3", "python4"))
-    assert verdict(many, SYSTEM).message.endswith("'python4', 'python3' or 'python2'?")
-    none = verdict(RefusedName("qqq", "not_found", "", "", ("git",)), SYSTEM)
-    assert isinstance(none, PackageNotFound)
-    assert none.message == "package 'qqq' does not exist in this package set"
+    assert missing([many]).message.endswith("'python2', 'python3' or 'python4'?")
+    none = RefusedName("qqq", "not_found", "", "", ("git",))
+    assert missing([none]).message == "package 'qqq' does not exist in this package set"
+
+
+def test_all_missing_names_are_reported():
+    names = [
+        RefusedName(name, "not_found", "", "", ("git", "htop")) for name in ("gti", "q", "htpo")
+    ]
+    assert missing(names).message == (
+        "packages 'gti', 'q' and 'htpo' do not exist in this package set; "
+        "did you mean 'git' for 'gti', 'htop' for 'htpo'?"
+    )
+    many = [RefusedName(f"q{n}", "not_found") for n in range(50)]
+    assert missing(many).message.endswith("'q9' and 40 others do not exist in this package set")

@@ -47,7 +47,7 @@ ANSWER = json.dumps(
                 "drvPath": f"/nix/store/{'0' * 32}-git.drv",
                 "outputs": [{"name": "out", "path": f"/nix/store/{'0' * 32}-git"}],
             },
-            {"name": "xorg.xef", "status": "not_found", "level": "xorg"},
+            {"name": "xorg.xef", "status": "not_found", "level": "xorg", "joined": []},
             {"name": "lib", "status": "not_a_package", "type": "set"},
             {"name": "bad", "status": "failed"},
         ],
