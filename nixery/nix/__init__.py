@@ -13,8 +13,10 @@
     suggestions.py  similar names for one that does not exist
     programs.py     packages of commands that have another name
     reason.py       the one line of Nix's error text for the client
-    failures.py     Nix's output before a failure, as errors of nixery.errors
+    failures.py     failed evaluations, as errors of nixery.errors
+    build_failures.py  failed builds, as errors of nixery.errors
     machine_errors.py  faults of the machine in that output
+    substituters.py    binary caches that did not answer, in that output
     store.py        closures as each version of Nix prints them; the location of store files
     gc_roots.py     garbage collector roots during a build
 

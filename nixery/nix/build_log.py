@@ -48,6 +48,8 @@ class Record:
     reader: EventReader
     errors: list[Line] = field(default_factory=list)
     """The first errors, and the last one."""
+    preparation: list[Line] = field(default_factory=list)
+    """The first messages before any build was started, and the last of them."""
     claims: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     logger: structlog.stdlib.BoundLogger = field(default_factory=_log.bind)
     """Bound once per command, not for each of 100,000 lines."""
@@ -83,6 +85,8 @@ class Record:
             self.errors[KEPT_LINES - 1 :] = [line]  # the last one is why Nix failed
         elif line.kind == "claim":
             self.claims.append(line)
+        elif line.kind == "message" and not self.reader.has_built:
+            self.preparation[KEPT_LINES - 1 :] = [line]
         self._take(self._excerpt_of(line), line)
 
     def close(self) -> None:

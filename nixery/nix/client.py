@@ -13,7 +13,7 @@ from anyio.to_thread import run_sync
 from nixery.closure import Closure, Package, StorePath
 from nixery.errors import EvaluationFailed, NixeryError, TimedOut
 from nixery.image_name import ImageRequest
-from nixery.nix import failures, lookup, machine_errors, process
+from nixery.nix import build_failures, failures, lookup, machine_errors, process
 from nixery.nix.commands import Commands
 from nixery.nix.lookup import RefusedName
 from nixery.nix.store import parse_closure
@@ -96,7 +96,7 @@ class Nix:
         ]
         finished = await self._commands.run("realise", str(root), *wanted, roots=root.parent)
         if finished.status != 0:
-            raise failures.of_realisation(finished, packages, await self._trouble(finished))
+            raise build_failures.of_realisation(finished, packages, await self._trouble(finished))
         # The output paths come from the package set. Without this check it could name any path of
         # this machine's store, which would then be served.
         made = await run_sync(_targets, finished.stdout)

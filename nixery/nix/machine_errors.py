@@ -58,6 +58,17 @@ def own_text(line: Line) -> str:
     return _LOG_TAIL.sub("", line.text)
 
 
+def whole_text(finished: Finished) -> str:
+    """All errors, without the ends of builders' logs."""
+    return "\n".join(own_text(error) for error in finished.errors)
+
+
+def error_lines(finished: Finished) -> list[str]:
+    """The lines of all errors, for the details of an answer."""
+    lines = (line for error in finished.errors for line in error.text.splitlines())
+    return [line for line in lines if line.strip()]
+
+
 def of_machine(finished: Finished) -> NixeryError | None:
     """The fault that Nix's own errors and its status report."""
     return of_status(finished) or of_errors(finished.errors) or of_signal(finished)

@@ -40,6 +40,8 @@ class Finished:
     """Nix's first error messages, oldest first; a text may have several lines."""
     log: tuple[Line, ...]
     """The last lines of each of the last builds, then messages, oldest first."""
+    preparation: tuple[Line, ...] = ()
+    """The first messages before any build was started, and the last of them."""
     claims: tuple[Line, ...] = ()
     """The last error messages that are Nix's or may be a builder's."""
     has_built: bool = False
@@ -124,6 +126,7 @@ async def _drain(process: Process, record: Record, stdin: bytes, max_output: int
         b"" if is_cut else bytes(output),
         errors=tuple(record.errors),
         log=record.log,
+        preparation=tuple(record.preparation),
         claims=tuple(record.claims),
         has_built=record.reader.has_built,
         is_cut=is_cut,

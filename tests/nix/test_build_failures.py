@@ -1,7 +1,7 @@
 """Errors of builds, through a store without a daemon and with one."""
 
 import pytest
-from support.nix_failures import DRV, HELLO, OTHER, finished
+from support.nix_failures import DRV, HASH, HELLO, OTHER, finished
 
 from nixery.errors import (
     BuildFailed,
@@ -9,8 +9,8 @@ from nixery.errors import (
     DerivationCollected,
     TimedOut,
 )
+from nixery.nix.build_failures import of_realisation
 from nixery.nix.events import Line
-from nixery.nix.failures import of_realisation
 from nixery.nix.process import Finished
 from nixery.nix.reason import MAX_REASON
 
@@ -182,3 +182,46 @@ def test_failed_dependency_through_a_daemon():
     log = [(OTHER, "of glibc"), (DRV, "no")]
     error = of_realisation(finished(last, claims=[claim], log=log), [HELLO])
     assert error.message == "glibc-2.40 (a dependency) failed to build: of glibc"
+
+
+DOWN = "unable to download 'https://cache.example/nix-cache-info': Could not resolve host"
+DISABLED = [
+    "unable to start any build; either increase '--max-jobs' or enable remote builds.",
+    "\n    Unable to start any build;\n    either increase '--max-jobs' or enable remote builds.",
+    f"Cannot build '{DRV}'.\nReason: local builds are disabled (max-jobs = 0)\nHint: set …",
+]
+
+
+@pytest.mark.parametrize("text", DISABLED, ids=["2.8", "2.26", "2.34"])
+def test_a_server_that_does_not_build(text):
+    """Some versions name the derivation only before."""
+    said = ("this derivation will be built:", f"  {DRV}")
+    error = of_realisation(finished(text, preparation=said), [HELLO])
+    assert isinstance(error, BuildFailed)
+    assert error.cause == "no_local_builds"
+    assert error.message == (
+        "hello is in no binary cache, and this server does not build (max-jobs is 0)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("warning", "host"),
+    [
+        (f"warning: error: {DOWN}; retrying in 259 ms", "cache.example"),
+        (f"warning: {DOWN}", "cache.example"),
+        (DOWN.replace("cache.example", "user:secret@cache.example:8443"), "cache.example:8443"),
+        (f"unable to download 'https://cache.example/{HASH}.narinfo': timeout", "cache.example"),
+        (f"unable to download 'https://cache.example/{HASH}.narinfo': HTTP error 404", None),
+        ("unable to download 'https://files.example/x.tar.gz': Could not connect", None),
+        (DOWN.replace("cache.example", "cache.example%0a<b>"), None),
+    ],
+)
+def test_a_binary_cache_that_did_not_answer_comes_first(warning, host):
+    failed = f"builder for '{DRV}' failed with exit code 1"
+    error = of_realisation(
+        finished(failed, log=[(DRV, "it is broken")], preparation=[warning]), [HELLO]
+    )
+    verdict = "hello failed to build: it is broken"
+    before = f"{host} did not answer, so hello was to be built from source: " if host else ""
+    assert error.message == before + verdict
+    assert error.cause == "build_failed"

@@ -8,7 +8,8 @@ from nixery.errors import (
     EvaluationFailed,
     NixeryError,
 )
-from nixery.nix.failures import of_check, of_closure, of_evaluation, of_realisation
+from nixery.nix.build_failures import of_realisation
+from nixery.nix.failures import of_check, of_closure, of_evaluation
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from nixery.errors import (
     NixeryError,
     StorageFull,
 )
-from nixery.nix.failures import of_check, of_closure, of_evaluation, of_realisation
+from nixery.nix.build_failures import of_realisation
+from nixery.nix.failures import of_check, of_closure, of_evaluation
 from nixery.nix.machine_errors import of_errors
 
 

@@ -10,12 +10,13 @@ OTHER = f"/nix/store/{HASH}-glibc-2.40.drv"
 HELLO = Package("hello", DRV, (("out", f"/nix/store/{HASH}-hello-2.12.1"),))
 
 
-def finished(*errors, status=1, log=(), claims=(), has_built=True):
+def finished(*errors, status=1, log=(), claims=(), preparation=(), has_built=True):
     return Finished(
         status,
         b'{"partial":',
         tuple(Line("error", error, "realise") for error in errors),
         tuple(Line("log", text, "build", derivation) for derivation, text in log),
+        preparation=tuple(Line("message", text, "realise") for text in preparation),
         claims=tuple(Line("claim", claim, "realise") for claim in claims),
         has_built=has_built,
     )
