@@ -15,7 +15,7 @@ import structlog
 from starlette.applications import Starlette
 
 from nixery.backends import BUILDER_COMMAND, open_storage
-from nixery.errors import ConfigurationError
+from nixery.errors import ConfigurationError, NixeryError, TagUnknown
 from nixery.host.forced_exit import end_within
 from nixery.host.sd_notify import ServiceManager
 from nixery.http.app import create_app
@@ -58,6 +58,8 @@ def serve(settings: Settings, environ: Mapping[str, str], times: Times = TIMES) 
 
     def start(_: str) -> None:
         starting.add(asyncio.create_task(_announce(probes, manager)))
+        if settings.pkgs_path:
+            starting.add(asyncio.create_task(_check_packages(parts)))
 
     async def stop() -> None:
         end_within(times.grace + times.spare + times.last)
@@ -77,6 +79,21 @@ def make_probes(parts: Parts, drain: Drain) -> Probes:
         "disk": parts.disk.check,
     }
     return Probes(checks, drain, time.monotonic)
+
+
+async def _check_packages(parts: Parts) -> None:
+    """Reports a package set that this Nix cannot evaluate now, instead of at the first pull.
+
+    Only for a path: other sources would be fetched for it. The set may be mended later, so the
+    server goes on.
+    """
+    try:
+        found = await parts.source.resolve("latest")
+        await parts.nix.check_set(await parts.source.read(found))
+    except TagUnknown:  # NIXERY_TAGS allows others only
+        return
+    except NixeryError as error:
+        log.error("no package can be built", reason=error.message)  # noqa: TRY400 - no traceback
 
 
 async def _announce(probes: Probes, manager: ServiceManager) -> None:

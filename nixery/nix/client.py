@@ -12,7 +12,7 @@ from anyio.to_thread import run_sync
 
 from nixery.closure import Closure, Package, StorePath
 from nixery.errors import EvaluationFailed, NixeryError, TimedOut
-from nixery.image_name import ImageRequest
+from nixery.image_name import Architecture, ImageRequest
 from nixery.nix import build_failures, failures, lookup, machine_errors, process
 from nixery.nix.commands import Commands
 from nixery.nix.lookup import RefusedName
@@ -117,6 +117,13 @@ class Nix:
         if finished.status != 0:
             raise failures.of_check(finished)
 
+    async def check_set(self, source: SourceTree) -> None:
+        """Raises EvaluationFailed if the package set as a whole cannot be evaluated.
+
+        Such as a nixpkgs that needs a later version of Nix.
+        """
+        await self._evaluate(source, Architecture.AMD64, ())
+
     async def _trouble(self, finished: process.Finished) -> NixeryError | None:
         """A fault of the machine that a message mentions, if the machine really has it."""
         suspected = machine_errors.of_errors((*finished.errors, *finished.claims))
@@ -142,37 +149,37 @@ class Nix:
         self, source: SourceTree, request: ImageRequest
     ) -> tuple[Package | RefusedName, ...]:
         try:
-            return await self._evaluate(source, request, request.packages)
+            return await self._evaluate(source, request.architecture, request.packages)
         except EvaluationFailed:
             # An abort or a type error of one name ends the evaluation of all. The error is that of
             # the set, if it occurs without any name, or of one name, which halving finds.
-            await self._evaluate(source, request, ())
+            await self._evaluate(source, request.architecture, ())
             if len(request.packages) == 1:
                 raise
-            return await self._halve(source, request, request.packages)
+            return await self._halve(source, request.architecture, request.packages)
 
     async def _halve(
-        self, source: SourceTree, request: ImageRequest, names: Sequence[str]
+        self, source: SourceTree, architecture: Architecture, names: Sequence[str]
     ) -> tuple[Package | RefusedName, ...]:
         """Evaluates names in parts, which fail together. Raises the error of one of them.
 
         Each may succeed without the others, if together they need too much memory.
         """
         if len(names) == 1:
-            return await self._evaluate(source, request, names)
+            return await self._evaluate(source, architecture, names)
         middle = len(names) // 2
         first, second = names[:middle], names[middle:]
         try:
-            found = await self._evaluate(source, request, first)
+            found = await self._evaluate(source, architecture, first)
         except EvaluationFailed:
-            found = await self._halve(source, request, first)
-            return found + await self._evaluate(source, request, second)
-        return found + await self._halve(source, request, second)
+            found = await self._halve(source, architecture, first)
+            return found + await self._evaluate(source, architecture, second)
+        return found + await self._halve(source, architecture, second)
 
     async def _evaluate(
-        self, source: SourceTree, request: ImageRequest, names: Sequence[str]
+        self, source: SourceTree, architecture: Architecture, names: Sequence[str]
     ) -> tuple[Package | RefusedName, ...]:
-        finished = await self._ask(source, request, names=names)
+        finished = await self._ask(source, architecture, names=names)
         if finished.status != 0 or finished.is_cut:
             subject = f"package {names[0]!r}" if len(names) == 1 else "the package set"
             raise failures.of_evaluation(finished, subject, await self._trouble(finished))
@@ -183,16 +190,16 @@ class Nix:
         """The message that the lookup swallowed, because tryEval returns none."""
         if not entry.needs_explanation:
             return ""
-        finished = await self._ask(source, request, names=(), explain=entry.name)
+        finished = await self._ask(source, request.architecture, names=(), explain=entry.name)
         return finished.errors[-1].text if finished.errors else ""
 
     async def _ask(
-        self, source: SourceTree, request: ImageRequest, **question: object
+        self, source: SourceTree, architecture: Architecture, **question: object
     ) -> process.Finished:
         asked = {
             # Restricted evaluation follows links before it checks whether a path is allowed.
             "set": str(source.path.resolve()),
-            "system": request.architecture.system,
+            "system": architecture.system,
             "config": dict(self._may.config),
         }
         trees = [path.resolve() for path in (source.root, source.path, *self._may.allowed_paths)]

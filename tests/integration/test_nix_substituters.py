@@ -27,7 +27,7 @@ def realise(nix_environment, tiny_source, salt, tmp_path):
 
 async def test_no_cache_has_it_and_nothing_is_built(realise):
     message = await realise("hello", "substituters =\nmax-jobs = 0\n")
-    assert message.endswith(" is in no binary cache, and this server does not build (max-jobs is 0)")
+    assert message.endswith("is in no binary cache, and this server does not build (max-jobs is 0)")
 
 
 async def test_the_cache_that_did_not_answer_comes_first(realise):

@@ -54,6 +54,21 @@ def test_exactly_one_source(nix_environment, tmp_path, given):
     assert all(name in said for name in SOURCES)
 
 
+def test_a_set_that_this_nix_cannot_evaluate(start, tmp_path):
+    """As nixpkgs does it. It is logged at the start, and every request gets the reason."""
+    old = tmp_path / "set"
+    old.mkdir()
+    (old / "default.nix").write_text(
+        "{ system }: abort ''\n\n  This version of Nixpkgs requires Nix >= 9.0:\n\n  - upgrade''"
+    )
+    with start(NIXERY_PKGS_PATH=str(old)) as served:
+        event = served.wait_for(event="no package can be built")
+        (error,) = served.get("/v2/hello/manifests/latest").json()["errors"]
+    reason = "cannot be evaluated: This version of Nixpkgs requires Nix >= 9.0: upgrade"
+    assert event["reason"] == f"the package set {reason}"
+    assert error["message"] == f"the package set {reason}"
+
+
 def test_a_source_that_is_not_there(nix_environment, tmp_path):
     said = refused(nix_environment, STORAGE_PATH=str(tmp_path), NIXERY_PKGS_PATH="/nowhere")
     assert "/nowhere" in said
