@@ -39,8 +39,8 @@ in
 
     memory = mkOption {
       type = types.strMatching "[0-9.]+([KMGTP](iB|B)?)?";
-      default = "4G";
-      example = "2G";
+      default = "2G";
+      example = "4G";
       description = ''
         Address space for one evaluation; `0` for no limit. Up to `maxBuilds` evaluations run at
         once.

@@ -177,6 +177,7 @@ def _explained(refused: RefusedName, system: str, explanation: str) -> NixeryErr
     if is_gone(explanation):
         other = replacement(explanation)
         question = f"; did you mean {other!r}?" if other else ""
+        reason = reason.rstrip(".") if other else reason
         return PackageNotFound(
             f"{quoted} no longer exists: {reason}{question}", cause="removed", log=log
         )

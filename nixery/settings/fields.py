@@ -50,7 +50,7 @@ class Settings(BaseModel):
     allowed_uris: Words = Field((), alias="NIXERY_ALLOWED_URIS")
     allow_ifd: bool = Field(default=False, alias="NIXERY_ALLOW_IFD")
     confine: bool = Field(default=True, alias="NIXERY_CONFINE")
-    evaluation_memory: Memory = Field("4G", alias="NIXERY_EVALUATION_MEMORY", validate_default=True)
+    evaluation_memory: Memory = Field("2G", alias="NIXERY_EVALUATION_MEMORY", validate_default=True)
     evaluation_timeout: Seconds = Field(60, alias="NIXERY_EVALUATION_TIMEOUT")
     max_dots: int = Field(4, alias="NIXERY_MAX_DOTS", ge=0)
     nixpkgs_config: NixConfig = Field({}, alias="NIXERY_NIXPKGS_CONFIG")
