@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from nixery.errors import ConfigurationError, SourceUnavailable
 from nixery.source import ResolvedSource, SourceTree
 from nixery.source.git import read
+from nixery.source.objects import NoSuchCommitError
 from nixery.source.refs import COMMIT, AllowedTags, Commit, is_branch_name, unknown
 from nixery.source.remote import Remote
-from nixery.source.trees import NoSuchCommitError, Trees
+from nixery.source.trees import Trees
 from nixery.source.ttl_cache import TtlCache
 
 

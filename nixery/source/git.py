@@ -13,9 +13,10 @@ import re
 from nixery.errors import EvaluationFailed
 from nixery.source import ResolvedSource, SourceTree
 from nixery.source.history import History
+from nixery.source.objects import NoSuchCommitError
 from nixery.source.refs import COMMIT, AllowedRefs, Commit, unknown
 from nixery.source.remote import Remote
-from nixery.source.trees import NoSuchCommitError, Trees
+from nixery.source.trees import Trees
 from nixery.source.ttl_cache import TtlCache
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")

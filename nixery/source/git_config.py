@@ -40,6 +40,8 @@ _ALWAYS = {
     "submodule.recurse": "false",
     "fetch.recurseSubmodules": "false",
     "transfer.bundleURI": "false",
+    # Packs only: thousands of loose objects would be slower to write, and slower to read.
+    "fetch.unpackLimit": "1",
     # A background process would ignore the deadline.
     "gc.autoDetach": "false",
     "maintenance.autoDetach": "false",

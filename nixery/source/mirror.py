@@ -65,13 +65,17 @@ class Mirror:
         return output.stdout
 
     async def has_commit(self, commit: Commit) -> bool:
-        # Trees, files and annotated tags have such ids too.
+        # Trees, files and annotated tags have such ids too. For a missing object, cat-file would
+        # start a fetch that fails: 1.7 CPU seconds in a mirror of nixpkgs.
         try:
-            return await self.ask("cat-file", "-t", commit) == b"commit\n"
+            found = await self.ask(
+                "rev-list", "--no-walk", "--ignore-missing", "--missing=allow-any", commit
+            )
         except GitTimedOut:
             raise
         except GitFailed:
             return False
+        return found == commit.encode() + b"\n"
 
     async def _fetch(
         self,
@@ -85,7 +89,7 @@ class Mirror:
         flight.commit()
         self.directory.mkdir(parents=True, exist_ok=True)
         async with locked_long(self.directory):
-            await to_thread.run_sync(_sweep, self.directory)
+            await to_thread.run_sync(sweep_git, self.directory)
             try:
                 await self._fetch_filtered(init, refspecs)
             except GitTimedOut:
@@ -97,7 +101,7 @@ class Mirror:
                 if not has_other_format(error.messages) and await self._is_sound():
                     raise
                 log.warning("mirror damaged, created again", source=self._remote.address.public)
-                await to_thread.run_sync(_empty, self.directory)
+                await to_thread.run_sync(empty, self.directory)
                 await self._fetch_filtered(init, refspecs)
             with suppress(GitFailed):  # a mirror of many small packs is slower, but correct
                 await self.ask("gc", "--auto", "--quiet", deadline=HISTORY_SECONDS)
@@ -130,7 +134,7 @@ class Mirror:
         return True
 
 
-def _sweep(mirror: Path) -> None:
+def sweep_git(mirror: Path) -> None:
     """Removes leftovers of a killed git. The caller holds the mirror's lock."""
     for pattern in (
         "*.lock",
@@ -144,7 +148,7 @@ def _sweep(mirror: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _empty(mirror: Path) -> None:
+def empty(mirror: Path) -> None:
     """Leave the directory itself: it carries the lock."""
     for path in mirror.iterdir():
         if path.is_dir():

@@ -1,7 +1,14 @@
 """Trees: the files of single commits, extracted once and kept for a while.
 
-    <state>/sources/<commit>/source   a commit's files; the mtime of <commit> is its last use
-    <state>/sources/.staged-*         an incomplete extraction; locked by the process that writes it
+    <state>/sources/<commit>/source       a commit's files; the mtime of <commit> is its last use
+    <state>/sources/<commit>/repository   git's index of the files, with the objects elsewhere
+    <state>/sources/.staged-*             an incomplete extraction; locked by the process that
+                                          writes it
+
+A commit of nixpkgs has 53,000 files in 37,000 directories: writing them takes seconds and 450 MB.
+So once there are ``TreeLimits.kept`` trees, the least recently used one that is idle is changed
+into the next commit's, which only writes the files that differ. A tree in use is never changed: if
+all are, another one is added.
 
 The last component is always ``source``: it is part of the store paths of what Nix copies from the
 tree, which must be equal on all machines.
@@ -25,10 +32,10 @@ from nixery.concurrency.single_flight import SingleFlight
 from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
 from nixery.host.file_locks import locked
 from nixery.source.files import STAGED, flush, is_full, staged, sweep
-from nixery.source.git_command import LOCAL_SECONDS, TREE_SECONDS, GitFailed, GitTimedOut
-from nixery.source.mirror import Mirror
+from nixery.source.git_command import LOCAL_SECONDS, GitFailed, GitTimedOut
+from nixery.source.objects import Objects
 from nixery.source.refs import COMMIT, Commit
-from nixery.source.remote import FETCH, Remote, has_other_format, init_for
+from nixery.source.remote import Remote, init_for
 
 SPARE_SECONDS = 60.0
 """Seconds in addition to the request timeout: how long a tree must outlive its last use."""
@@ -39,21 +46,13 @@ MAX_EXTRACTIONS = 4
 _NO_CONVERSION = "* -text -ident -filter !eol !working-tree-encoding\n"
 
 
-class NoSuchCommitError(Exception):
-    """The remote does not have the commit, or it is not a commit."""
-
-    def __init__(self, commit: Commit) -> None:
-        super().__init__(commit)
-        self.commit = commit
-
-
 @dataclass(frozen=True, slots=True)
 class TreeLimits:
     in_use_for: float
     """A tree is not removed until this many seconds after its last use."""
-    kept: int = 8
-    """Trees that are kept. A revision of nixpkgs is 300–400 MB. Clients use few revisions at a
-    time, and built images are served without their tree."""
+    kept: int = 3
+    """Trees that are kept when they are idle. If clients use more revisions than that in turn, a
+    tree is changed whenever one was idle for ``in_use_for``, not at every request."""
     most: int = 32
     """Trees that may be in use at once, so that clients with ever new revisions cannot fill the
     disk."""
@@ -73,7 +72,7 @@ class Trees:
         self._limits = limits
         self._clock = clock
         self._extractions: SingleFlight[None] = SingleFlight()
-        self._full_mirror = Mirror(remote, "whole", commits_only=False)
+        self._objects = Objects(remote)
         self._sweeping: asyncio.Task[None] | None = None
         self._slots = asyncio.Semaphore(MAX_EXTRACTIONS)
         directory.mkdir(parents=True, exist_ok=True)
@@ -104,10 +103,10 @@ class Trees:
     async def _extract(self, commit: Commit) -> None:
         try:
             async with self._slots, staged(self._directory) as place:
-                self._make_room()
-                await self._fetch(commit, place / "repository")
+                objects = await self._objects.fetch(commit)
                 tree = place / "tree"
-                await self._write(commit, place / "repository", tree / "source")
+                self._make_room(tree)
+                await self._write(commit, objects, tree)
                 # A tree is trusted by its name, so a power cut must not leave the name without the
                 # files.
                 await to_thread.run_sync(flush, tree)
@@ -124,47 +123,19 @@ class Trees:
         except GitFailed as error:
             raise self._remote.unavailable(error) from error
 
-    async def _fetch(self, commit: Commit, repository: Path) -> None:
+    async def _write(self, commit: Commit, objects: Path, tree: Path) -> None:
+        """Writes the files that differ from those in ``tree``, which may be missing."""
+        repository, files = tree / "repository", tree / "source"
         git = self._remote.git
-        await git.run(*init_for(commit), directory=repository, deadline=LOCAL_SECONDS)
+        if not repository.exists():
+            await to_thread.run_sync(files.mkdir, 0o777, True)
+            await git.run(*init_for(commit), directory=repository, deadline=LOCAL_SECONDS)
+        await to_thread.run_sync(_configure, repository, objects)
         try:
             await git.run(
-                *FETCH, "--depth=1", "--", "origin", f"{commit}:refs/kept/tree",
-                directory=repository, deadline=TREE_SECONDS, network=True,
+                "read-tree", "--reset", "-u", commit,
+                directory=repository, work_tree=files, deadline=LOCAL_SECONDS,
             )  # fmt: skip
-        except GitTimedOut:
-            raise
-        except GitFailed as error:
-            if "not our ref" in error.messages or has_other_format(error.messages):
-                raise NoSuchCommitError(commit) from error
-            if "unadvertised object" not in error.messages:
-                raise
-            await self._use_full_mirror(commit, repository)
-        # The id may also be that of a tree, a blob or an annotated tag.
-        kind = await git.run("cat-file", "-t", commit, directory=repository, deadline=LOCAL_SECONDS)
-        if kind.stdout != b"commit\n":
-            raise NoSuchCommitError(commit)
-
-    async def _use_full_mirror(self, commit: Commit, repository: Path) -> None:
-        """Adds the objects of a full mirror, for servers that do not serve single commits.
-
-        Among them is git over ssh without ``AcceptEnv GIT_PROTOCOL``. The first call fetches the
-        whole repository, later ones only new objects.
-        """
-        mirror = self._full_mirror
-        await mirror.update(commit, ("+refs/*:refs/*",), lambda: mirror.has_commit(commit))
-        if not await mirror.has_commit(commit):
-            raise NoSuchCommitError(commit)
-        alternates = repository / "objects" / "info" / "alternates"
-        alternates.write_text(f"{mirror.directory / 'objects'}\n")
-
-    async def _write(self, commit: Commit, repository: Path, target: Path) -> None:
-        await to_thread.run_sync(_prepare, repository, target)
-        try:
-            for arguments in (("read-tree", commit), ("checkout-index", "--all", "--quiet")):
-                await self._remote.git.run(
-                    *arguments, directory=repository, work_tree=target, deadline=LOCAL_SECONDS
-                )
         except GitTimedOut:
             raise
         except GitFailed as error:
@@ -177,8 +148,8 @@ class Trees:
                 "cannot be written to disk"
             ) from error
 
-    def _make_room(self) -> None:
-        """Removes the least recently used trees above the limit."""
+    def _make_room(self, target: Path) -> None:
+        """Moves an idle tree to ``target`` if there are enough, and stages others for removal."""
         with locked(self._directory):
             trees = sorted(
                 (path for path in self._directory.iterdir() if COMMIT.fullmatch(path.name)),
@@ -196,11 +167,16 @@ class Trees:
                     cause="busy",
                 )
             for path in idle:
-                path.rename(self._directory / f"{STAGED}{uuid.uuid4().hex}")
+                if not target.exists() and (path / "repository").is_dir():
+                    path.rename(target)
+                else:
+                    path.rename(self._directory / f"{STAGED}{uuid.uuid4().hex}")
 
 
-def _prepare(repository: Path, target: Path) -> None:
-    attributes = repository / "info" / "attributes"
-    attributes.parent.mkdir(exist_ok=True)
-    attributes.write_text(_NO_CONVERSION)
-    target.mkdir(parents=True)
+def _configure(repository: Path, objects: Path) -> None:
+    (repository / "objects" / "info").mkdir(parents=True, exist_ok=True)
+    (repository / "objects" / "info" / "alternates").write_text(f"{objects / 'objects'}\n")
+    (repository / "info").mkdir(exist_ok=True)
+    (repository / "info" / "attributes").write_text(_NO_CONVERSION)
+    # Of a process that was killed.
+    (repository / "index.lock").unlink(missing_ok=True)
