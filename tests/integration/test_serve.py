@@ -136,7 +136,7 @@ def test_a_failure_runs_nix_once(start):
 def test_strict_errors_for_machines(start):
     with start(NIXERY_ERROR_STATUS="strict", NIXERY_REQUEST_TIMEOUT="5") as served:
         assert served.get("/v2/failing/manifests/latest").status_code == 502
-        assert served.get("/v2/removed/manifests/latest").status_code == 502
+        assert served.get("/v2/aborts/manifests/latest").status_code == 502
         assert served.get("/v2/unfree/manifests/latest").status_code == 403
         assert served.get("/v2/slow/manifests/latest").status_code == 504
 
