@@ -29,6 +29,7 @@ in
   NIXERY_CHANNEL_URL = by "source.channelUrl" (text cfg.source.channelUrl);
   NIXERY_GIT_ALLOWED_REFS = by "source.allowedRefs" (words cfg.source.allowedRefs);
   NIXERY_RESOLVE_TTL = by "source.resolveTtl" (number cfg.source.resolveTtl);
+  NIXERY_SOURCE_TREES = by "source.trees" (number cfg.source.trees);
   NIXERY_TAGS = by "source.tags" (words cfg.source.tags);
 
   NIXERY_ALLOWED_PATHS = by "evaluation.allowedPaths" (words cfg.evaluation.allowedPaths);

@@ -140,6 +140,7 @@ def open_source(settings: Settings, environ: Mapping[str, str]) -> PackageSource
         state_dir=settings.state_dir,
         request_timeout=settings.request_timeout,
         resolve_ttl=settings.resolve_ttl,
+        kept_trees=settings.source_trees,
         clock=time.monotonic,
         queue=settings.queue,
         beside=settings.allowed_paths,

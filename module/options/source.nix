@@ -75,6 +75,16 @@ in
       '';
     };
 
+    trees = mkOption {
+      type = types.ints.positive;
+      default = 2;
+      example = 8;
+      description = ''
+        Revisions of a channel or repository whose files are kept. Those of nixpkgs take 450 MB each.
+        Revisions in use are kept in addition.
+      '';
+    };
+
     sshKeyFile = mkOption {
       type = types.nullOr types.path;
       default = null;

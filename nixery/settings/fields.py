@@ -43,6 +43,7 @@ class Settings(BaseModel):
         ("refs/heads/*", "refs/tags/*"), alias="NIXERY_GIT_ALLOWED_REFS", min_length=1
     )
     resolve_ttl: float = Field(60, alias="NIXERY_RESOLVE_TTL", ge=0)
+    source_trees: int = Field(2, alias="NIXERY_SOURCE_TREES", gt=0)
     tags: Tags = Field(("latest",), alias="NIXERY_TAGS", min_length=1)
 
     # evaluation

@@ -29,6 +29,7 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     state_dir: Path,
     request_timeout: float,
     resolve_ttl: float,
+    kept_trees: int = 2,
     clock: Clock,
     queue: int = QUEUE,
     beside: Iterable[Path] = (),
@@ -37,9 +38,9 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     """Exactly one of ``channel``, ``repo`` and ``path`` is not empty. ``environ`` is for git.
 
     ``request_timeout``: seconds for which a request may read what it resolved. ``resolve_ttl``:
-    seconds for which a resolution is cached, by ``clock``. ``queue``: tags that may wait to be
-    resolved. ``beside``: further paths that evaluation may read, checked again after
-    ``resolve_ttl``.
+    seconds for which a resolution is cached, by ``clock``. ``kept_trees``: see TreeLimits.
+    ``queue``: tags that may wait to be resolved. ``beside``: further paths that evaluation may
+    read, checked again after ``resolve_ttl``.
 
     Raises ConfigurationError.
     """
@@ -60,7 +61,7 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     if shutil.which("git", path=environ.get("PATH")) is None:
         raise ConfigurationError("packages come from a git repository, but git is not on PATH")
     remote = Remote(address, state_dir / "git", environ)
-    limits = TreeLimits(in_use_for=request_timeout + SPARE_SECONDS)
+    limits = TreeLimits(in_use_for=request_timeout + SPARE_SECONDS, kept=kept_trees)
     trees = Trees(remote, state_dir / "sources", limits)
     commits: TtlCache[Commit] = TtlCache(resolve_ttl, clock, queue)
     if repo:

@@ -50,7 +50,7 @@ _NO_CONVERSION = "* -text -ident -filter !eol !working-tree-encoding\n"
 class TreeLimits:
     in_use_for: float
     """A tree is not removed until this many seconds after its last use."""
-    kept: int = 2
+    kept: int
     """Trees that are kept when they are idle. If clients use more revisions than that in turn, a
     tree is changed whenever one was idle for ``in_use_for``, not at every request."""
     most: int = 32

@@ -55,7 +55,7 @@ def test_every_option_reaches_the_server():
             listenAddress = "::1"; port = 81; timeout = 7; requestTimeout = 99;
             source = {
               channelUrl = "https://example.org/n%20x"; allowedRefs = [ "a" "b" ]; tags = [ "*" ];
-              resolveTtl = 0;
+              resolveTtl = 0; trees = 5;
             };
             evaluation = {
               allowedPaths = [ "/a" "/b" ]; allowedUris = [ "https://c/" ];
@@ -79,6 +79,7 @@ def test_every_option_reaches_the_server():
         "git_allowed_refs": ("a", "b"),
         "tags": ("*",),
         "resolve_ttl": 0,
+        "source_trees": 5,
         "allow_ifd": True,
         "nixpkgs_config": {"allowUnfree": True, "nested": {"list": [1, "zwei"]}},
         "storage_max_bytes": 50 * 1024**3,

@@ -23,7 +23,9 @@ def make(tmp_path, repository):
     def make(limits=None, clock=None) -> Trees:
         remote = Remote(parse_address(str(repository.path)), tmp_path / "git", os.environ)
         options = {"clock": clock} if clock else {}
-        return Trees(remote, tmp_path / "sources", limits or TreeLimits(in_use_for=60), **options)
+        return Trees(
+            remote, tmp_path / "sources", limits or TreeLimits(in_use_for=60, kept=2), **options
+        )
 
     return make
 
