@@ -16,6 +16,7 @@ and reading the files of its commit (``trees.py``) are two steps:
     remote.py       refs and HEAD of the remote repository
     mirror.py       copies of a repository's commits, or of all of it
     history.py      whether an allowed ref contains a commit
+    objects.py      git's objects of the last commits
     trees.py        the files of one commit, kept for a while
     ttl_cache.py    recent resolutions of moving names
     fingerprint.py  detects changes of a local tree
