@@ -81,6 +81,8 @@ let
       lib.optional (cfg.source.repo != null) cfg.source.repo
     );
     "evaluation.allowedPaths" = map toString cfg.evaluation.allowedPaths;
+    "evaluation.overlays" = map toString cfg.evaluation.overlays;
+    "evaluation.nixPath" = map toString (lib.attrValues cfg.evaluation.nixPath);
     "storage.path" = storagePath;
   };
 

@@ -33,6 +33,10 @@ in
   NIXERY_TAGS = by "source.tags" (words cfg.source.tags);
 
   NIXERY_ALLOWED_PATHS = by "evaluation.allowedPaths" (words cfg.evaluation.allowedPaths);
+  NIXERY_OVERLAYS = by "evaluation.overlays" (words cfg.evaluation.overlays);
+  NIXERY_NIX_PATH = by "evaluation.nixPath" (
+    words (lib.mapAttrsToList (name: path: "${name}=${path}") cfg.evaluation.nixPath)
+  );
   NIXERY_ALLOWED_URIS = by "evaluation.allowedUris" (words cfg.evaluation.allowedUris);
   NIXERY_ALLOW_IFD = by "evaluation.allowImportFromDerivation" (
     switch cfg.evaluation.allowImportFromDerivation

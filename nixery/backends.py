@@ -17,6 +17,7 @@ from nixery.nix.store import STORE_DIR, store_root
 from nixery.settings import Settings
 from nixery.source import PackageSource
 from nixery.source.factory import make_source
+from nixery.source.further_paths import FurtherPath
 from nixery.storage import Storage
 from nixery.storage.bucket import PATIENT, Patience
 from nixery.storage.filesystem import FilesystemStorage
@@ -117,6 +118,8 @@ def open_nix(settings: Settings, environ: Mapping[str, str]) -> Nix:
         nix_timeout=settings.nix_timeout,
         evaluation=Evaluation(
             allowed_paths=settings.allowed_paths,
+            overlays=settings.overlays,
+            search_path=settings.nix_path,
             allowed_uris=settings.allowed_uris,
             allow_ifd=settings.allow_ifd,
             config=settings.config_for_nixpkgs,
@@ -125,6 +128,15 @@ def open_nix(settings: Settings, environ: Mapping[str, str]) -> Nix:
             confined=settings.confine,
         ),
         command=BUILDER_COMMAND,
+    )
+
+
+def further_paths(settings: Settings) -> tuple[FurtherPath, ...]:
+    """What evaluation may read in addition to the package set."""
+    return (
+        *(FurtherPath(path, "NIXERY_ALLOWED_PATHS") for path in settings.allowed_paths),
+        *(FurtherPath(path, "NIXERY_OVERLAYS", "overlay") for path in settings.overlays),
+        *(FurtherPath(path, "NIXERY_NIX_PATH", name) for name, path in settings.nix_path),
     )
 
 
@@ -143,6 +155,6 @@ def open_source(settings: Settings, environ: Mapping[str, str]) -> PackageSource
         kept_trees=settings.source_trees,
         clock=time.monotonic,
         queue=settings.queue,
-        beside=settings.allowed_paths,
+        beside=further_paths(settings),
         environ=environ,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nixery import archive, layers
 from nixery.archive import Packer, Workers, compression_of
-from nixery.backends import disks, open_nix, open_source
+from nixery.backends import disks, further_paths, open_nix, open_source
 from nixery.builder import Builder, BuildLimits, NixStore, TableSource
 from nixery.builder_front import BuilderFront
 from nixery.cache import (
@@ -174,7 +174,7 @@ def recipe(settings: Settings, packer: Packer) -> Recipe:
             "config": settings.config_for_nixpkgs,
             "import from derivation": settings.allow_ifd,
         },
-        self_contained=not settings.allowed_paths and not settings.allowed_uris,
+        self_contained=not further_paths(settings) and not settings.allowed_uris,
         image={
             "archive": archive.LAYER_FORMAT,
             "compression": packer.compression.key,

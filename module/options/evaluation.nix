@@ -12,6 +12,25 @@ in
       description = "Paths that evaluation may read in addition to the package set.";
     };
 
+    overlays = mkOption {
+      type = types.listOf types.path;
+      default = [ ];
+      example = [ "/srv/overlays" ];
+      description = ''
+        Overlays for a package set that takes the argument `overlays`, as nixpkgs does: files, and
+        directories. A directory without a `default.nix` contains several.
+      '';
+    };
+
+    nixPath = mkOption {
+      type = types.attrsOf types.path;
+      default = { };
+      example = {
+        nixpkgs = "/srv/nixpkgs";
+      };
+      description = "What `<nixpkgs>` and other names in angle brackets mean in the package set.";
+    };
+
     allowedUris = mkOption {
       type = types.listOf types.str;
       default = [ ];

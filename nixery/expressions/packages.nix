@@ -1,7 +1,7 @@
 # Looks up names in a package set: returns the outputs of each, or why it is refused. Builds nothing. The
 # argument is a JSON text:
 #
-#   { set, system, config, names = [ "git" "xorg.xev" ], explain ? "the name whose error to show" }
+#   { set, system, config, overlays, names = [ "git" "xorg.xev" ], explain ? "the name whose error to show" }
 #
 # and the result { packages = [ … ], levels = { "<dotted path>" = [ "names" "there" ]; } }, where a
 # package has a status:

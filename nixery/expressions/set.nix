@@ -1,6 +1,6 @@
 # Imports a package set for one system: { packages, takesSystem }.
 #
-# `asked`: { set, system, config }. takesSystem: whether the file is a function with the argument system.
+# `asked`: { set, system, config, overlays }. takesSystem: whether the file is a function with the argument system.
 { asked }:
 let
   inherit (builtins)
@@ -8,6 +8,7 @@ let
     hasAttr
     intersectAttrs
     isFunction
+    map
     match
     removeAttrs
     replaceStrings
@@ -18,7 +19,8 @@ let
 
   arguments = {
     inherit (asked) system;
-    overlays = [ ]; # otherwise nixpkgs would look for those of the server's user
+    # Given in any case: otherwise nixpkgs would look for those of the server's user.
+    overlays = map (path: import (/. + path)) asked.overlays;
     config =
       removeAttrs asked.config [ "allowInsecure" ]
       # nixpkgs needs a function for it, which JSON cannot express.
@@ -30,7 +32,12 @@ let
   takesAll =
     match ".*(ellipsis=\"1\"|<varpat ).*" (replaceStrings [ "\n" ] [ " " ] (toXML imported)) != null;
   taken = if takesAll then arguments else intersectAttrs (functionArgs imported) arguments;
+
+  takesOverlays = isFunction imported && hasAttr "overlays" taken;
 in
+if asked.overlays != [ ] && !takesOverlays then
+  throw "NIXERY_OVERLAYS is set, but the package set takes no argument overlays"
+else
 {
   packages = if isFunction imported then imported taken else imported;
   takesSystem = isFunction imported && hasAttr "system" taken;

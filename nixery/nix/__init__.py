@@ -4,6 +4,7 @@
     commands.py     runs the steps of the command, each with its environment and confinement
     environment.py  the variables that the command gets
     machine.py      the files and sockets that it may access
+    overlays.py     the files of the operator's overlays
     process.py      one process: reads its output, logs its lines, ends its group
     lines.py        splits bytes into lines of bounded length
     build_log.py    which lines are logged, and kept for the client
@@ -12,6 +13,7 @@
     refusals.py     why nixpkgs refuses a package: unfree, broken, insecure, removed
     suggestions.py  similar names for one that does not exist
     programs.py     packages of commands that have another name
+    hints.py        the setting that allows what an evaluation tried
     reason.py       the one line of Nix's error text for the client
     failures.py     failed evaluations, as errors of nixery.errors
     build_failures.py  failed builds, as errors of nixery.errors

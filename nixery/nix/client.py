@@ -16,6 +16,7 @@ from nixery.image_name import Architecture, ImageRequest
 from nixery.nix import build_failures, failures, lookup, machine_errors, process
 from nixery.nix.commands import Commands
 from nixery.nix.lookup import RefusedName
+from nixery.nix.overlays import overlay_files
 from nixery.nix.store import parse_closure
 from nixery.source import SourceTree
 
@@ -26,6 +27,10 @@ class Evaluation:
 
     allowed_paths: tuple[Path, ...] = ()
     """Paths that may be read in addition to the package set."""
+    overlays: tuple[Path, ...] = ()
+    """Files and directories, see overlays.py, for a set that takes the argument ``overlays``."""
+    search_path: tuple[tuple[str, Path], ...] = ()
+    """Names and paths: ``nixpkgs`` for ``<nixpkgs>``."""
     allowed_uris: tuple[str, ...] = ()
     """Prefixes of URIs that may be downloaded."""
     allow_ifd: bool = False
@@ -201,9 +206,13 @@ class Nix:
             "set": str(source.path.resolve()),
             "system": architecture.system,
             "config": dict(self._may.config),
+            "overlays": await run_sync(self._overlays),
         }
-        trees = [path.resolve() for path in (source.root, source.path, *self._may.allowed_paths)]
-        options = [word for tree in trees for word in ("-I", f"source={tree}")]
+        search_path = [(name, path.resolve()) for name, path in self._may.search_path]
+        further = (*self._may.allowed_paths, *self._may.overlays)
+        trees = [path.resolve() for path in (source.root, source.path, *further)]
+        named = [*search_path, *(("source", tree) for tree in trees)]
+        options = [word for name, path in named for word in ("-I", f"{name}={path}")]
         if self._may.allowed_uris:
             options += ["--option", "allowed-uris", " ".join(self._may.allowed_uris)]
         if self._may.allow_ifd:
@@ -211,11 +220,19 @@ class Nix:
         finished = await self._commands.evaluate(
             options,
             json.dumps(asked | question).encode(),
-            trees=trees,
+            trees=[*trees, *(path for _, path in search_path)],
             allowed_uris=self._may.allowed_uris,
             memory=self._may.memory,
         )
         return finished.seen_from(trees[0])
+
+    def _overlays(self) -> list[str]:
+        try:
+            return [str(path.resolve()) for path in overlay_files(self._may.overlays)]
+        except OSError as error:
+            raise EvaluationFailed(
+                f"an overlay of the server cannot be read ({error.strerror})", cause="overlay"
+            ) from None
 
 
 def _targets(links: bytes) -> set[StorePath]:

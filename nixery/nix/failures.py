@@ -8,6 +8,7 @@ import re
 from nixery.closure import Package
 from nixery.errors import Denied, EvaluationFailed, NixeryError
 from nixery.nix.build_failures import DOWNLOAD, of_build
+from nixery.nix.hints import hint
 from nixery.nix.lookup import MAX_ANSWER
 from nixery.nix.machine_errors import (
     ended_by_signal,
@@ -38,18 +39,16 @@ def of_evaluation(
     """
     text, log = whole_text(finished), error_lines(finished)
     said = one_line(finished.errors[-1].text if finished.errors else "")
-    message = f"{subject} cannot be evaluated: {said}"
+    message = f"{subject} cannot be evaluated: {said}{hint(text)}"
     if finished.status < 0 or finished.is_cut:
         return _evaluation_stopped(finished, subject)
-    if _EXPERIMENTAL.search(
-        text
-    ):  # not a fault of the machine: evaluation has no network on purpose
+    # Not a fault of the machine: experimental features are off on purpose.
+    if _EXPERIMENTAL.search(text):
         return EvaluationFailed(message, cause="experimental", log=log)
     if error := of_status(finished) or trouble:
         return error
     if _RESTRICTED.search(text):
-        hint = "NIXERY_ALLOWED_PATHS, NIXERY_ALLOWED_URIS and NIXERY_ALLOW_IFD allow more"
-        return EvaluationFailed(f"{message} ({hint})", cause="restricted", log=log)
+        return EvaluationFailed(message, cause="restricted", log=log)
     for cause, pattern in _EVALUATIONS:
         if pattern.search(text):
             return EvaluationFailed(message, cause=cause, log=log)

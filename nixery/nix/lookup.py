@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from nixery import records
 from nixery.closure import Package, parse_derivation, parse_output_name, parse_store_path
 from nixery.errors import Denied, EvaluationFailed, NixeryError, PackageNotFound
+from nixery.nix.hints import hint
 from nixery.nix.reason import one_line
 from nixery.nix.refusals import is_gone, parse_refusal
 from nixery.nix.suggestions import replacement, suggestions
@@ -181,7 +182,8 @@ def _explained(refused: RefusedName, system: str, explanation: str) -> NixeryErr
         return PackageNotFound(
             f"{quoted} no longer exists: {reason}{question}", cause="removed", log=log
         )
-    return EvaluationFailed(f"{quoted} cannot be evaluated: {reason}", cause="evaluation", log=log)
+    message = f"{quoted} cannot be evaluated: {reason}{hint(explanation)}"
+    return EvaluationFailed(message, cause="evaluation", log=log)
 
 
 def missing(refused: Sequence[RefusedName]) -> PackageNotFound:

@@ -19,6 +19,7 @@ from nixery.settings.values import (
     NixSeconds,
     Place,
     Places,
+    SearchPath,
     Seconds,
     Tags,
     Words,
@@ -48,6 +49,8 @@ class Settings(BaseModel):
 
     # evaluation
     allowed_paths: Places = Field((), alias="NIXERY_ALLOWED_PATHS")
+    overlays: Places = Field((), alias="NIXERY_OVERLAYS")
+    nix_path: SearchPath = Field((), alias="NIXERY_NIX_PATH")
     allowed_uris: Words = Field((), alias="NIXERY_ALLOWED_URIS")
     allow_ifd: bool = Field(default=False, alias="NIXERY_ALLOW_IFD")
     confine: bool = Field(default=True, alias="NIXERY_CONFINE")

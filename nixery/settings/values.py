@@ -1,6 +1,7 @@
 """Types of settings whose values need parsing."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,11 +43,27 @@ def _finite(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _entries(words: object) -> object:
+    """Splits each ``name=/path``. Raises ValueError."""
+    if not isinstance(words, list):
+        return words
+    entries = [str(word).partition("=") for word in words]
+    for word, (name, _, path) in zip(words, entries, strict=True):
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.+-]*", name) or not path:
+            raise ValueError(
+                f"{word!r} is not of the form name=/path, such as nixpkgs=/srv/nixpkgs"
+            )
+    return [(name, path) for name, _, path in entries]
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Tags = Annotated[tuple[Annotated[str, AfterValidator(_tag)], ...], BeforeValidator(_words)]
 # Absolute, because child processes run in another directory.
 Place = Annotated[Path, AfterValidator(Path.absolute)]
 Places = Annotated[tuple[Place, ...], BeforeValidator(_words)]
+SearchPath = Annotated[
+    tuple[tuple[str, Place], ...], BeforeValidator(_entries), BeforeValidator(_words)
+]
 Bytes = Annotated[int, BeforeValidator(_size), Field(ge=0, lt=1 << 63)]
 Memory = Annotated[Bytes, AfterValidator(_memory)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

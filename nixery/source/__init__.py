@@ -20,7 +20,7 @@ and reading the files of its commit (``trees.py``) are two steps:
     trees.py        the files of one commit, kept for a while
     ttl_cache.py    recent resolutions of moving names
     fingerprint.py  detects changes of a local tree
-    with_allowed_paths.py   NIXERY_ALLOWED_PATHS
+    further_paths.py        NIXERY_ALLOWED_PATHS, NIXERY_OVERLAYS, NIXERY_NIX_PATH
     files.py        directories that appear complete, and locks
 """
 

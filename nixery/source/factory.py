@@ -9,13 +9,13 @@ from nixery.errors import ConfigurationError
 from nixery.source import PackageSource
 from nixery.source.address import parse_address
 from nixery.source.channel import ChannelSource
+from nixery.source.further_paths import FurtherPath, WithFurtherPaths
 from nixery.source.git import GitSource
 from nixery.source.path import PathSource
 from nixery.source.refs import AllowedRefs, Commit
 from nixery.source.remote import Remote
 from nixery.source.trees import SPARE_SECONDS, TreeLimits, Trees
 from nixery.source.ttl_cache import Clock, TtlCache
-from nixery.source.with_allowed_paths import WithAllowedPaths
 
 
 def make_source(  # noqa: PLR0913 - one for each setting, all by name
@@ -32,7 +32,7 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     kept_trees: int = 2,
     clock: Clock,
     queue: int = QUEUE,
-    beside: Iterable[Path] = (),
+    beside: Iterable[FurtherPath] = (),
     environ: Mapping[str, str],
 ) -> PackageSource:
     """Exactly one of ``channel``, ``repo`` and ``path`` is not empty. ``environ`` is for git.
@@ -45,11 +45,12 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     Raises ConfigurationError.
     """
     beside = tuple(beside)
-    _check_allowed(beside)
+    for further in beside:
+        further.check()
 
     def joined(source: PackageSource) -> PackageSource:
         return (
-            WithAllowedPaths(source, beside, TtlCache(resolve_ttl, clock, queue))
+            WithFurtherPaths(source, beside, TtlCache(resolve_ttl, clock, queue))
             if beside
             else source
         )
@@ -67,13 +68,3 @@ def make_source(  # noqa: PLR0913 - one for each setting, all by name
     if repo:
         return joined(GitSource(remote, allowed, trees, commits))
     return joined(ChannelSource(channel, remote, tags, trees, commits))
-
-
-def _check_allowed(paths: Iterable[Path]) -> None:
-    """Fails at the start instead of at each pull that needs the path."""
-    for path in paths:
-        try:
-            path.stat()
-        except OSError as error:
-            problem = f"{path} cannot be read ({error.strerror}): name an existing path"
-            raise ConfigurationError(f"NIXERY_ALLOWED_PATHS: {problem}") from None

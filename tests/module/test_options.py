@@ -59,6 +59,7 @@ def test_every_option_reaches_the_server():
             };
             evaluation = {
               allowedPaths = [ "/a" "/b" ]; allowedUris = [ "https://c/" ];
+              overlays = [ "/o" ]; nixPath.nixpkgs = "/n";
               allowImportFromDerivation = true;
               config = { allowUnfree = true; nested.list = [ 1 "zwei" ]; };
             };
@@ -95,6 +96,8 @@ def test_every_option_reaches_the_server():
     }
     assert {name: read[name] for name in expected} == expected
     assert [str(path) for path in read["allowed_paths"]] == ["/a", "/b"]
+    assert [str(path) for path in read["overlays"]] == ["/o"]
+    assert [(name, str(path)) for name, path in read["nix_path"]] == [("nixpkgs", "/n")]
     assert str(read["storage_path"]) == "/srv/images"
 
 

@@ -45,7 +45,7 @@ def test_evaluation(error, cause):
     assert isinstance(verdict, EvaluationFailed)
     assert verdict.cause == cause
     assert verdict.message.startswith(f"package 'git' cannot be evaluated: {error}")
-    assert ("NIXERY_ALLOWED_PATHS" in verdict.message) == (cause == "restricted")
+    assert ("NIXERY_" in verdict.message) == (cause in ("restricted", "experimental"))
 
 
 @pytest.mark.parametrize("number", [6, 9, 11])

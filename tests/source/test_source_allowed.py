@@ -7,8 +7,13 @@ from support.clock import Clock
 
 from nixery.errors import ConfigurationError, SourceUnavailable
 from nixery.source.factory import make_source
+from nixery.source.further_paths import FurtherPath
 
 pytestmark = pytest.mark.machine
+
+
+def beside_of(paths):
+    return [FurtherPath(path, "NIXERY_ALLOWED_PATHS") for path in paths]
 
 
 @pytest.fixture(params=["path", "repo", "channel"])
@@ -24,7 +29,7 @@ def make(request, tmp_path, repository):
     def make(*beside, clock=Clock(), ttl=0):  # noqa: B008 - nothing waits for this one
         return make_source(
             **kinds[request.param],
-            beside=iter(beside),
+            beside=iter(beside_of(beside)),
             state_dir=tmp_path / "state",
             request_timeout=60,
             resolve_ttl=ttl,
