@@ -58,7 +58,7 @@ def serve(settings: Settings, environ: Mapping[str, str], times: Times = TIMES) 
 
     def start(_: str) -> None:
         starting.add(asyncio.create_task(_announce(probes, manager)))
-        if settings.pkgs_path:
+        if settings.pkgs_path or settings.channel:
             starting.add(asyncio.create_task(_check_packages(parts)))
 
     async def stop() -> None:
@@ -84,8 +84,8 @@ def make_probes(parts: Parts, drain: Drain) -> Probes:
 async def _check_packages(parts: Parts) -> None:
     """Reports a package set that this Nix cannot evaluate now, instead of at the first pull.
 
-    Only for a path: other sources would be fetched for it. The set may be mended later, so the
-    server goes on.
+    Of a channel this fetches the files, so that the first pull need not wait for them. The set may
+    be mended later, so the server goes on.
     """
     try:
         found = await parts.source.resolve("latest")
