@@ -32,6 +32,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -121,7 +122,7 @@ async def measure_trees(scratch: Path, runs: int) -> dict[str, float]:
         now = [0.0]
         remote = Remote(parse_address(str(repository)), state / "git", os.environ)
         limits = TreeLimits(in_use_for=100, kept=2)
-        trees = Trees(remote, state / "sources", limits, clock=lambda now=now: now[0])
+        trees = Trees(remote, state / "sources", limits, clock=partial(now.__getitem__, 0))
         for name, commit in zip(("first", "added", "next"), commits, strict=True):
             now[0] += 60
             disk, begin = _disk(state), perf_counter()
@@ -136,7 +137,7 @@ async def measure_trees(scratch: Path, runs: int) -> dict[str, float]:
 
 def _clone(repository: Path, target: Path) -> float:
     begin = perf_counter()
-    clone = ["git", "clone", "--quiet", "--depth=1", f"file://{repository}", target]
+    clone = ["git", "clone", "--quiet", "--depth=1", f"file://{repository}", str(target)]
     subprocess.run(clone, check=True)
     return perf_counter() - begin
 
