@@ -150,7 +150,8 @@ def open_source(settings: Settings, environ: Mapping[str, str]) -> PackageSource
         allowed_refs=settings.git_allowed_refs,
         tags=settings.tags,
         state_dir=settings.state_dir,
-        request_timeout=settings.request_timeout,
+        # Files that an evaluation reads must not change, also where requests have no limit.
+        request_timeout=max(settings.request_timeout, settings.evaluation_timeout),
         resolve_ttl=settings.resolve_ttl,
         kept_trees=settings.source_trees,
         clock=time.monotonic,
