@@ -45,10 +45,15 @@ class Assembler:
         return await map_in_threads(self._pack_one, contents, self._packing)
 
     async def describe(
-        self, packed: Sequence[PackedLayer], request: ImageRequest
+        self,
+        packed: Sequence[PackedLayer],
+        request: ImageRequest,
+        packages: Sequence[Package],
+        planned: Sequence[tuple[StorePath, ...]],
     ) -> Mapping[Format, Manifest]:
-        """Stores the config of these layers, then the manifests."""
-        return await anyio.to_thread.run_sync(self._describe, packed, request)
+        """Stores the config of the layers that ``pack`` returned, then the manifests."""
+        config = manifest.config(packed, request, packages, planned)
+        return await anyio.to_thread.run_sync(self._store, packed, config)
 
     def _pack_one(self, content: archive.LayerContent) -> PackedLayer:
         key = keys.by_content("layer", self._packer.describe(content))
@@ -58,11 +63,8 @@ class Assembler:
             self._known.store(key, layer)
         return layer
 
-    def _describe(
-        self, packed: Sequence[PackedLayer], request: ImageRequest
-    ) -> Mapping[Format, Manifest]:
+    def _store(self, packed: Sequence[PackedLayer], config: bytes) -> Mapping[Format, Manifest]:
         """Stores blobs first: a manifest must not refer to a blob that is not durable."""
-        config = manifest.config(packed, request)
         put(self._storage, config)
         manifests = manifest.in_all_formats(packed, config)
         for made in manifests.values():

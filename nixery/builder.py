@@ -210,7 +210,8 @@ class Builder:
             closure = await self._nix.closure([path for p in packages for path in p.paths])
             plan = await anyio.to_thread.run_sync(self._plan, wanted.key, closure)
             packed = await self._assembler.pack(plan.layers, packages)
-        made = image_of(await self._assembler.describe(packed, wanted.request), wanted.key)
+        manifests = await self._assembler.describe(packed, wanted.request, packages, plan.layers)
+        made = image_of(manifests, wanted.key)
         await self._caches.images.store(wanted.key, made)
         self._tables.record(made, packages, closure)
         log.info(

@@ -33,6 +33,15 @@ def parse_output_name(text: object) -> str | None:
     return str(text) if is_name else None
 
 
+def name_of(path: StorePath) -> str:
+    """With the version; also accepts a name without a hash.
+
+    >>> name_of("/nix/store/0rq3w5nlbbj1s2p6pccwzmrc9pxbwqaw-openssl-3.0.11-bin")
+    'openssl-3.0.11-bin'
+    """
+    return path.rpartition("/")[2].partition("-")[2]
+
+
 @dataclass(frozen=True, slots=True)
 class Package:
     """One requested name after evaluation; not built yet."""
@@ -42,6 +51,8 @@ class Package:
     drv_path: StorePath
     outputs: tuple[tuple[str, StorePath], ...]
     """The outputs that go into the image, by name: meta.outputsToInstall without man pages."""
+    main_program: str = ""
+    """meta.mainProgram; empty if the package does not name one."""
 
     @property
     def paths(self) -> tuple[StorePath, ...]:

@@ -1,10 +1,11 @@
 """Image names: which packages, for which architecture.
 
 The input is the repository name of a pull, ``shell/git/htop``. Each component is a top-level
-attribute of the package set; dots select attributes inside it. Two leading components are
-meta-packages:
+attribute of the package set; dots select attributes inside it. Three leading components are
+meta-packages, and can be combined:
 
     shell   bashInteractive, coreutils, moreutils, nano
+    amd64   the image is built for x86_64-linux, the default
     arm64   the image is built for aarch64-linux
 
 Packages are sorted, so ``git/htop`` and ``htop/git`` are the same image:
@@ -85,13 +86,18 @@ def parse(name: str, max_dots: int | None = None) -> ImageRequest:
                 f"{component!r} has more dots than allowed (NIXERY_MAX_DOTS={max_dots})"
             )
 
-    architecture = Architecture.AMD64
     packages = set(ALWAYS)
-    while components and components[0] in ("shell", "arm64"):
-        if components.pop(0) == "shell":
+    architectures = {known.oci: known for known in Architecture}
+    chosen: set[Architecture] = set()
+    while components and components[0] in ("shell", *architectures):
+        if components[0] == "shell":
             packages.update(SHELL_PACKAGES)
         else:
-            architecture = Architecture.ARM64
+            chosen.add(architectures[components[0]])
+        del components[0]
+    if len(chosen) > 1:
+        raise NameInvalid(f"{name!r} names two architectures: an image has one")
+    architecture = chosen.pop() if chosen else Architecture.AMD64
     packages.update(components)
     return ImageRequest(tuple(sorted(packages)), architecture)
 

@@ -7,9 +7,10 @@ Sources: https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md and
 https://distribution.github.io/distribution/spec/manifest-v2-2/
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nixery.closure import Package, StorePath, name_of
 from nixery.image_name import ImageRequest
 from nixery.oci import (
     Descriptor,
@@ -24,7 +25,13 @@ from nixery.records import digest, elements, member, natural, parse, text
 # The epoch: the current date would change the digest of an unchanged image.
 CREATED = "1970-01-01T00:00:00Z"
 
-ENVIRONMENT = ("PATH=/bin:/usr/bin:/sbin", "SSL_CERT_FILE=/etc/ssl/certs/ca-bundle.crt")
+ENVIRONMENT = (
+    # What container runtimes set by default, so that a program in /usr/local/bin is found.
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "SSL_CERT_FILE=/etc/ssl/certs/ca-bundle.crt",
+)
+MAX_IN_HISTORY = 3
+"""Store paths that the history names for each layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +43,48 @@ class Manifest:
     digest: Digest
 
 
-def config(layers: Sequence[PackedLayer], request: ImageRequest) -> bytes:
-    """The image's config; the same bytes for both manifest formats."""
+def config(
+    layers: Sequence[PackedLayer],
+    request: ImageRequest,
+    packages: Sequence[Package],
+    planned: Sequence[Sequence[StorePath]],
+) -> bytes:
+    """The image's config; the same bytes for both manifest formats.
+
+    ``planned``: the store paths of each layer but the last, which is the environment layer.
+    """
     runtime: dict[str, object] = {"Env": list(ENVIRONMENT)}
-    if request.has_shell:
-        runtime["Cmd"] = ["bash"]
+    if command := _command(request, packages):
+        runtime["Cmd"] = [command]
+    installed = [path for package in packages for path in package.paths]
+    # Builders such as buildah need exactly one entry for each layer to derive an image.
+    history = [f"store paths {_names(paths)}" for paths in planned]
+    history.append(f"links to {_names(installed)}")
     return canonical_json(
         {
             "architecture": request.architecture.oci,
             "config": runtime,
             "created": CREATED,
+            "history": [{"created": CREATED, "created_by": f"nixery: {by}"} for by in history],
             "os": "linux",
             "rootfs": {"diff_ids": [layer.diff_id for layer in layers], "type": "layers"},
         }
     )
+
+
+def _command(request: ImageRequest, packages: Sequence[Package]) -> str:
+    """The shell, or the main program of the only package; empty if there are several."""
+    if request.has_shell:
+        return "bash"
+    programs = [package.main_program for package in packages if package.name in request.requested]
+    return programs[0] if len(programs) == 1 else ""
+
+
+def _names(paths: Iterable[StorePath]) -> str:
+    """Without hashes, and in the same order for any order of the paths."""
+    names = sorted({name_of(path) for path in paths})
+    rest = len(names) - MAX_IN_HISTORY
+    return ", ".join(names[:MAX_IN_HISTORY]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def blobs_of(manifest: Manifest) -> tuple[Descriptor, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nixery import image_name, manifest
+from nixery.closure import Package
 from nixery.oci import Digest, Format, PackedLayer
 
 LAYERS = (
@@ -15,38 +16,76 @@ LAYERS = (
 )
 
 
+HASH = "00bgd045z0d4icpbc2yyz4gx48ak44la"
+PATHS = [f"/nix/store/{HASH}-{name}" for name in ("zlib-1.3", "glibc-2.40", "git-2.47", "gawk-5")]
+
+
+def package(name, main_program=""):
+    path = f"/nix/store/{HASH}-{name}-1.0"
+    return Package(name, f"{path}.drv", (("out", path),), main_program)
+
+
+def config_of(name, *packages):
+    planned = [tuple(PATHS)]
+    return json.loads(manifest.config(LAYERS, image_name.parse(name), packages, planned))
+
+
 def test_the_config_lists_the_tars_in_order():
-    config = json.loads(manifest.config(LAYERS, image_name.parse("git")))
-    assert config["rootfs"] == {
+    assert config_of("git")["rootfs"] == {
         "type": "layers",
         "diff_ids": ["sha256:" + "b" * 64, "sha256:" + "d" * 64],
     }
 
 
-@pytest.mark.parametrize(("name", "architecture"), [("git", "amd64"), ("arm64/git", "arm64")])
+def test_the_history_says_what_is_in_each_layer():
+    """One entry for each: builders that derive an image rely on it."""
+    entries = config_of("git", package("cacert"), package("git"))["history"]
+    assert [entry["created_by"] for entry in entries] == [
+        "nixery: store paths gawk-5, git-2.47, glibc-2.40 and 1 more",
+        "nixery: links to cacert-1.0, git-1.0",
+    ]
+    assert {entry["created"] for entry in entries} == {"1970-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [("git", "amd64"), ("amd64/git", "amd64"), ("arm64/git", "arm64"), ("git/arm64", "amd64")],
+)
 def test_the_config_names_the_architecture(name, architecture):
-    config = json.loads(manifest.config(LAYERS, image_name.parse(name)))
+    config = config_of(name)
     assert (config["architecture"], config["os"]) == (architecture, "linux")
     assert config["created"].startswith("1970-01-01")
 
 
-def test_an_image_with_a_shell_starts_it():
-    assert json.loads(manifest.config(LAYERS, image_name.parse("shell")))["config"]["Cmd"] == [
-        "bash"
-    ]
-    assert "Cmd" not in json.loads(manifest.config(LAYERS, image_name.parse("git")))["config"]
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("shell", ["bash"]),
+        ("shell/hello", ["bash"]),
+        ("hello", ["hi"]),
+        ("arm64/hello", ["hi"]),
+        ("git", None),
+        ("git/hello", None),
+    ],
+)
+def test_the_command(name, command):
+    """The shell, or the main program of the only package, if it names one."""
+    known = {"hello": package("hello", "hi"), "git": package("git")}
+    packages = [known.get(part) or package(part) for part in image_name.parse(name).packages]
+    assert config_of(name, *packages)["config"].get("Cmd") == command
 
 
 def test_programs_and_certificates_are_found():
-    environment = json.loads(manifest.config(LAYERS, image_name.parse("git")))["config"]["Env"]
-    values = dict(entry.split("=", 1) for entry in environment)
-    assert "/bin" in values["PATH"].split(":")
+    values = dict(entry.split("=", 1) for entry in config_of("git")["config"]["Env"])
+    assert values["PATH"].split(":") == [
+        *("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+    ]
     assert values["SSL_CERT_FILE"] == "/etc/ssl/certs/ca-bundle.crt"
 
 
 @pytest.mark.parametrize("form", Format)
 def test_the_manifest_describes_config_and_layers(form):
-    config = manifest.config(LAYERS, image_name.parse("git"))
+    config = manifest.config(LAYERS, image_name.parse("git"), (), [()])
     made = manifest.build(LAYERS, config, form)
     content = json.loads(made.data)
     assert content["schemaVersion"] == 2

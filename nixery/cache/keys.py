@@ -18,6 +18,8 @@ from nixery.oci import canonical_json
 from nixery.source import ResolvedSource
 
 KEY_FORMAT = 1
+IMAGE_FORMAT = 2
+"""Incremented whenever the same packages would give another config; 1 had no history."""
 
 
 def by_content(kind: str, content: Mapping[str, object]) -> str:
@@ -68,6 +70,10 @@ class Recipe:
                 # In the request's order: if two packages contain the same file, the first wins.
                 "packages": [list(package.paths) for package in packages],
                 "shell": request.has_shell,
+                # The config depends on the names and on meta, which are not in an output's hash.
+                "command": [package.main_program for package in packages],
+                "requested": len(request.requested),
+                "format": IMAGE_FORMAT,
                 "image": self.image,
             },
         )

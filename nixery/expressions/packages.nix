@@ -6,7 +6,7 @@
 # and the result { packages = [ … ], levels = { "<dotted path>" = [ "names" "there" ]; } }, where a
 # package has a status:
 #
-#   ok             drvPath, outputs = [ { name, path } ]
+#   ok             drvPath, outputs = [ { name, path } ], mainProgram: null or a name
 #   not_found      level: the part of the path that exists; levels has its names. joined: attributes of
 #                  the same name without dots
 #   unchecked      because another name was not found: a typo beside a large package is found at once
@@ -59,6 +59,13 @@ let
       inherit name;
       path = unsafeDiscardStringContext "${(package.${name} or package).outPath}";
     }) (if kept == [ ] then [ main ] else kept);
+
+  mainProgramOf =
+    package:
+    let
+      name = attempt null (package.meta.mainProgram or null);
+    in
+    if builtins.isString name then unsafeDiscardStringContext name else null;
 
   # Flags of meta matter only if the configuration does not allow them. nixpkgs checks in this order.
   refusal =
@@ -120,7 +127,11 @@ let
     else if otherSystem then
       is "unsupported"
     else if attempt false (foldl' (all: output: seq output.path all) (seq drvPath true) outputs) then
-      is "ok" // { inherit drvPath outputs; }
+      is "ok"
+      // {
+        inherit drvPath outputs;
+        mainProgram = mainProgramOf package;
+      }
     else
       is (refusal package);
 

@@ -17,21 +17,12 @@ number of that version, unless there are several (``demand.py``).
 import re
 from functools import lru_cache
 
-from nixery.closure import StorePath
+from nixery.closure import StorePath, name_of
 
 _VERSION = re.compile(r"-[^a-zA-Z].*?(?=(?:-[a-zA-Z]+)?$)")
 _INTERPRETER = re.compile(r"^((?:python|pypy|perl|ruby|lua|luajit|ocaml)[0-9]+)(?:\.[0-9]+)+(?=-)")
 CACHED_NAMES = 1 << 17
 """Store paths whose names are cached, about 300 bytes each: those of a whole channel."""
-
-
-def full_name(path: StorePath) -> str:
-    """With the version; also accepts a name without a hash.
-
-    >>> full_name("/nix/store/0rq3w5nlbbj1s2p6pccwzmrc9pxbwqaw-openssl-3.0.11-bin")
-    'openssl-3.0.11-bin'
-    """
-    return path.rpartition("/")[2].partition("-")[2]
 
 
 def name(path: StorePath) -> str:
@@ -59,6 +50,6 @@ def names(path: StorePath) -> tuple[str, str, str]:
     >>> names("/nix/store/0rq3w5nlbbj1s2p6pccwzmrc9pxbwqaw-python3.11-requests-2.31.0")
     ('python3.11-requests-2.31.0', 'python3.11-requests', 'python3-requests')
     """
-    full = full_name(path)
+    full = name_of(path)
     bare = unversioned(full)
     return full, bare, _INTERPRETER.sub(r"\1", bare)

@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nixery.closure import StorePath
-from nixery.layers.names import full_name, name, unversioned
+from nixery.closure import StorePath, name_of
+from nixery.layers.names import name, unversioned
 from nixery.oci import canonical_json
 from nixery.records import Malformed, elements, member, members, natural, read, text
 
@@ -49,7 +49,7 @@ class Popularity:
 
     def of(self, path: StorePath) -> int:
         """0 if the table does not know the path."""
-        exact = self.counts.get(full_name(path))
+        exact = self.counts.get(name_of(path))
         return self._unversioned.get(name(path), 0) if exact is None else exact
 
 

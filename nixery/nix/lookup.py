@@ -8,6 +8,7 @@ Its texts come from the package set, and are used only after parsing.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ MAX_OUTPUTS = 64
 MAX_COMPARED = 50_000
 """Names that a misspelt one is compared with; nixpkgs' top level has 27,000."""
 
+_PROGRAM = re.compile(r"[A-Za-z0-9_+.-]{1,128}")
 _MAX_QUOTED = 80
 
 _FLAGS = {
@@ -94,8 +96,8 @@ def _entry(name: str, entry: object, levels: Mapping[object, object]) -> Package
     match entry:
         case {"name": str(own)} if own != name:
             pass
-        case {"status": "ok", "drvPath": drv_path, "outputs": [*outputs]}:
-            return _package(name, drv_path, outputs)
+        case {"status": "ok", "drvPath": drv_path, "outputs": [*outputs], "mainProgram": main}:
+            return _package(name, drv_path, outputs, main)
         case {"status": "not_found", "level": str(level), "joined": joined} if _leads_to(
             level, name
         ):
@@ -120,7 +122,9 @@ def _leads_to(level: str, name: str) -> bool:
     return not level or level.count(".") < name.count(".")
 
 
-def _package(name: str, drv_path: object, outputs: Sequence[object]) -> Package | RefusedName:
+def _package(
+    name: str, drv_path: object, outputs: Sequence[object], main: object
+) -> Package | RefusedName:
     def malformed(problem: str) -> RefusedName:
         return RefusedName(name, "malformed", problem)
 
@@ -138,7 +142,8 @@ def _package(name: str, drv_path: object, outputs: Sequence[object]) -> Package 
         if output_path is None:
             return malformed(f"output {output_name!r} is not a store path: {_quoted(path)}")
         parsed.append((output_name, output_path))
-    return Package(name, derivation, tuple(parsed))
+    program = main if isinstance(main, str) and _PROGRAM.fullmatch(main) else ""
+    return Package(name, derivation, tuple(parsed), program)
 
 
 def _quoted(value: object) -> str:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from random import Random
 
-from nixery.closure import Closure, PathInfo, StorePath
-from nixery.layers.names import full_name, name, names, unversioned
+from nixery.closure import Closure, PathInfo, StorePath, name_of
+from nixery.layers.names import name, names, unversioned
 from nixery.layers.tables import Popularity, Units
 from nixery.learning.demand import demand
 from nixery.learning.learn import BUDGETS, learning
@@ -46,7 +46,7 @@ def find(paths: Iterable[StorePath], asked_for: Iterable[str]) -> Mapping[str, S
     A name may include a version, to select one of several paths.
     """
     by_name: dict[str, StorePath] = {}
-    paths = sorted(paths, key=lambda path: (full_name(path), path))
+    paths = sorted(paths, key=lambda path: (name_of(path), path))
     for called in zip(*map(names, paths), strict=True):  # exact names take precedence
         for one, path in zip(called, paths, strict=True):
             by_name.setdefault(one, path)

@@ -86,6 +86,7 @@ async def _planned(
 async def _make(order: Order, tools: Tools, plans: Storage | None, storage: Storage) -> Made:
     async with _planned(order, tools, plans) as (image, planned):
         assembler = Assembler(storage, tools.packer, LayerCache(storage), tools.at_once)
-        packed = await assembler.pack([layer.paths for layer in planned.layers], image.packages)
-    manifests = await assembler.describe(packed, image.request)
+        layers = [layer.paths for layer in planned.layers]
+        packed = await assembler.pack(layers, image.packages)
+    manifests = await assembler.describe(packed, image.request, image.packages, layers)
     return Made(image, planned, manifests[Format.OCI])

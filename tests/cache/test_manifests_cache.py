@@ -14,7 +14,7 @@ LAYER = PackedLayer(Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64), 
 
 
 def made(name="git", kind="gzip"):
-    config = manifest.config([LAYER], image_name.parse(name))
+    config = manifest.config([LAYER], image_name.parse(name), (), ())
     return image_of(manifest.in_all_formats([replace(LAYER, compression=kind)], config), "1" * 64)
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from nixery.layers.names import full_name, name, names
+from nixery.closure import name_of
+from nixery.layers.names import name, names
 
 HASH = "0rq3w5nlbbj1s2p6pccwzmrc9pxbwqaw"
 
@@ -27,7 +28,7 @@ HASH = "0rq3w5nlbbj1s2p6pccwzmrc9pxbwqaw"
     ],
 )
 def test_a_name_has_no_version_but_its_output(full, expected):
-    assert full_name(f"/nix/store/{HASH}-{full}") == full
+    assert name_of(f"/nix/store/{HASH}-{full}") == full
     assert name(f"/nix/store/{HASH}-{full}") == expected
 
 

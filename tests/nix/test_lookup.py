@@ -22,8 +22,9 @@ def answer(*packages, levels=()):
     return json.dumps({"packages": packages, "levels": dict(levels)}).encode()
 
 
-def curl(drv=DRV, outputs=({"name": "bin", "path": BIN},)):
-    return {"name": "curl", "status": "ok", "drvPath": drv, "outputs": list(outputs)}
+def curl(drv=DRV, outputs=({"name": "bin", "path": BIN},), main="curl"):
+    entry = {"name": "curl", "status": "ok", "drvPath": drv, "outputs": list(outputs)}
+    return entry | {"mainProgram": main}
 
 
 def test_read():
@@ -40,9 +41,15 @@ def test_read():
             "xorg.xef", "not_found", "", "xorg", ("recurseForDerivations", "xev"), ("xorgxef",)
         ),
         RefusedName("git", "unchecked"),
-        Package("curl", DRV, (("bin", BIN),)),
+        Package("curl", DRV, (("bin", BIN),), "curl"),
         RefusedName("lib", "not_a_package", "set"),
     )
+
+
+@pytest.mark.parametrize("main", [None, 7, "", "../sh", "a b", "x" * 129])
+def test_a_main_program_that_cannot_be_one_is_ignored(main):
+    (package,) = read(answer(curl(main=main)), ("curl",))
+    assert package.main_program == ""
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ ANSWER = json.dumps(
                 "status": "ok",
                 "drvPath": f"/nix/store/{'0' * 32}-git.drv",
                 "outputs": [{"name": "out", "path": f"/nix/store/{'0' * 32}-git"}],
+                "mainProgram": "git",
             },
             {"name": "xorg.xef", "status": "not_found", "level": "xorg", "joined": []},
             {"name": "lib", "status": "not_a_package", "type": "set"},

@@ -27,7 +27,7 @@ def stored_image(
         PackedLayer(put(storage, data).digest, digest_of(data), len(data), compression)
         for data in layers
     ]
-    config = manifest.config(packed, request)
+    config = manifest.config(packed, request, (), [()] * (len(packed) - 1))
     put(storage, config)
     manifests = manifest.in_all_formats(packed, config)
     for made in manifests.values():

@@ -59,7 +59,7 @@ class Stored:
                 )
                 cache.store(build, layer)
             packed.append(layer)
-        config = manifest.config(packed, parse(name))
+        config = manifest.config(packed, parse(name), (), [()] * (len(packed) - 1))
         put(self.storage, config)
         manifests = manifest.in_all_formats(packed, config)
         for made in manifests.values():
