@@ -2,7 +2,7 @@
 
 The input is the output paths of the packages, in order, and a function that lists their
 directories. The output is the tree, as a mapping from name to node. Directories at the root are
-real. Below them,
+real, and those that others write into (standard_entries.py). Below them,
 
     a/share/man/man1/x.1               share/               real: everything at the root is
     a/share/doc/x            merge     share/doc            one has it: a link to a/share/doc
@@ -23,6 +23,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from nixery.archive.standard_entries import (
+    DIRECTORIES,
+    DirectoryNode,
+    LinkNode,
+    ReadFile,
+    Tree,
+    add_standard_entries,
+    is_real,
+)
 from nixery.archive.tree import MAX_PATH
 from nixery.errors import PackingFailed
 from nixery.oci import WHITEOUT
@@ -49,66 +58,17 @@ ListChildren = Callable[[bytes], Iterable[Child]]
 iterable, because the children need not fit in memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryNode:
-    mode: int
-
-
-@dataclass(frozen=True, slots=True)
-class LinkNode:
-    target: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class TextNode:
-    content: bytes
-
-
-Node = DirectoryNode | LinkNode | TextNode
-Tree = dict[bytes, Node]
-"""By name, without slashes at its ends; parents before children, sorted by bytes."""
-
 _NEVER_TAKEN = frozenset({b"nix-support", b"nix", b"tmp", b"proc", b"sys", b"dev"})
 """Names that are skipped at the root: Nix's metadata, the store, and what the container runtime
 mounts."""
 
-_DIRECTORIES: Tree = {
-    b"etc": DirectoryNode(0o755),
-    b"root": DirectoryNode(0o700),
-    b"tmp": DirectoryNode(0o1777),
-    b"var": DirectoryNode(0o755),
-    b"var/empty": DirectoryNode(0o555),
-}
-"""In every image. /var/empty is a home directory that is not writable."""
 
-_ALWAYS_REAL = frozenset({*_DIRECTORIES, b"usr", b"usr/bin"})
-"""Directories that must be real, because standard entries may be added to those of packages."""
-
-_FILES: Tree = {
-    b"etc/passwd": TextNode(
-        b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/var/empty:/bin/false\n"
-    ),
-    b"etc/group": TextNode(b"root:x:0:\nnobody:x:65534:\n"),
-    b"etc/nsswitch.conf": TextNode(
-        b"passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n"
-        b"protocols: files\nservices: files\n"
-    ),
-}
-"""Added to images whose packages do not provide them."""
-
-
-def merge(outputs: Sequence[bytes], look: ListChildren) -> Tree:
+def merge(outputs: Sequence[bytes], look: ListChildren, read: ReadFile) -> Tree:
     """The tree for these store paths; the first one wins.
 
     Raises PackingFailed if the root, or a directory of it that must be real, exceeds a limit.
     """
-    found = _merged(tuple(dict.fromkeys(outputs)), look) | _DIRECTORIES
-    tree = _FILES | found
-    env = tree.get(b"bin/env")
-    if isinstance(env, LinkNode):
-        # Needed by scripts that start with #!/usr/bin/env.
-        usr = DirectoryNode(0o755)
-        tree = {b"usr": usr, b"usr/bin": usr, b"usr/bin/env": env, **tree}
+    tree = add_standard_entries(_merged(tuple(dict.fromkeys(outputs)), look), read)
     # Sorts as if split at slashes: names contain no zero byte, and all other bytes are greater.
     return dict(sorted(tree.items(), key=lambda item: item[0].replace(b"/", b"\0")))
 
@@ -130,7 +90,7 @@ class _Pending:
 
     @property
     def is_near_root(self) -> bool:
-        return b"/" not in self.path or self.path in _ALWAYS_REAL
+        return b"/" not in self.path or self.path in DIRECTORIES
 
     def on_the_way(self) -> Iterator[_Directories]:
         """The directories that are being merged on the way to it, including its own."""
@@ -181,12 +141,13 @@ def _merged(outputs: _Directories, look: ListChildren) -> Tree:
                 continue  # a package could hide the whole image with the former
             path = prefix + name
             link = LinkNode(offer.link)
-            several = (len(offer.inner) > 1 or not prefix) and offer.inner not in on_the_way
-            if path in _ALWAYS_REAL or (offer.is_directory and several):
+            is_split = len(offer.inner) > 1 or not prefix or is_real(path)
+            is_new = offer.inner not in on_the_way
+            if path in DIRECTORIES or (offer.is_directory and is_split and is_new):
                 if offer.inner:
                     tree[path] = DirectoryNode(0o755)
                     lossless = prefix or len(offer.inner) == 1
-                    instead = link if lossless and path not in _ALWAYS_REAL else None
+                    instead = link if lossless and path not in DIRECTORIES else None
                     pending.append(_Pending(path, offer.inner, instead, merged))
             else:
                 tree[path] = link

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -10,10 +11,11 @@ import structlog
 from nixery.archive import tree
 from nixery.archive.blocks import BlockWriter
 from nixery.archive.compress import Compression
-from nixery.archive.environment import DirectoryNode, LinkNode, Node, TextNode, merge
+from nixery.archive.environment import merge
 from nixery.archive.hard_links import HardLinks
-from nixery.archive.listing import looking_below
+from nixery.archive.listing import looking_below, read_file
 from nixery.archive.pipeline import Pipeline
+from nixery.archive.standard_entries import DirectoryNode, LinkNode, Node, TextNode
 from nixery.archive.tar import Type, header
 from nixery.archive.workers import Workers
 from nixery.closure import StorePath
@@ -76,7 +78,8 @@ def pack_environment(  # noqa: PLR0913, PLR0917 - the fields of a Packer
     """
     root = os.fsencode(store_root).rstrip(b"/")
     outputs = [os.fsencode(path) for package in packages for path in package]
-    found = merge(outputs, looking_below(root, map(os.fsencode, closure)))
+    names = [os.fsencode(path) for path in closure]
+    found = merge(outputs, looking_below(root, names), partial(read_file, root, names))
 
     def write(tape: BlockWriter) -> None:
         for name, node in found.items():

@@ -16,9 +16,13 @@ from nixery.archive.tree import MAX_PATH
 from nixery.concurrency.threads import stop_if_cancelled
 from nixery.errors import StoreDamaged
 
+MAX_FILE = 1 << 20
+"""Bytes of a file that is copied into an environment layer."""
+
 _STORE = [b"nix", b"store"]
 _MAX_LINKS = 40  # the kernel's limit for one path
 _ANCHOR = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -48,6 +52,16 @@ def resolve(root: bytes, closure: Iterable[bytes], path: bytes) -> bytes | None:
     names = frozenset(path.rpartition(b"/")[2] for path in closure)
     with _opened(root, names) as store:
         return store.resolve([], path)
+
+
+def read_file(root: bytes, closure: Iterable[bytes], path: bytes) -> bytes | None:
+    """The content of a file by its logical path, up to MAX_FILE bytes.
+
+    None if it is missing, outside of the image's store paths, or not a regular file.
+    """
+    names = frozenset(path.rpartition(b"/")[2] for path in closure)
+    with _opened(root, names) as store:
+        return store.read(path)
 
 
 @contextmanager
@@ -104,6 +118,28 @@ class _Store:
                     done = [] if target.startswith(b"/") else done[:-1]
                     rest += target.split(b"/")[::-1]
         return _joined(done) if len(done) > 2 and self._is_directory(done) else None
+
+    def read(self, path: bytes) -> bytes | None:
+        for _ in range(_MAX_LINKS):
+            above, _, name = path.rpartition(b"/")
+            directory = self.resolve([], above)
+            if directory is None:
+                return None
+            parts = [*_parts(directory), name]
+            target = self._target(parts)
+            if target is None:
+                return None
+            if not target:
+                return self._content(parts)
+            path = target if target.startswith(b"/") else directory + b"/" + target
+        return None
+
+    def _content(self, parts: Sequence[bytes]) -> bytes | None:
+        name = b"/".join(parts[2:])
+        descriptor = os.open(name, _FILE, dir_fd=self._descriptor)
+        with os.fdopen(descriptor, "rb") as file:
+            is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            return file.read(MAX_FILE) if is_regular else None
 
     def children(self, directory: bytes) -> Iterator[Child]:
         parts = _parts(directory)

@@ -12,8 +12,9 @@ from nixery.storage import Storage
 
 LAYER_FORMAT = 1
 """Incremented whenever the same store paths would give other bytes than before."""
-ENVIRONMENT_FORMAT = 2
-"""The same for environment layers: 1 followed links to store paths outside of the image."""
+ENVIRONMENT_FORMAT = 3
+"""The same for environment layers: 1 followed links to store paths outside of the image, 2 linked
+/etc/passwd and had fewer real directories."""
 
 
 @dataclass(frozen=True, slots=True)

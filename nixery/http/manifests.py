@@ -1,5 +1,6 @@
 """Manifests: by tag from the builder, by digest from the storage."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Protocol
@@ -30,6 +31,11 @@ from nixery.wire.drain import Drain
 MAX_MANIFEST = 4 * 1024 * 1024
 """Bytes; the size that the distribution specification asks registries to support."""
 
+_DERIVED_TAG = re.compile(r"sha256-[0-9a-f]{64}(?:\.[a-z0-9]+)?")
+"""Tags that cosign and clients without the referrers API look for: of a signature, for example.
+
+Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#referrers-tag-schema
+"""
 _MEDIA_TYPES = frozenset(form.value.manifest for form in Format)
 
 
@@ -64,6 +70,9 @@ class Manifests:
             image_name.parse(name)
             found = await self._find(parse_digest(reference))
             headers = content_headers(found.digest, found.media_type, IMMUTABLE)
+        elif _DERIVED_TAG.fullmatch(reference):
+            image_name.parse(name)
+            raise ManifestUnknown(f"nothing is attached to this digest: {reference}")
         else:
             # If the client disconnects, work for it alone is cancelled.
             make = partial(self._images.image, name, reference)

@@ -1,8 +1,14 @@
 """The image's root, decided from what packages hold; no file is read here."""
 
+from functools import partial
+
 import pytest
 
-from nixery.archive.environment import Child, DirectoryNode, LinkNode, TextNode, merge
+from nixery.archive import environment
+from nixery.archive.environment import Child
+from nixery.archive.standard_entries import DirectoryNode, LinkNode, TextNode
+
+merge = partial(environment.merge, read=lambda _: None)
 
 
 def look_at(packages):
@@ -60,26 +66,26 @@ REAL = DirectoryNode(0o755)
 
 
 def test_directories_at_the_root_are_real_and_others_are_one_link():
-    assert merged(a={"bin": {"x": None}, "share": {"doc": {"1": None, "2": None}}}) == {
+    assert merged(a={"bin": {"x": None}, "libexec": {"doc": {"1": None, "2": None}}}) == {
         "bin": REAL,
         "bin/x": "/a/bin/x",
-        "share": REAL,
-        "share/doc": "/a/share/doc",
+        "libexec": REAL,
+        "libexec/doc": "/a/libexec/doc",
     }
 
 
 def test_what_several_provide_is_merged_down_to_where_one_does():
     assert merged(
-        a={"share": {"man": {"man1": {"x.1": None}}, "doc": {"x": None}}},
-        b={"share": {"man": {"man1": {"y.1": None}, "man5": {"y.5": None}}}},
+        a={"libexec": {"man": {"man1": {"x.1": None}}, "doc": {"x": None}}},
+        b={"libexec": {"man": {"man1": {"y.1": None}, "man5": {"y.5": None}}}},
     ) == {
-        "share": REAL,
-        "share/doc": "/a/share/doc",
-        "share/man": REAL,
-        "share/man/man1": REAL,
-        "share/man/man1/x.1": "/a/share/man/man1/x.1",
-        "share/man/man1/y.1": "/b/share/man/man1/y.1",
-        "share/man/man5": "/b/share/man/man5",
+        "libexec": REAL,
+        "libexec/doc": "/a/libexec/doc",
+        "libexec/man": REAL,
+        "libexec/man/man1": REAL,
+        "libexec/man/man1/x.1": "/a/libexec/man/man1/x.1",
+        "libexec/man/man1/y.1": "/b/libexec/man/man1/y.1",
+        "libexec/man/man5": "/b/libexec/man/man5",
     }
 
 
@@ -91,13 +97,13 @@ def test_the_first_package_wins_a_collision():
 @pytest.mark.parametrize(
     ("first", "second", "winner"),
     [
-        pytest.param(None, {"1": None}, "/a/share/x", id="file before directory"),
-        pytest.param({"1": None}, None, "/a/share/x", id="directory before file"),
+        pytest.param(None, {"1": None}, "/a/libexec/x", id="file before directory"),
+        pytest.param({"1": None}, None, "/a/libexec/x", id="directory before file"),
     ],
 )
 def test_the_first_wins_where_a_file_meets_a_directory(first, second, winner):
-    tree = merged(a={"share": {"x": first}}, b={"share": {"x": second}})
-    assert tree == {"share": REAL, "share/x": winner}
+    tree = merged(a={"libexec": {"x": first}}, b={"libexec": {"x": second}})
+    assert tree == {"libexec": REAL, "libexec/x": winner}
 
 
 def test_a_file_that_is_first_wins_over_several_directories():
@@ -108,12 +114,12 @@ def test_a_file_that_is_first_wins_over_several_directories():
 def test_directories_merge_past_a_file_of_the_same_name():
     """The first is a directory, so a later directory joins it; the file between loses."""
     tree = merged(
-        a={"share": {"x": {"1": None}}},
-        b={"share": {"x": None}},
-        c={"share": {"x": {"3": None}}},
+        a={"libexec": {"x": {"1": None}}},
+        b={"libexec": {"x": None}},
+        c={"libexec": {"x": {"3": None}}},
     )
-    assert tree["share/x/1"] == "/a/share/x/1"
-    assert tree["share/x/3"] == "/c/share/x/3"
+    assert tree["libexec/x/1"] == "/a/libexec/x/1"
+    assert tree["libexec/x/3"] == "/c/libexec/x/3"
 
 
 def test_names_are_in_order_and_parents_first():
@@ -145,27 +151,27 @@ def test_a_link_to_a_directory_is_merged_like_the_directory():
     }
 
 
-def test_a_directory_that_two_packages_share_is_provided_once():
+def test_a_directory_that_two_packages_libexec_is_provided_once():
     """Both lead to the same directory, so there is nothing to merge."""
     tree = merged(
-        a={"share": {"icons": "/c/icons"}},
-        b={"share": {"icons": "/c/icons"}},
+        a={"libexec": {"icons": "/c/icons"}},
+        b={"libexec": {"icons": "/c/icons"}},
         c={"icons": {"x.png": None}},
     )
-    assert tree["share/icons"] == "/a/share/icons"
+    assert tree["libexec/icons"] == "/a/libexec/icons"
 
 
 def test_links_that_lead_back_up_have_an_end():
     tree = merged(
-        a={"share": {"1": None, "up": "/a/share", "down": "/a/share"}},
-        b={"share": {"2": None, "up": "/b/share", "down": "/b/share"}},
+        a={"libexec": {"1": None, "up": "/a/libexec", "down": "/a/libexec"}},
+        b={"libexec": {"2": None, "up": "/b/libexec", "down": "/b/libexec"}},
     )
     assert tree == {
-        "share": REAL,
-        "share/1": "/a/share/1",
-        "share/2": "/b/share/2",
-        "share/down": "/a/share/down",
-        "share/up": "/a/share/up",
+        "libexec": REAL,
+        "libexec/1": "/a/libexec/1",
+        "libexec/2": "/b/libexec/2",
+        "libexec/down": "/a/libexec/down",
+        "libexec/up": "/a/libexec/up",
     }
 
 
@@ -180,7 +186,7 @@ def test_some_names_at_the_root_are_never_taken(name):
 def test_no_package_can_say_that_files_are_gone():
     """Where names are merged; files behind a link are not part of this layer."""
     gone = {".wh..wh..opq": "", ".wh.bin": ""}
-    assert merged(a={**gone, "bin": {**gone, "x": ""}}, b={"bin": {"y": ""}}) == {
+    assert merged(a={**gone, "bin": {**gone, "x": None}}, b={"bin": {"y": None}}) == {
         "bin": DirectoryNode(0o755),
         "bin/x": "/a/bin/x",
         "bin/y": "/b/bin/y",
@@ -196,13 +202,17 @@ def test_an_output_that_is_a_file_gives_nothing():
 
 
 def test_every_image_has_what_programs_expect():
+    """Directories that others write into or mount over are real, without any package."""
     tree = merge([], look_at({}))
-    assert {name: node.mode for name, node in tree.items() if isinstance(node, DirectoryNode)} == {
-        b"etc": 0o755,
-        b"root": 0o700,
-        b"tmp": 0o1777,
-        b"var": 0o755,
-        b"var/empty": 0o555,
+    directories = {
+        name.decode(): node.mode for name, node in tree.items() if isinstance(node, DirectoryNode)
+    }
+    shared = ("etc", "home", "opt", "run", "usr", "usr/bin", "usr/local", "usr/local/bin", "var")
+    assert directories == dict.fromkeys(shared, 0o755) | {
+        "root": 0o700,
+        "tmp": 0o1777,
+        "var/empty": 0o555,
+        "var/tmp": 0o1777,
     }
     files = {name: node.content for name, node in tree.items() if isinstance(node, TextNode)}
     assert files.keys() == {b"etc/passwd", b"etc/group", b"etc/nsswitch.conf"}
@@ -218,8 +228,64 @@ def test_homes_of_users_exist_and_their_groups_as_well():
         assert isinstance(tree[home.removeprefix(b"/")], DirectoryNode)
 
 
-def test_a_package_may_bring_its_own_passwd():
-    assert merged(a={"etc": {"passwd": None}})["etc/passwd"] == "/a/etc/passwd"
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            b"root:x:0:0::/root:/bin/zsh\nme:x:1:1::/:/bin/zsh",
+            (
+                b"root:x:0:0::/root:/bin/zsh\nme:x:1:1::/:/bin/zsh\n"
+                b"nobody:x:65534:65534:nobody:/var/empty:/bin/false\n"
+            ),
+        ),
+        (None, merge([], look_at({}))[b"etc/passwd"].content),
+    ],
+    ids=["a file", "a link into nowhere"],
+)
+def test_a_passwd_of_a_package_is_copied(content, expected):
+    """Runtimes open it from outside; root and nobody are added if they are missing."""
+    look = look_at({b"a": {b"etc": {b"passwd": None}}})
+    read = {b"/a/etc/passwd": content}.get
+    assert environment.merge([b"/a"], look, read)[b"etc/passwd"] == TextNode(expected)
+
+
+def test_directories_below_etc_and_of_the_first_level_are_real():
+    """A layer that is added without a runtime must not replace a link, and lose files."""
+    tree = merged(
+        a={"etc": {"x": {"y": {"z": None}}}, "share": {"doc": {"a": {"b": None}}}, "opt": {"o": {}}}
+    )
+    assert tree["etc/x"] == tree["etc/x/y"] == tree["share/doc"] == REAL
+    assert tree["etc/x/y/z"] == "/a/etc/x/y/z"
+    assert tree["share/doc/a"] == "/a/share/doc/a"
+    assert tree["opt/o"] == "/a/opt/o"
+
+
+@pytest.mark.parametrize(
+    "own", ["etc/ssl/certs/ca-bundle.crt", "etc/ssl/certs/ca-certificates.crt"]
+)
+def test_certificates_have_the_names_that_programs_look_for(own):
+    *directories, name = own.split("/")
+    package = {name: None}
+    for directory in reversed(directories):
+        package = {directory: package}
+    tree = merged(a=package)
+    for place in ("ssl/certs/ca-bundle.crt", "ssl/certs/ca-certificates.crt"):
+        assert tree[f"etc/{place}"] == f"/a/{own}"
+    assert tree["etc/pki/tls/certs/ca-bundle.crt"] == f"/a/{own}"
+
+
+def test_time_zones_and_locales_are_where_programs_look_for_them():
+    zones = {"share": {"zoneinfo": {"UTC": None}}, "lib": {"locale": {"locale-archive": None}}}
+    tree = merged(a=zones)
+    assert tree["etc/zoneinfo"] == tree["usr/share/zoneinfo"] == "/share/zoneinfo"
+    assert tree["usr/lib/locale/locale-archive"] == "/a/lib/locale/locale-archive"
+    assert tree["usr/share"] == tree["usr/lib/locale"] == REAL
+
+
+def test_a_link_is_not_made_into_a_directory():
+    tree = merged(a={"share": {"zoneinfo": {"UTC": None}}, "usr": {"share": {"x": None}}})
+    assert tree["usr/share"] == "/a/usr/share"
+    assert "usr/share/zoneinfo" not in tree
 
 
 @pytest.mark.parametrize("name", ["etc", "root", "var"])
@@ -237,7 +303,6 @@ def test_what_packages_have_in_our_directories_is_kept():
 
 def test_env_is_where_scripts_look_for_it():
     tree = merged(a={"bin": {"env": None}}, b={"usr": {"bin": {"x": None}, "lib": {"y": None}}})
-    assert tree["usr"] == tree["usr/bin"] == REAL
     assert tree["usr/bin/env"] == "/a/bin/env"
     assert tree["usr/bin/x"] == "/b/usr/bin/x"
     assert tree["usr/lib"] == "/b/usr/lib"
@@ -249,4 +314,4 @@ def test_a_package_may_bring_its_own_usr_bin_env():
 
 
 def test_nothing_is_made_up_where_no_package_has_it():
-    assert not {b"usr", b"usr/bin/env", b"bin", b"bin/sh"} & merge([], look_at({})).keys()
+    assert not {b"usr/bin/env", b"bin", b"bin/sh", b"etc/ssl"} & merge([], look_at({})).keys()

@@ -272,3 +272,12 @@ async def test_every_served_manifest_is_reported(storage, images, image, client_
         await client.request(method, f"/v2/hello/manifests/sha256:{'0' * 64}")
         await client.request(method, f"/v2/hello/blobs/{docker}")
     assert told == [oci, docker, oci]
+
+
+@pytest.mark.parametrize("end", ["", ".sig", ".att", ".sbom"])
+async def test_tags_derived_from_a_digest_are_unknown(client, images, end):
+    """Whatever tags the operator allows: nothing is built for them."""
+    answer = await client.get(f"/v2/hello/manifests/sha256-{'a' * 64}{end}")
+    assert answer.status_code == 404
+    assert answer.json()["errors"][0]["code"] == "MANIFEST_UNKNOWN"
+    assert images.asked == []

@@ -4,14 +4,18 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from nixery.archive import Uncompressed, environment, pack
-from nixery.archive.environment import Child, DirectoryNode, LinkNode, merge
+from nixery.archive.environment import Child
+from nixery.archive.standard_entries import DirectoryNode, LinkNode
 from nixery.errors import PackingFailed, StorageFull
 from nixery.storage.memory import MemoryStorage
+
+merge = partial(environment.merge, read=lambda _: None)
 
 PROGRAM = """
 import sys

@@ -82,6 +82,7 @@ let
 
     hello = package {
       pname = "hello";
+      meta.mainProgram = "hello";
       version = "2.12.1";
       deps = [ glibc ];
     };
