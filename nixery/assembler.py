@@ -32,7 +32,10 @@ class Assembler:
         self._packing = anyio.CapacityLimiter(at_once)
 
     async def pack(
-        self, planned: Sequence[tuple[StorePath, ...]], packages: Sequence[Package]
+        self,
+        planned: Sequence[tuple[StorePath, ...]],
+        packages: Sequence[Package],
+        request: ImageRequest,
     ) -> tuple[PackedLayer, ...]:
         """The layers of these store paths, and the environment layer of the packages.
 
@@ -41,7 +44,8 @@ class Assembler:
         """
         contents: list[archive.LayerContent] = [archive.StorePaths(paths) for paths in planned]
         closure = frozenset(path for paths in planned for path in paths)
-        contents.append(archive.Environment(tuple(package.paths for package in packages), closure))
+        outputs = tuple(package.paths for package in packages)
+        contents.append(archive.Environment(outputs, closure, request.nonroot))
         return await map_in_threads(self._pack_one, contents, self._packing)
 
     async def describe(

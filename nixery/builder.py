@@ -209,7 +209,7 @@ class Builder:
                 await self._nix.realise(packages, root)
             closure = await self._nix.closure([path for p in packages for path in p.paths])
             plan = await anyio.to_thread.run_sync(self._plan, wanted.key, closure)
-            packed = await self._assembler.pack(plan.layers, packages)
+            packed = await self._assembler.pack(plan.layers, packages, wanted.request)
         manifests = await self._assembler.describe(packed, wanted.request, packages, plan.layers)
         made = image_of(manifests, wanted.key)
         await self._caches.images.store(wanted.key, made)

@@ -1,12 +1,13 @@
 """Image names: which packages, for which architecture.
 
 The input is the repository name of a pull, ``shell/git/htop``. Each component is a top-level
-attribute of the package set; dots select attributes inside it. Three leading components are
+attribute of the package set; dots select attributes inside it. Four leading components are
 meta-packages, and can be combined:
 
-    shell   bashInteractive, coreutils, moreutils, nano
-    amd64   the image is built for x86_64-linux, the default
-    arm64   the image is built for aarch64-linux
+    shell     bashInteractive, coreutils, moreutils, nano
+    nonroot   the container runs as the user nonroot (65532)
+    amd64     the image is built for x86_64-linux, the default
+    arm64     the image is built for aarch64-linux
 
 Packages are sorted, so ``git/htop`` and ``htop/git`` are the same image:
 
@@ -20,6 +21,7 @@ https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pulling-
 import re
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
 
 from nixery.errors import NameInvalid
 
@@ -49,6 +51,9 @@ class Architecture(Enum):
         self.system = system
 
 
+_META = frozenset({"shell", "nonroot", *(known.oci for known in Architecture)})
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
     """A parsed image name. Different spellings of one image give equal requests."""
@@ -56,6 +61,8 @@ class ImageRequest:
     packages: tuple[str, ...]
     """Attribute names as the client spelled them, sorted, without duplicates."""
     architecture: Architecture
+    nonroot: bool = False
+    """Whether the container runs as an ordinary user."""
 
     @property
     def requested(self) -> tuple[str, ...]:
@@ -86,20 +93,18 @@ def parse(name: str, max_dots: int | None = None) -> ImageRequest:
                 f"{component!r} has more dots than allowed (NIXERY_MAX_DOTS={max_dots})"
             )
 
-    packages = set(ALWAYS)
-    architectures = {known.oci: known for known in Architecture}
-    chosen: set[Architecture] = set()
-    while components and components[0] in ("shell", *architectures):
-        if components[0] == "shell":
-            packages.update(SHELL_PACKAGES)
-        else:
-            chosen.add(architectures[components[0]])
-        del components[0]
-    if len(chosen) > 1:
+    metas = list(takewhile(_META.__contains__, components))
+    architectures = {known for known in Architecture if known.oci in metas}
+    if len(architectures) > 1:
         raise NameInvalid(f"{name!r} names two architectures: an image has one")
-    architecture = chosen.pop() if chosen else Architecture.AMD64
-    packages.update(components)
-    return ImageRequest(tuple(sorted(packages)), architecture)
+    packages = {*ALWAYS, *components[len(metas) :]}
+    if "shell" in metas:
+        packages.update(SHELL_PACKAGES)
+    return ImageRequest(
+        tuple(sorted(packages)),
+        architecture=architectures.pop() if architectures else Architecture.AMD64,
+        nonroot="nonroot" in metas,
+    )
 
 
 def parse_tag(text: str) -> str:

@@ -7,7 +7,7 @@ Sources: https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md and
 https://distribution.github.io/distribution/spec/manifest-v2-2/
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nixery.closure import Package, StorePath, name_of
@@ -30,6 +30,14 @@ ENVIRONMENT = (
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "SSL_CERT_FILE=/etc/ssl/certs/ca-bundle.crt",
 )
+_HOME = "/home/nonroot"
+_NONROOT: Mapping[str, object] = {
+    "Env": [*ENVIRONMENT, f"HOME={_HOME}"],
+    "User": "65532:65532",
+    # Writable even if the root file system is read-only.
+    "Volumes": {"/tmp": {}, _HOME: {}},  # noqa: S108 - a path in the image
+    "WorkingDir": _HOME,
+}
 MAX_IN_HISTORY = 3
 """Store paths that the history names for each layer."""
 
@@ -54,6 +62,8 @@ def config(
     ``planned``: the store paths of each layer but the last, which is the environment layer.
     """
     runtime: dict[str, object] = {"Env": list(ENVIRONMENT)}
+    if request.nonroot:
+        runtime |= _NONROOT
     if command := _command(request, packages):
         runtime["Cmd"] = [command]
     installed = [path for package in packages for path in package.paths]

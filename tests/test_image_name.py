@@ -112,3 +112,13 @@ def test_tags(tag):
 def test_invalid_tags(tag):
     with pytest.raises(NameInvalid):
         parse_tag(tag)
+
+
+def test_the_architecture_and_the_user():
+    request = parse("nonroot/amd64/git")
+    assert (request.nonroot, request.architecture) == (True, Architecture.AMD64)
+    assert request != parse("git")
+    assert parse("amd64/git") == parse("git")
+    assert "nonroot" in parse("git/nonroot").packages
+    with pytest.raises(NameInvalid, match="two architectures"):
+        parse("arm64/amd64/git")

@@ -63,12 +63,15 @@ _NEVER_TAKEN = frozenset({b"nix-support", b"nix", b"tmp", b"proc", b"sys", b"dev
 mounts."""
 
 
-def merge(outputs: Sequence[bytes], look: ListChildren, read: ReadFile) -> Tree:
-    """The tree for these store paths; the first one wins.
+def merge(
+    outputs: Sequence[bytes], look: ListChildren, read: ReadFile, *, nonroot: bool = False
+) -> Tree:
+    """The tree for these store paths; the first one wins. ``nonroot``: with a user of that name.
 
     Raises PackingFailed if the root, or a directory of it that must be real, exceeds a limit.
     """
-    tree = add_standard_entries(_merged(tuple(dict.fromkeys(outputs)), look), read)
+    merged = _merged(tuple(dict.fromkeys(outputs)), look)
+    tree = add_standard_entries(merged, read, nonroot=nonroot)
     # Sorts as if split at slashes: names contain no zero byte, and all other bytes are greater.
     return dict(sorted(tree.items(), key=lambda item: item[0].replace(b"/", b"\0")))
 

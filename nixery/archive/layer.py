@@ -69,17 +69,20 @@ def pack_environment(  # noqa: PLR0913, PLR0917 - the fields of a Packer
     storage: Storage,
     compression: Compression,
     workers: Workers | None = None,
+    *,
+    nonroot: bool = False,
 ) -> PackedLayer:
     """Stores the layer that links these packages into the root; see environment.
 
     ``packages``: the output paths of each; the first package wins. ``closure``: the image's store
-    paths. Links to others are dangling, even if this machine has their targets. The rest is as in
-    ``pack``.
+    paths. Links to others are dangling, even if this machine has their targets. ``nonroot``: with
+    the user of that name. The rest is as in ``pack``.
     """
     root = os.fsencode(store_root).rstrip(b"/")
     outputs = [os.fsencode(path) for package in packages for path in package]
     names = [os.fsencode(path) for path in closure]
-    found = merge(outputs, looking_below(root, names), partial(read_file, root, names))
+    read = partial(read_file, root, names)
+    found = merge(outputs, looking_below(root, names), read, nonroot=nonroot)
 
     def write(tape: BlockWriter) -> None:
         for name, node in found.items():
@@ -165,8 +168,8 @@ def _write_file(
 
 def _write_node(tape: BlockWriter, name: bytes, node: Node) -> None:
     match node:
-        case DirectoryNode(mode):
-            tape.write(header(name + b"/", mode, Type.DIRECTORY))
+        case DirectoryNode(mode, owner):
+            tape.write(header(name + b"/", mode, Type.DIRECTORY, owner=owner))
         case LinkNode(target):
             tape.write(header(name, 0o777, Type.SYMLINK, link=target))
         case TextNode(content):

@@ -32,6 +32,8 @@ class Environment:
     """The output paths of each package; if two provide the same name, the first wins."""
     closure: frozenset[StorePath]
     """All store paths of the image."""
+    nonroot: bool = False
+    """With a user of that name."""
 
 
 LayerContent = StorePaths | Environment
@@ -59,16 +61,18 @@ class Packer:
         match content:
             case StorePaths(paths):
                 return pack(paths, root, storage, compression, workers, self.scratch)
-            case Environment(packages, closure):
-                return pack_environment(packages, closure, root, storage, compression, workers)
+            case Environment(packages, closure, nonroot):
+                return pack_environment(
+                    packages, closure, root, storage, compression, workers, nonroot=nonroot
+                )
 
     def describe(self, content: LayerContent) -> dict[str, object]:
         """JSON values that decide the layer's bytes."""
         match content:
             case StorePaths(paths):
                 what: dict[str, object] = {"paths": sorted(set(paths)), "format": LAYER_FORMAT}
-            case Environment(packages):
+            case Environment(packages, _, nonroot):
                 # The closure follows from the outputs.
                 outputs = [path for paths in packages for path in paths]
-                what = {"environment": outputs, "format": ENVIRONMENT_FORMAT}
+                what = {"environment": outputs, "format": ENVIRONMENT_FORMAT, "nonroot": nonroot}
         return what | {"compression": self.compression.key}

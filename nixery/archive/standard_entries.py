@@ -16,6 +16,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class DirectoryNode:
     mode: int
+    owner: int = 0
+    """Id of the user and the group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,14 @@ _FILES = {
 }
 """Lines of files that are regular in every image; a package's own lines have priority."""
 
+NONROOT = 65532
+"""Id of the user ``nonroot``, as in distroless images."""
+_NONROOT_FILES = {
+    b"etc/passwd": (b"nonroot:x:%d:%d:nonroot:/home/nonroot:/bin/sh" % (NONROOT, NONROOT),),
+    b"etc/group": (b"nonroot:x:%d:" % NONROOT,),
+}
+_NONROOT_DIRECTORIES: Tree = {b"home/nonroot": DirectoryNode(0o700, NONROOT)}
+
 _BUNDLES = (
     b"etc/ssl/certs/ca-bundle.crt",
     b"etc/ssl/certs/ca-certificates.crt",
@@ -90,11 +100,12 @@ def is_real(path: bytes) -> bool:
     return path.startswith(b"etc/") or parent in _FIRST_LEVEL
 
 
-def add_standard_entries(tree: Tree, read: ReadFile) -> Tree:
-    """The tree with all of them, unsorted."""
-    complete = tree | DIRECTORIES
+def add_standard_entries(tree: Tree, read: ReadFile, *, nonroot: bool) -> Tree:
+    """The tree with all of them, unsorted. ``nonroot``: with a user of that name and its home."""
+    complete = tree | DIRECTORIES | (_NONROOT_DIRECTORIES if nonroot else {})
     for name, lines in _FILES.items():
-        complete[name] = _file(complete.get(name), lines, read)
+        users = _NONROOT_FILES.get(name, ()) if nonroot else ()
+        complete[name] = _file(complete.get(name), (*lines, *users), read)
     bundle = next((node for name in _BUNDLES if (node := complete.get(name))), None)
     if isinstance(bundle, LinkNode):
         for name in _BUNDLES:

@@ -1,4 +1,4 @@
-"""Tar headers with fixed metadata: owner 0:0 without names, modification time 1.
+"""Tar headers with fixed metadata: owners without names, modification time 1.
 
     >>> len(header(b"nix/store/", 0o755, Type.DIRECTORY))
     512
@@ -33,21 +33,24 @@ class Type(Enum):
 # name, mode, uid, gid, size, mtime, checksum, type, link name, magic and version, user, group,
 # device major and minor, prefix
 _FIELDS = Struct("100s 8s 8s 8s 12s 12s 8s c 100s 8s 32s 32s 8s 8s 155s 12x")
-_ID = b"0000000"
+_DEVICE = b"0000000"
 _MTIME = b"00000000001"
 _MAGIC = b"ustar\x0000"
-_CONSTANT_SUM = 4 * sum(_ID) + sum(_MTIME) + sum(_MAGIC) + 8 * ord(" ")
+_CONSTANT_SUM = 2 * sum(_DEVICE) + sum(_MTIME) + sum(_MAGIC) + 8 * ord(" ")
 """For the checksum, its own field counts as spaces."""
 _MAX_NAME = 100
 _MAX_PREFIX = 155
 _MAX_SIZE = 0o77777777777  # 8 GiB - 1
 
 
-def header(name: bytes, mode: int, kind: Type, size: int = 0, link: bytes = b"") -> bytes:
+def header(  # noqa: PLR0913, PLR0917 - the fields that differ between entries
+    name: bytes, mode: int, kind: Type, size: int = 0, link: bytes = b"", owner: int = 0
+) -> bytes:
     """The header before an entry's content.
 
     ``name`` is relative, and ends in a slash for a directory. ``size``: bytes of the content.
-    ``link``: a symlink's target, or the name of the entry that a hard link refers to.
+    ``link``: a symlink's target, or the name of the entry that a hard link refers to. ``owner``: id
+    of the user and the group.
     """
     pax = b""
     prefix, short = b"", name
@@ -62,7 +65,7 @@ def header(name: bytes, mode: int, kind: Type, size: int = 0, link: bytes = b"")
     if size > _MAX_SIZE:
         pax += _pax_record(b"size", b"%d" % size)
         size = 0
-    ustar = _ustar(short, mode, kind, size, prefix=prefix, link=link)
+    ustar = _ustar(short, mode, kind, size, prefix=prefix, link=link, owner=owner)
     if not pax:
         return ustar
     extended = _ustar(b"././@PaxHeader", 0o644, Type.PAX, len(pax))
@@ -91,20 +94,29 @@ def _pax_record(key: bytes, value: bytes) -> bytes:
 
 
 def _ustar(  # noqa: PLR0913 - the fields that differ between headers
-    name: bytes, mode: int, kind: Type, size: int, *, prefix: bytes = b"", link: bytes = b""
+    name: bytes,
+    mode: int,
+    kind: Type,
+    size: int,
+    *,
+    prefix: bytes = b"",
+    link: bytes = b"",
+    owner: int = 0,
 ) -> bytes:
     octal_mode, octal_size, flag = b"%07o" % mode, b"%011o" % size, kind.value
+    octal_owner = b"%07o" % owner
     # The sum of all 512 bytes; the sum of the constant fields is computed once.
     checksum = (
         _CONSTANT_SUM
         + sum(name)
         + sum(octal_mode)
         + sum(octal_size)
+        + 2 * sum(octal_owner)
         + sum(flag)
         + sum(link)
         + sum(prefix)
     )
     return _FIELDS.pack(
-        *(name, octal_mode, _ID, _ID, octal_size, _MTIME, b"%06o\0 " % checksum),
-        *(flag, link, _MAGIC, b"", b"", _ID, _ID, prefix),
+        *(name, octal_mode, octal_owner, octal_owner, octal_size, _MTIME, b"%06o\0 " % checksum),
+        *(flag, link, _MAGIC, b"", b"", _DEVICE, _DEVICE, prefix),
     )

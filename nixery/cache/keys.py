@@ -53,8 +53,10 @@ class Recipe:
                 "revision": source.revision,
                 "system": request.architecture.system,
                 "packages": list(request.packages),
+                "nonroot": request.nonroot,
                 "evaluation": self.evaluation,
                 "image": self.image,
+                "format": IMAGE_FORMAT,
             },
         )
 
@@ -70,6 +72,7 @@ class Recipe:
                 # In the request's order: if two packages contain the same file, the first wins.
                 "packages": [list(package.paths) for package in packages],
                 "shell": request.has_shell,
+                "nonroot": request.nonroot,
                 # The config depends on the names and on meta, which are not in an output's hash.
                 "command": [package.main_program for package in packages],
                 "requested": len(request.requested),

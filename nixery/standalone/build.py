@@ -87,6 +87,6 @@ async def _make(order: Order, tools: Tools, plans: Storage | None, storage: Stor
     async with _planned(order, tools, plans) as (image, planned):
         assembler = Assembler(storage, tools.packer, LayerCache(storage), tools.at_once)
         layers = [layer.paths for layer in planned.layers]
-        packed = await assembler.pack(layers, image.packages)
+        packed = await assembler.pack(layers, image.packages, image.request)
     manifests = await assembler.describe(packed, image.request, image.packages, layers)
     return Made(image, planned, manifests[Format.OCI])

@@ -37,7 +37,10 @@ def test_an_image_runs(registry, tmp_path):
     root = unpack(registry, "shell/git/htop", tmp_path)
     assert inside(root, "git", "--version") == "git 2.47.0 --version\n"
     assert inside(root, "htop") == "htop 3.3.0\n"
-    assert inside(root, "bash", "-c", "echo $PATH") == "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+    assert (
+        inside(root, "bash", "-c", "echo $PATH")
+        == "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+    )
 
 
 def test_the_image_holds_what_the_store_holds(registry, nix_store, tmp_path):
