@@ -33,7 +33,7 @@ in
   NIXERY_TAGS = by "source.tags" (words cfg.source.tags);
 
   NIXERY_ALLOWED_PATHS = by "evaluation.allowedPaths" (words cfg.evaluation.allowedPaths);
-  NIXERY_OVERLAYS = by "evaluation.overlays" (words cfg.evaluation.overlays);
+  NIXERY_OVERLAYS = by "evaluation.overlays" (words (map (path: "${path}") cfg.evaluation.overlays));
   NIXERY_NIX_PATH = by "evaluation.nixPath" (
     words (lib.mapAttrsToList (name: path: "${name}=${path}") cfg.evaluation.nixPath)
   );

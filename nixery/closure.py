@@ -7,6 +7,8 @@ Unparsed text never reaches a command line.
 import re
 from dataclasses import dataclass
 
+from nixery.package_config import NO_CONFIG, PackageConfig
+
 StorePath = str
 """Absolute and logical, ``/nix/store/<hash>-<name>``, even if the store is elsewhere."""
 
@@ -53,6 +55,8 @@ class Package:
     """The outputs that go into the image, by name: meta.outputsToInstall without man pages."""
     main_program: str = ""
     """meta.mainProgram; empty if the package does not name one."""
+    config: PackageConfig = NO_CONFIG
+    """passthru.nixery."""
 
     @property
     def paths(self) -> tuple[StorePath, ...]:

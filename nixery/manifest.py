@@ -7,8 +7,8 @@ Sources: https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md and
 https://distribution.github.io/distribution/spec/manifest-v2-2/
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from nixery.closure import Package, StorePath, name_of
 from nixery.image_name import ImageRequest
@@ -20,24 +20,21 @@ from nixery.oci import (
     canonical_json,
     digest_of,
 )
+from nixery.package_config import members, merge_configs
 from nixery.records import digest, elements, member, natural, parse, text
 
 # The epoch: the current date would change the digest of an unchanged image.
 CREATED = "1970-01-01T00:00:00Z"
 
-ENVIRONMENT = (
+ENVIRONMENT = {
     # What container runtimes set by default, so that a program in /usr/local/bin is found.
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "SSL_CERT_FILE=/etc/ssl/certs/ca-bundle.crt",
-)
-_HOME = "/home/nonroot"
-_NONROOT: Mapping[str, object] = {
-    "Env": [*ENVIRONMENT, f"HOME={_HOME}"],
-    "User": "65532:65532",
-    # Writable even if the root file system is read-only.
-    "Volumes": {"/tmp": {}, _HOME: {}},  # noqa: S108 - a path in the image
-    "WorkingDir": _HOME,
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "SSL_CERT_FILE": "/etc/ssl/certs/ca-bundle.crt",
 }
+_NONROOT = "65532:65532"
+# Volumes of images that run as nonroot: writable even if the root file system is read-only.
+_HOME = "/home/nonroot"
+_TMP = "/tmp"  # noqa: S108 - a path in the image
 MAX_IN_HISTORY = 3
 """Store paths that the history names for each layer."""
 
@@ -61,11 +58,7 @@ def config(
 
     ``planned``: the store paths of each layer but the last, which is the environment layer.
     """
-    runtime: dict[str, object] = {"Env": list(ENVIRONMENT)}
-    if request.nonroot:
-        runtime |= _NONROOT
-    if command := _command(request, packages):
-        runtime["Cmd"] = [command]
+    runtime = _runtime(request, packages)
     installed = [path for package in packages for path in package.paths]
     # Builders such as buildah need exactly one entry for each layer to derive an image.
     history = [f"store paths {_names(paths)}" for paths in planned]
@@ -80,6 +73,19 @@ def config(
             "rootfs": {"diff_ids": [layer.diff_id for layer in layers], "type": "layers"},
         }
     )
+
+
+def _runtime(request: ImageRequest, packages: Sequence[Package]) -> dict[str, object]:
+    """The settings of the packages over the defaults, and ``nonroot`` over both."""
+    own = merge_configs([package.config for package in packages])
+    variables = dict(ENVIRONMENT) | dict(own.env)
+    if not own.cmd and not own.entrypoint and (command := _command(request, packages)):
+        own = replace(own, cmd=(command,))
+    if request.nonroot:
+        variables["HOME"] = _HOME
+        volumes = tuple(dict.fromkeys((*own.volumes, _TMP, _HOME)))
+        own = replace(own, user=_NONROOT, volumes=volumes, working_dir=own.working_dir or _HOME)
+    return members(replace(own, env=tuple(variables.items())))
 
 
 def _command(request: ImageRequest, packages: Sequence[Package]) -> str:

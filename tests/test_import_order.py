@@ -26,6 +26,7 @@ FLOORS = [
     ["nix", "layers", "archive", "cache", "lease"],
     ["manifest", "verified_blobs"],
     ["image_name", "source", "closure", "storage"],
+    ["package_config"],
     ["records"],
     ["oci", "expressions", "confinement", "concurrency"],
     ["host"],

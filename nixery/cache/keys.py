@@ -10,7 +10,7 @@ names without a separator and left out the architecture: ``git/hub`` was ``githu
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from nixery.closure import Package
 from nixery.image_name import ImageRequest
@@ -75,6 +75,7 @@ class Recipe:
                 "nonroot": request.nonroot,
                 # The config depends on the names and on meta, which are not in an output's hash.
                 "command": [package.main_program for package in packages],
+                "config": [asdict(package.config) for package in packages],
                 "requested": len(request.requested),
                 "format": IMAGE_FORMAT,
                 "image": self.image,

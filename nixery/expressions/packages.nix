@@ -6,7 +6,8 @@
 # and the result { packages = [ … ], levels = { "<dotted path>" = [ "names" "there" ]; } }, where a
 # package has a status:
 #
-#   ok             drvPath, outputs = [ { name, path } ], mainProgram: null or a name
+#   ok             drvPath, outputs = [ { name, path } ], mainProgram: null or a name, and config:
+#                  null or passthru.nixery
 #   not_found      level: the part of the path that exists; levels has its names. joined: attributes of
 #                  the same name without dots
 #   unchecked      because another name was not found: a typo beside a large package is found at once
@@ -131,6 +132,8 @@ let
       // {
         inherit drvPath outputs;
         mainProgram = mainProgramOf package;
+        # As JSON, because values may depend on derivations.
+        config = fromJSON (unsafeDiscardStringContext (builtins.toJSON (package.nixery or null)));
       }
     else
       is (refusal package);

@@ -12,7 +12,10 @@ _HINTS = (
         "NIXERY_ALLOW_IFD allows import from derivation",
     ),
     (
-        re.compile(r"experimental (?:Nix )?feature '|attribute '(?:getFlake|fetchTree)' missing"),
+        re.compile(
+            r"experimental (?:Nix )?feature '(?:flakes|fetch-tree)'"
+            r"|(?:attribute|undefined variable) '(?:getFlake|fetchTree)'"
+        ),
         "flakes are off, they ignore restrictions: use a path and NIXERY_NIX_PATH instead",
     ),
     (

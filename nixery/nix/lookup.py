@@ -19,6 +19,7 @@ from nixery.nix.hints import hint
 from nixery.nix.reason import one_line
 from nixery.nix.refusals import is_gone, parse_refusal
 from nixery.nix.suggestions import replacement, suggestions
+from nixery.package_config import InvalidSettingError, parse_package_config
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes. All names of nixpkgs' top level, which a misspelt name returns, take half a megabyte."""
@@ -96,8 +97,9 @@ def _entry(name: str, entry: object, levels: Mapping[object, object]) -> Package
     match entry:
         case {"name": str(own)} if own != name:
             pass
-        case {"status": "ok", "drvPath": drv_path, "outputs": [*outputs], "mainProgram": main}:
-            return _package(name, drv_path, outputs, main)
+        case {"status": "ok", "drvPath": drv_path, "outputs": [*outputs], **more}:
+            main, config = more.get("mainProgram"), more.get("config")
+            return _package(name, drv_path, outputs, main, config)
         case {"status": "not_found", "level": str(level), "joined": joined} if _leads_to(
             level, name
         ):
@@ -123,7 +125,7 @@ def _leads_to(level: str, name: str) -> bool:
 
 
 def _package(
-    name: str, drv_path: object, outputs: Sequence[object], main: object
+    name: str, drv_path: object, outputs: Sequence[object], main: object, config: object
 ) -> Package | RefusedName:
     def malformed(problem: str) -> RefusedName:
         return RefusedName(name, "malformed", problem)
@@ -143,7 +145,10 @@ def _package(
             return malformed(f"output {output_name!r} is not a store path: {_quoted(path)}")
         parsed.append((output_name, output_path))
     program = main if isinstance(main, str) and _PROGRAM.fullmatch(main) else ""
-    return Package(name, derivation, tuple(parsed), program)
+    try:
+        return Package(name, derivation, tuple(parsed), program, parse_package_config(config))
+    except InvalidSettingError as error:
+        return malformed(str(error))
 
 
 def _quoted(value: object) -> str:

@@ -7,6 +7,7 @@ import tarfile
 
 import pytest
 from support.integration.unpacked import run, run_with_podman, unpack
+from support.served import serve
 
 pytestmark = [
     pytest.mark.nix,
@@ -83,3 +84,40 @@ def test_runtimes_read_users_from_outside(registry, tmp_path):
     history = json.loads((tmp_path / "config.json").read_text())["history"]
     layers = json.loads((tmp_path / "config.json").read_text())["rootfs"]["diff_ids"]
     assert len(history) == len(layers)
+
+
+PACKAGE = """
+{{ system }}:
+let
+  set = import {tiny} {{ inherit system; }};
+in
+set // {{
+  server = set.hello // {{
+    nixery = {config};
+  }};
+}}
+"""
+
+
+def test_the_settings_of_a_package(nix_environment, tiny, podman, tmp_path):
+    """passthru.nixery, which may refer to the package itself; another value is another image."""
+    directory = tmp_path / "set"
+    directory.mkdir()
+    settings = {"NIXERY_PKGS_PATH": str(directory), "NIXERY_ALLOWED_PATHS": str(tiny)}
+    settings["NIXERY_RESOLVE_TTL"] = "0"
+
+    def use(config):
+        (directory / "default.nix").write_text(PACKAGE.format(tiny=tiny, config=config))
+
+    use('{ entrypoint = [ "${set.bash}/bin/bash" "-c" "echo $GREETING; pwd" ]; '
+        'env.GREETING = "hi"; workingDir = "/var"; }')  # fmt: skip
+    with serve(nix_environment, tmp_path / "registry", **settings) as served:
+        image = served.image("bash/server")
+        run(*podman, "pull", "--quiet", "--tls-verify=false", image)
+        assert run_with_podman(podman, image) == "hi\n/var\n"
+        before = served.digest("server")
+        use('{ env.GREETING = "bye"; }')
+        assert served.digest("server") != before
+        use("{ user = 7; }")
+        (error,) = served.get("/v2/server/manifests/latest").json()["errors"]
+    assert error["message"].startswith("package 'server' is refused: passthru.nixery.user must be")
