@@ -1,10 +1,7 @@
 """Images of the tiny set, used as people use them."""
 
-import shutil
-from tempfile import mkdtemp
-
 import pytest
-from support.integration.unpacked import run
+from support.integration.podman import podman_with
 from support.served import serve
 
 
@@ -16,12 +13,5 @@ def registry(nix_environment, tiny, tmp_path_factory):
 
 @pytest.fixture
 def podman():
-    """Podman with its own storage; the paths must be short, because sockets are in it."""
-    home = mkdtemp(prefix="podman-", dir="/tmp")
-    command = (
-        *("podman", "--root", f"{home}/root", "--runroot", f"{home}/run"),
-        *("--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=none"),
-    )
-    yield command
-    run(*command, "rmi", "--all", "--force")
-    shutil.rmtree(home)
+    with podman_with("vfs") as command:
+        yield command

@@ -4,14 +4,13 @@ import shutil
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 import structlog
 from support.demo_set import make_demo_set
 from support.integration.daemons import PATH, Containerd, Docker, running
 from support.integration.listening import Listener
-from support.integration.unpacked import run
+from support.integration.podman import podman_with
 from support.served import serve
 
 ROOT = Path(__file__).parents[2]
@@ -48,28 +47,15 @@ def serve_with(nix_environment, tiny, tmp_path_factory):
 @pytest.fixture
 def podman():
     """Podman with a storage driver that copies layers, which works on any file system."""
-    with _podman("vfs") as command:
+    with podman_with("vfs") as command:
         yield command
 
 
 @pytest.fixture
 def podman_overlay():
     """Podman with overlay mounts."""
-    with _podman("overlay") as command:
+    with podman_with("overlay") as command:
         yield command
-
-
-@contextmanager
-def _podman(driver):
-    """With its own storage; the paths must be short, because sockets are in it."""
-    home = Path(mkdtemp(prefix="podman-", dir="/tmp"))
-    command = (
-        *("podman", "--root", home / "root", "--runroot", home / "run"),
-        *(f"--storage-driver={driver}", "--cgroup-manager=cgroupfs", "--events-backend=none"),
-    )
-    yield command
-    run(*command, "rmi", "--all", "--force")
-    shutil.rmtree(home)
 
 
 def _started(kind, *arguments):

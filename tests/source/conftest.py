@@ -6,8 +6,11 @@ import time
 import pytest
 from support.git_repository import Repository
 
+from nixery.source.address import parse_address
 from nixery.source.factory import make_source
 from nixery.source.git import GitSource
+from nixery.source.remote import Remote
+from nixery.source.trees import TreeLimits, Trees
 
 
 @pytest.fixture
@@ -31,5 +34,19 @@ def make(tmp_path, repository):
         )
         assert isinstance(source, GitSource)
         return source
+
+    return make
+
+
+@pytest.fixture
+def make_trees(tmp_path, repository):
+    """The trees of the repository's commits."""
+
+    def make(limits=None, clock=None) -> Trees:
+        remote = Remote(parse_address(str(repository.path)), tmp_path / "git", os.environ)
+        options = {"clock": clock} if clock else {}
+        return Trees(
+            remote, tmp_path / "sources", limits or TreeLimits(in_use_for=60, kept=2), **options
+        )
 
     return make

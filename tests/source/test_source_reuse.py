@@ -3,46 +3,12 @@
 import os
 
 import pytest
-from support.git_repository import Repository
+from support.source.files import entries
 
-from nixery.source.address import parse_address
 from nixery.source.objects import NoSuchCommitError
-from nixery.source.remote import Remote
-from nixery.source.trees import TreeLimits, Trees
+from nixery.source.trees import TreeLimits
 
 pytestmark = [pytest.mark.anyio, pytest.mark.machine]
-
-
-@pytest.fixture
-def repository(tmp_path):
-    return Repository(tmp_path / "repository")
-
-
-@pytest.fixture
-def make(tmp_path, repository):
-    def make(limits=None, clock=None) -> Trees:
-        remote = Remote(parse_address(str(repository.path)), tmp_path / "git", os.environ)
-        options = {"clock": clock} if clock else {}
-        return Trees(
-            remote, tmp_path / "sources", limits or TreeLimits(in_use_for=60, kept=2), **options
-        )
-
-    return make
-
-
-def entries(tree):
-    """Every path below the tree as bytes, with what distinguishes it."""
-    found = {}
-    for path in tree.rglob("*"):
-        mode = path.lstat().st_mode
-        if path.is_symlink():
-            entry = ("link", os.fsencode(path.readlink()))
-        elif path.is_file():
-            entry = ("executable" if mode & 0o100 else "file", path.read_bytes())
-        else:
-            entry = ("directory", b"")
-        found[os.fsencode(path.relative_to(tree))] = entry
-    return found
 
 
 FILE, PROGRAM, LINK = 0o100644, 0o100755, 0o120000
@@ -56,10 +22,10 @@ CHANGES = [
 ]
 
 
-async def test_an_idle_tree_becomes_the_next_commits(make, repository, tmp_path):
+async def test_an_idle_tree_becomes_the_next_commits(make_trees, repository, tmp_path):
     """Only files that differ are written: files become links and directories, and others go."""
     now = [1_000_000.0]
-    trees = make(TreeLimits(in_use_for=100, kept=1), clock=lambda: now[0])
+    trees = make_trees(TreeLimits(in_use_for=100, kept=1), clock=lambda: now[0])
     inodes = set()
     for number in (0, 1, 0, 2, 1, 3, 2, 0, 4, 3):
         files = CHANGES[number] | ALWAYS
@@ -78,9 +44,9 @@ async def test_an_idle_tree_becomes_the_next_commits(make, repository, tmp_path)
     assert not list(tmp_path.rglob("outside"))
 
 
-async def test_a_tree_in_use_is_not_changed(make, repository):
+async def test_a_tree_in_use_is_not_changed(make_trees, repository):
     now = [1_000_000.0]
-    trees = make(TreeLimits(in_use_for=100, kept=1), clock=lambda: now[0])
+    trees = make_trees(TreeLimits(in_use_for=100, kept=1), clock=lambda: now[0])
     first, second = repository.commit("1"), repository.commit("2")
     read = await trees.read(first)
     now[0] += 99
@@ -88,9 +54,9 @@ async def test_a_tree_in_use_is_not_changed(make, repository):
     assert (read / "default.nix").read_text() == "1"
 
 
-async def test_a_commit_that_does_not_exist_costs_no_tree(make, repository):
+async def test_a_commit_that_does_not_exist_costs_no_tree(make_trees, repository):
     now = [1_000_000.0]
-    trees = make(TreeLimits(in_use_for=100, kept=1), clock=lambda: now[0])
+    trees = make_trees(TreeLimits(in_use_for=100, kept=1), clock=lambda: now[0])
     read = await trees.read(repository.commit())
     now[0] += 200
     with pytest.raises(NoSuchCommitError):
@@ -98,10 +64,10 @@ async def test_a_commit_that_does_not_exist_costs_no_tree(make, repository):
     assert read.exists()
 
 
-async def test_only_what_differs_is_fetched(make, repository, tmp_path):
+async def test_only_what_differs_is_fetched(make_trees, repository, tmp_path):
     large = os.urandom(1 << 20)
     files = {"large": (FILE, large), "default.nix": (FILE, b"1")}
-    trees = make()
+    trees = make_trees()
     await trees.read(repository.commit_files(files))
     (packs,) = tmp_path.glob("git/*/files/objects/pack")
     before = {pack: pack.stat().st_size for pack in packs.glob("*.pack")}
@@ -111,8 +77,8 @@ async def test_only_what_differs_is_fetched(make, repository, tmp_path):
     assert sum(before.values()) > len(large)
 
 
-async def test_damaged_objects_are_fetched_again(make, repository, tmp_path):
-    trees = make()
+async def test_damaged_objects_are_fetched_again(make_trees, repository, tmp_path):
+    trees = make_trees()
     await trees.read(repository.commit("1"))
     for pack in tmp_path.glob("git/*/files/objects/pack/*.pack"):
         pack.chmod(0o644)

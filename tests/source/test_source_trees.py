@@ -10,48 +10,14 @@ from pathlib import Path
 
 import anyio
 import pytest
-from support.git_repository import Repository
+from support.source.files import entries
 
 from nixery.errors import EvaluationFailed, SourceUnavailable, StorageFull
-from nixery.source.address import parse_address
 from nixery.source.git_command import GitFailed
 from nixery.source.objects import NoSuchCommitError
-from nixery.source.remote import Remote
-from nixery.source.trees import TreeLimits, Trees
+from nixery.source.trees import TreeLimits
 
 pytestmark = [pytest.mark.anyio, pytest.mark.machine]
-
-
-@pytest.fixture
-def repository(tmp_path):
-    return Repository(tmp_path / "repository")
-
-
-@pytest.fixture
-def make(tmp_path, repository):
-    def make(limits=None, clock=None) -> Trees:
-        remote = Remote(parse_address(str(repository.path)), tmp_path / "git", os.environ)
-        options = {"clock": clock} if clock else {}
-        return Trees(
-            remote, tmp_path / "sources", limits or TreeLimits(in_use_for=60, kept=2), **options
-        )
-
-    return make
-
-
-def entries(tree):
-    """Every path below the tree as bytes, with what distinguishes it."""
-    found = {}
-    for path in tree.rglob("*"):
-        mode = path.lstat().st_mode
-        if path.is_symlink():
-            entry = ("link", os.fsencode(path.readlink()))
-        elif path.is_file():
-            entry = ("executable" if mode & 0o100 else "file", path.read_bytes())
-        else:
-            entry = ("directory", b"")
-        found[os.fsencode(path.relative_to(tree))] = entry
-    return found
 
 
 ATTRIBUTES = b"""\
@@ -69,7 +35,7 @@ pointer filter=lfs diff=lfs merge=lfs -text
 """
 
 
-async def test_the_files_are_the_commits(make, repository, tmp_path, monkeypatch):
+async def test_the_files_are_the_commits(make_trees, repository, tmp_path, monkeypatch):
     """No attribute, filter or setting leaves out or changes a byte; kinds and names are kept."""
     ran = tmp_path / "ran"
     contents = {
@@ -116,7 +82,7 @@ async def test_the_files_are_the_commits(make, repository, tmp_path, monkeypatch
     )
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / ".gitconfig"))
-    found = entries(await make().read(commit))
+    found = entries(await make_trees().read(commit))
 
     expected = {name: ("file", content) for name, content in contents.items()}
     expected |= {
@@ -131,7 +97,7 @@ async def test_the_files_are_the_commits(make, repository, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("name", [b".git/config", b"../outside", b"a/../../outside", b".GIT/x"])
-async def test_trees_that_reach_outside(make, repository, tmp_path, name):
+async def test_trees_that_reach_outside(make_trees, repository, tmp_path, name):
     """A crafted tree cannot write outside of its directory."""
     blob = repository.git("hash-object", "-w", "--stdin", stdin=b"evil")
     *parents, leaf = name.split(b"/")
@@ -147,7 +113,7 @@ async def test_trees_that_reach_outside(make, repository, tmp_path, name):
         tree = tree_of(b"40000", parent, tree)
     commit = repository.git("commit-tree", "-m", "x", tree)
     repository.git("update-ref", "refs/heads/main", commit)
-    trees = make()
+    trees = make_trees()
     with pytest.raises(EvaluationFailed, match="cannot be written"):
         await trees.read(commit)
     assert not list(tmp_path.rglob("outside"))
@@ -155,10 +121,10 @@ async def test_trees_that_reach_outside(make, repository, tmp_path, name):
     assert list((tmp_path / "sources").iterdir()) == []
 
 
-async def test_extracted_once(make, repository):
+async def test_extracted_once(make_trees, repository):
     """Concurrent and later callers share one extraction; another process finds it as well."""
     commit = repository.commit()
-    trees = make()
+    trees = make_trees()
     calls = []
     extract = trees._extract
 
@@ -172,12 +138,12 @@ async def test_extracted_once(make, repository):
             group.start_soon(trees.read, commit)
     await trees.read(commit)
     assert calls == [commit]
-    second = make()
+    second = make_trees()
     second._extract = None
     assert await second.read(commit)
 
 
-async def test_the_last_to_leave_ends_git(make, repository, tmp_path, monkeypatch):
+async def test_the_last_to_leave_ends_git(make_trees, repository, tmp_path, monkeypatch):
     """One of two clients leaves: the work continues. Both leave: no process and no file remains."""
     commit = repository.commit()
     pipe = tmp_path / "pipe"
@@ -189,7 +155,7 @@ async def test_the_last_to_leave_ends_git(make, repository, tmp_path, monkeypatc
     config = tmp_path / "config"
     config.write_text(f"[uploadpack]\n packObjectsHook = {hook}\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
-    trees = make()
+    trees = make_trees()
     first = asyncio.create_task(trees.read(commit))
     second = asyncio.create_task(trees.read(commit))
     server = os.pidfd_open(int(await anyio.to_thread.run_sync(pipe.read_text)))
@@ -204,7 +170,7 @@ async def test_the_last_to_leave_ends_git(make, repository, tmp_path, monkeypatc
     assert list((tmp_path / "sources").iterdir()) == []
 
 
-def test_what_a_killed_process_left(make, tmp_path):
+def test_what_a_killed_process_left(make_trees, tmp_path):
     """Half a tree has no name; it is swept away, but not while its process lives."""
     sources = tmp_path / "sources"
     sources.mkdir()
@@ -219,17 +185,17 @@ def test_what_a_killed_process_left(make, tmp_path):
         [sys.executable, "-c", program, str(sources)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         place = process.stdout.readline().decode().strip()
-        make()
+        make_trees()
         assert [path.name for path in Path(place).iterdir()] == ["half"]
         process.send_signal(signal.SIGKILL)
-    make()
+    make_trees()
     assert list(sources.iterdir()) == []
 
 
-async def test_the_least_used_trees_go(make, repository, tmp_path):
+async def test_the_least_used_trees_go(make_trees, repository, tmp_path):
     """Beyond the kept ones, those unused for longest; never one that was just handed out."""
     now = [1_000_000.0]
-    trees = make(TreeLimits(in_use_for=100, kept=2), clock=lambda: now[0])
+    trees = make_trees(TreeLimits(in_use_for=100, kept=2), clock=lambda: now[0])
     commits = [repository.commit(str(number)) for number in range(5)]
 
     def kept():
@@ -251,10 +217,10 @@ async def test_the_least_used_trees_go(make, repository, tmp_path):
     assert len(list((tmp_path / "sources").iterdir())) == 2
 
 
-async def test_too_many_in_use(make, repository):
+async def test_too_many_in_use(make_trees, repository):
     """Clients that request new revisions again and again do not fill the disk."""
     now = [1_000_000.0]
-    trees = make(TreeLimits(in_use_for=100, kept=1, most=2), clock=lambda: now[0])
+    trees = make_trees(TreeLimits(in_use_for=100, kept=1, most=2), clock=lambda: now[0])
     commits = [repository.commit(str(number)) for number in range(3)]
     await trees.read(commits[0])
     await trees.read(commits[1])
@@ -265,17 +231,17 @@ async def test_too_many_in_use(make, repository):
     await trees.read(commits[2])
 
 
-async def test_no_such_commit(make, repository):
+async def test_no_such_commit(make_trees, repository):
     commit = repository.commit()
     tree = repository.git("rev-parse", f"{commit}^{{tree}}")
     for name in ("0" * 40, tree):
         with pytest.raises(NoSuchCommitError):
-            await make().read(name)
+            await make_trees().read(name)
 
 
-async def test_a_full_disk(make, repository):
+async def test_a_full_disk(make_trees, repository):
     """Git's own message of a full disk, and the system's, both give 507."""
-    trees = make()
+    trees = make_trees()
     commit = repository.commit()
 
     async def full(*_arguments, **_options):
