@@ -71,7 +71,9 @@ in
   AWS_REGION = by "storage.s3.region" (ofBackend "s3" (text cfg.storage.s3.region));
   S3_ACCESS_KEY = by "storage.s3.accessKey" (ofBackend "s3" (text cfg.storage.s3.accessKey));
   S3_SECRET_KEY = by "storage.s3.secretKeyFile" null;
-  S3_PATH_STYLE = by "storage.s3.pathStyle" (ofBackend "s3" (switch cfg.storage.s3.pathStyle));
+  S3_PATH_STYLE = by "storage.s3.pathStyle" (
+    ofBackend "s3" (lib.mapNullable switch cfg.storage.s3.pathStyle)
+  );
   S3_LINK_EXPIRATION = by "storage.s3.linkExpiration" (
     ofBackend "s3" (number cfg.storage.s3.linkExpiration)
   );

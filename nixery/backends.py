@@ -79,7 +79,10 @@ def connect_storage(settings: Settings, patience: Patience = PATIENT) -> Storage
                     endpoint=settings.s3_endpoint,
                     access_key=settings.s3_access_key,
                     secret_key=secret.get_secret_value() if secret else "",
-                    path_style=settings.s3_path_style,
+                    # Most services other than AWS have no name for each bucket.
+                    path_style=bool(settings.s3_endpoint)
+                    if settings.s3_path_style is None
+                    else settings.s3_path_style,
                     link_expiration=settings.s3_link_expiration,
                 ),
                 patience,

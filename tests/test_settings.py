@@ -201,6 +201,20 @@ def test_every_setting_has_a_name():
     assert all(name.isupper() for name in names())
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("0", 0), ("300", 300), ("5m", 300), ("1h1m1s", 3661), ("90s", 90)]
+)
+def test_durations_may_have_units(given, seconds):
+    """As the Go server writes them."""
+    assert load(MINIMAL | {"S3_LINK_EXPIRATION": given}).s3_link_expiration == seconds
+
+
+@pytest.mark.parametrize("given", ["5x", "m", "-5m", "200h", "1.5h"])
+def test_invalid_durations_are_refused(given):
+    with pytest.raises(ConfigurationError, match="S3_LINK_EXPIRATION"):
+        load(MINIMAL | {"S3_LINK_EXPIRATION": given})
+
+
 @pytest.mark.parametrize(("given", "size"), [("", 0), ("0", 0), ("50G", 50 << 30), ("1000", 1000)])
 def test_sizes_have_suffixes(given, size):
     assert load(MINIMAL | {"NIXERY_STORAGE_MAX_BYTES": given}).storage_max_bytes == size

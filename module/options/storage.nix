@@ -101,12 +101,12 @@ in
       };
 
       pathStyle = mkOption {
-        type = types.bool;
-        default = false;
+        type = types.nullOr types.bool;
+        default = null;
         example = true;
         description = ''
-          Whether URLs are `endpoint/bucket/key` instead of `bucket.endpoint/key`. Most services
-          other than AWS need it.
+          Whether URLs are `endpoint/bucket/key` instead of `bucket.endpoint/key`. By default they
+          are if `endpoint` is set, because most services other than AWS need it.
         '';
       };
 

@@ -14,6 +14,7 @@ from nixery.logs.setup import LogLevel
 from nixery.oci import LayerCompression
 from nixery.settings.values import (
     Bytes,
+    Duration,
     Memory,
     NixConfig,
     NixSeconds,
@@ -82,8 +83,8 @@ class Settings(BaseModel):
     s3_region: str = Field("us-east-1", alias="AWS_REGION")
     s3_access_key: str = Field("", alias="S3_ACCESS_KEY")
     s3_secret_key: SecretStr | None = Field(None, alias="S3_SECRET_KEY")
-    s3_path_style: bool = Field(default=False, alias="S3_PATH_STYLE")
-    s3_link_expiration: int = Field(300, alias="S3_LINK_EXPIRATION", ge=0, le=604800)
+    s3_path_style: bool | None = Field(None, alias="S3_PATH_STYLE")
+    s3_link_expiration: Duration = Field(300, alias="S3_LINK_EXPIRATION", ge=0, le=604800)
     storage_max_bytes: Bytes = Field(0, alias="NIXERY_STORAGE_MAX_BYTES")
     state_dir: Place = Field(alias="NIXERY_STATE_DIR")
     roots_dir: Place = Field(alias="NIXERY_ROOTS_DIR")

@@ -11,6 +11,7 @@ from nixery.errors import NameInvalid
 from nixery.human_units import parse_size
 from nixery.image_name import parse_tag
 
+_UNITS = {"h": 3600, "m": 60, "s": 1}
 LEAST_MEMORY = 64 << 20
 """Bytes."""
 
@@ -22,6 +23,13 @@ def _words(value: object) -> object:
 
 def _size(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
+
+
+def _duration(value: object) -> object:
+    """Seconds; also as the Go server writes them, such as 5m or 1h30m."""
+    if isinstance(value, str) and re.fullmatch(r"(?:\d+[hms])+", value):
+        return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(.)", value))
+    return value
 
 
 def _memory(value: int) -> int:
@@ -65,6 +73,7 @@ SearchPath = Annotated[
     tuple[tuple[str, Place], ...], BeforeValidator(_entries), BeforeValidator(_words)
 ]
 Bytes = Annotated[int, BeforeValidator(_size), Field(ge=0, lt=1 << 63)]
+Duration = Annotated[int, BeforeValidator(_duration)]
 Memory = Annotated[Bytes, AfterValidator(_memory)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NixSeconds = Annotated[int, Field(gt=0, lt=1 << 31)]

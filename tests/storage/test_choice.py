@@ -45,7 +45,6 @@ def test_a_bucket_of_s3(settings, s3_options, s3_bucket):
         S3_ENDPOINT=s3_options.endpoint,
         S3_ACCESS_KEY="key",
         S3_SECRET_KEY="secret",
-        S3_PATH_STYLE="1",
         S3_LINK_EXPIRATION="7",
     )
     storage = open_storage(chosen)
