@@ -57,6 +57,10 @@ class Package:
     """meta.mainProgram; empty if the package does not name one."""
     config: PackageConfig = NO_CONFIG
     """passthru.nixery."""
+    role: str = ""
+    """``interpreter`` or ``module``, if they make an environment when requested together."""
+    combined: bool = False
+    """Whether it is such an environment, instead of the interpreter of that name."""
 
     @property
     def paths(self) -> tuple[StorePath, ...]:

@@ -7,7 +7,8 @@
 # package has a status:
 #
 #   ok             drvPath, outputs = [ { name, path } ], mainProgram: null or a name, and config:
-#                  null or passthru.nixery
+#                  null or passthru.nixery; role: "interpreter", "module" or ""; combined: whether an
+#                  interpreter stands for an environment with modules
 #   not_found      level: the part of the path that exists; levels has its names. joined: attributes of
 #                  the same name without dots
 #   unchecked      because another name was not found: a typo beside a large package is found at once
@@ -22,6 +23,7 @@ let
     fromJSON
     head
     isAttrs
+    isFunction
     listToAttrs
     map
     match
@@ -97,13 +99,43 @@ let
     );
   }) asked.names;
 
+  # python3/python3packages.requests: an interpreter that imports the module. Where an interpreter and
+  # modules of its set are requested together, its environment with them replaces it.
+  isInterpreter = package: attempt false (isAttrs package && isFunction (package.withPackages or null));
+  # Of a Python application it is false.
+  interpreterOf =
+    package:
+    let
+      module = attempt null (package.pythonModule or package.perlModule or package.luaModule or null);
+    in
+    if isAttrs module then module else null;
+  isModuleOf =
+    interpreter: package:
+    interpreterOf package != null
+    && attempt false ((interpreterOf package).outPath == interpreter.outPath);
+  found = map ({ result, ... }: result.value.value) (
+    filter ({ result, ... }: result.success && result.value.found) looked
+  );
+  modulesOf = interpreter: filter (isModuleOf interpreter) found;
+  roleOf =
+    package:
+    if isInterpreter package then
+      "interpreter"
+    else if interpreterOf package != null then
+      "module"
+    else
+      "";
+
   isMissing = { result, ... }: result.success && !result.value.found;
   anyIsMissing = any isMissing looked;
 
   describe =
     { name, result }:
     let
-      package = result.value.value;
+      requested = result.value.value;
+      modules = if isInterpreter requested then modulesOf requested else [ ];
+      combined = modules != [ ];
+      package = if combined then requested.withPackages (_: modules) else requested;
       isPackage = tryEval (isAttrs package && (package.type or null) == "derivation");
       # A set without the argument system supports only its own system.
       otherSystem = !set.takesSystem && attempt false ((package.system or asked.system) != asked.system);
@@ -130,7 +162,8 @@ let
     else if attempt false (foldl' (all: output: seq output.path all) (seq drvPath true) outputs) then
       is "ok"
       // {
-        inherit drvPath outputs;
+        inherit drvPath outputs combined;
+        role = roleOf requested;
         mainProgram = mainProgramOf package;
         # As JSON, because values may depend on derivations.
         config = fromJSON (unsafeDiscardStringContext (builtins.toJSON (package.nixery or null)));

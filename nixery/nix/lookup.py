@@ -98,8 +98,7 @@ def _entry(name: str, entry: object, levels: Mapping[object, object]) -> Package
         case {"name": str(own)} if own != name:
             pass
         case {"status": "ok", "drvPath": drv_path, "outputs": [*outputs], **more}:
-            main, config = more.get("mainProgram"), more.get("config")
-            return _package(name, drv_path, outputs, main, config)
+            return _package(name, drv_path, outputs, more)
         case {"status": "not_found", "level": str(level), "joined": joined} if _leads_to(
             level, name
         ):
@@ -125,7 +124,7 @@ def _leads_to(level: str, name: str) -> bool:
 
 
 def _package(
-    name: str, drv_path: object, outputs: Sequence[object], main: object, config: object
+    name: str, drv_path: object, outputs: Sequence[object], more: Mapping[object, object]
 ) -> Package | RefusedName:
     def malformed(problem: str) -> RefusedName:
         return RefusedName(name, "malformed", problem)
@@ -144,11 +143,20 @@ def _package(
         if output_path is None:
             return malformed(f"output {output_name!r} is not a store path: {_quoted(path)}")
         parsed.append((output_name, output_path))
-    program = main if isinstance(main, str) and _PROGRAM.fullmatch(main) else ""
+    main, role = more.get("mainProgram"), more.get("role")
     try:
-        return Package(name, derivation, tuple(parsed), program, parse_package_config(config))
+        config = parse_package_config(more.get("config"))
     except InvalidSettingError as error:
         return malformed(str(error))
+    return Package(
+        name,
+        derivation,
+        tuple(parsed),
+        main_program=main if isinstance(main, str) and _PROGRAM.fullmatch(main) else "",
+        config=config,
+        role=role if role in ("interpreter", "module") else "",
+        combined=more.get("combined") is True,
+    )
 
 
 def _quoted(value: object) -> str:

@@ -1,5 +1,7 @@
 """Names evaluated before."""
 
+from dataclasses import replace
+
 from nixery.cache import Evaluations
 from nixery.closure import Package
 from nixery.image_name import Architecture
@@ -42,3 +44,18 @@ def test_what_may_have_been_downloaded_is_looked_at_again(clock):
     assert known(evaluations, "git")
     clock.forward(1)
     assert not known(evaluations, "git")
+
+
+def test_an_interpreter_and_a_module_are_cached_together_only(clock):
+    """Apart they are other packages, and the environment does not stand for the interpreter."""
+    evaluations = Evaluations(clock, None)
+    python = Package("python", "/nix/store/p.drv", (), role="interpreter")
+    module = Package("module", "/nix/store/m.drv", (), role="module")
+    environment = replace(python, drv_path="/nix/store/e.drv", combined=True)
+    names = ("module", "python")
+    evaluations.put("set", AMD64, [python])
+    evaluations.put("set", AMD64, [module])
+    assert evaluations.get("set", AMD64, names) is None
+    evaluations.put("set", AMD64, [module, environment])
+    assert evaluations.get("set", AMD64, names) == (module, environment)
+    assert evaluations.get("set", AMD64, ("python",)) == (python,)
