@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 import structlog
 from support.clock import Clock
+from support.demo_set import make_demo_set
 from support.registry import Registry
 from support.tiny_set import make_store, make_tiny_set, nix_environment, source_of
 
@@ -81,3 +82,9 @@ def nix(nix_environment):
 def salt():
     """With another salt, nothing of the set is built yet."""
     return uuid4().hex
+
+
+@pytest.fixture(scope="session")
+def demo_set():
+    """The directory of the demo set's small selection: real programs of Debian packages."""
+    return make_demo_set()

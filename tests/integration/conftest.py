@@ -90,12 +90,6 @@ def later_docker():
 
 
 @pytest.fixture(scope="session")
-def demo_set():
-    """The directory of the demo set's small selection: real programs of Debian packages."""
-    return make_demo_set()
-
-
-@pytest.fixture(scope="session")
 def demo_set_whole():
     """The same with all packages: 400 MB to download, over 1 GB when built."""
     return make_demo_set(whole=True)

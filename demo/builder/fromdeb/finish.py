@@ -45,12 +45,11 @@ def _link_once(path: Path, target: str) -> None:
 
 
 def _certificates(out: Path) -> None:
-    """Writes one file with all certificates, as update-ca-certificates does."""
+    """Writes one file with all certificates, the only one, as in nixpkgs."""
     place = out / "etc/ssl/certs"
     place.mkdir(parents=True, exist_ok=True)
     sources = sorted((out / "share/ca-certificates/mozilla").iterdir())
     (place / "ca-bundle.crt").write_bytes(b"".join(path.read_bytes() for path in sources))
-    _link_once(place / "ca-certificates.crt", "ca-bundle.crt")
 
 
 def _site(out: Path) -> None:
