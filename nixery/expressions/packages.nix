@@ -101,7 +101,8 @@ let
 
   # python3/python3packages.requests: an interpreter that imports the module. Where an interpreter and
   # modules of its set are requested together, its environment with them replaces it.
-  isInterpreter = package: attempt false (isAttrs package && isFunction (package.withPackages or null));
+  isInterpreter =
+    package: attempt false (isAttrs package && isFunction (package.withPackages or null));
   # Of a Python application it is false.
   interpreterOf =
     package:
