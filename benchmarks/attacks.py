@@ -1,11 +1,11 @@
-"""Attacks of strangers on a registry; each runs as a process of its own.
+"""Attacks on a registry by unknown clients; each runs in its own process.
 
     python -m benchmarks.attacks slow HOST:PORT 1000     connections that never finish a request
     python -m benchmarks.attacks names HOST:PORT 9000    requests for new images, all at once
     python -m benchmarks.attacks image HOST:PORT bomb    one request for one image
 
-Writes "ready" when it has begun, and as its last line the statuses of the answers, as JSON. `slow`
-continues until SIGTERM, `names` until all requests except those that wait for Nix are answered.
+Prints "ready" once it has begun, and as its last line a JSON object: the number of answers by
+status. `slow` runs until SIGTERM, `names` until all but STILL_WAITING requests are answered.
 """
 
 import asyncio
@@ -31,7 +31,8 @@ async def slow(host: str, port: int, count: str, answers: Answers) -> None:
             reader, writer = await asyncio.open_connection(host, port)
             writer.write(b"GET /v2/ HTTP/1.1\r\nHost: registry.test\r\nX-Slow: ")
             connected.release()
-            answers["closed"] += await reader.read() == b""  # the server closes them after a while
+            closed = await reader.read() == b""  # the server closes slow connections after a while
+            answers["closed"] += closed
             writer.close()
 
     async with asyncio.TaskGroup() as tasks:
