@@ -47,7 +47,9 @@ def test_no_source_is_refused_with_one_line_that_names_the_three():
 
 
 def test_two_sources_are_refused_by_their_names():
-    with pytest.raises(ConfigurationError, match=r"set now: NIXERY_CHANNEL and NIXERY_PKGS_PATH"):
+    with pytest.raises(
+        ConfigurationError, match=r"currently set: NIXERY_CHANNEL and NIXERY_PKGS_PATH"
+    ):
         load(MINIMAL | {"NIXERY_CHANNEL": "nixos-unstable"})
 
 

@@ -13,7 +13,7 @@ from nixery.archive.blocks import BlockWriter
 from nixery.archive.compress import Compression
 from nixery.archive.environment import merge
 from nixery.archive.hard_links import HardLinks
-from nixery.archive.listing import looking_below, read_file
+from nixery.archive.listing import child_lister, read_file
 from nixery.archive.pipeline import Pipeline
 from nixery.archive.standard_entries import DirectoryNode, LinkNode, Node, TextNode
 from nixery.archive.tar import Type, header
@@ -82,7 +82,7 @@ def pack_environment(  # noqa: PLR0913, PLR0917 - the fields of a Packer
     outputs = [os.fsencode(path) for package in packages for path in package]
     names = [os.fsencode(path) for path in closure]
     read = partial(read_file, root, names)
-    found = merge(outputs, looking_below(root, names), read, nonroot=nonroot)
+    found = merge(outputs, child_lister(root, names), read, nonroot=nonroot)
 
     def write(tape: BlockWriter) -> None:
         for name, node in found.items():

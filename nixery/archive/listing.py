@@ -1,8 +1,8 @@
 """Listing of directories in store paths, for environment.merge.
 
-Links are resolved here, and only to store paths of the image. A link to another store path is
-dangling, as it is in the image, even if this machine has that path. So is a link out of the store:
-it must not lead to files of this machine.
+Links are resolved here, and only to store paths of the image. A link to any other path, in the
+store or outside of it, is treated as dangling, as it would be in the image, even if the path exists
+on this machine.
 """
 
 import os
@@ -26,7 +26,7 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def looking_below(root: bytes, closure: Iterable[bytes]) -> ListChildren:
+def child_lister(root: bytes, closure: Iterable[bytes]) -> ListChildren:
     """``root``: location of the store's files, without a slash at its end.
 
     ``closure``: the image's store paths, as in ``/nix/store/…``.
@@ -76,7 +76,7 @@ def _opened(root: bytes, names: frozenset[bytes]) -> Iterator["_Store"]:
 class _Store:
     """The image's part of the store.
 
-    Every name is opened relative to its directory, so paths may have any length.
+    Directories are opened name by name, so the length of the store's own path does not matter.
     """
 
     def __init__(self, descriptor: int, names: frozenset[bytes]) -> None:
@@ -87,9 +87,9 @@ class _Store:
         return self._status(_parts(path)[2:]) is not None
 
     def resolve(self, done: list[bytes], path: bytes) -> bytes | None:
-        """Resolves a path, starting in a directory.
+        """Resolves ``path`` relative to the directory with the components ``done``.
 
-        ``done``: the names on the way to it from ``/``, none of them a link.
+        None of these may be a link. Modifies ``done``.
         """
         stop_if_cancelled()
         rest = path.split(b"/")[::-1]
@@ -105,7 +105,7 @@ class _Store:
                     continue
                 case part:
                     done.append(part)
-            if not self._may_be_in(done):
+            if not self._may_lead_into_image(done):
                 return None
             if len(done) > 2:
                 target = self._target(done)
@@ -173,7 +173,8 @@ class _Store:
             descriptor = inner
         return descriptor
 
-    def _may_be_in(self, parts: list[bytes]) -> bool:
+    def _may_lead_into_image(self, parts: list[bytes]) -> bool:
+        """Whether these components begin a path in one of the image's store paths."""
         if len(parts) > 2 and parts[2] not in self._names:
             return False
         return parts[:2] == _STORE[: len(parts)] and len(_joined(parts)) <= MAX_PATH
@@ -202,9 +203,9 @@ class _Store:
 
 
 def _check_absent(error: OSError) -> None:
-    """Raises errors that do not mean "does not exist".
+    """Raises the error again, unless it means that the path does not exist.
 
-    Otherwise an image without the files of a failing disk would be cached.
+    If an I/O error were treated as absence, an image with missing files would be cached.
     """
     # The last: the name is too long for any file.
     if error.errno not in (ENOENT, ENOTDIR, ENAMETOOLONG):

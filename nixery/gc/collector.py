@@ -1,9 +1,9 @@
 """Garbage collection in the server: limits the storage, and frees space if the disk is full.
 
 It keeps the storage below NIXERY_STORAGE_MAX_BYTES. It collects at the start, every hour, and at
-once when something did not fit. Only one replica collects at a time, by a lease. A disk may be full
-before the storage reaches its limit, so when something did not fit, this also frees as many
-bytes as the disk lacks.
+once when something did not fit. A lease ensures that only one replica collects at a time. A disk
+may be full before the storage reaches its limit, so when something did not fit, the collection also
+frees as many bytes as the disk lacks.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ log = structlog.get_logger()
 PERIOD = 3600.0
 """Seconds between collections: each lists the storage and reads every entry."""
 RETRY_SECONDS = 60.0
-"""Seconds between collections while the disk is full: retrying at once would find the same objects
-in use."""
+"""Minimum seconds between collections, even if the disk is still full: retrying at once would find
+the same objects in use."""
 LEASE = "gc"
 
 Collect = Callable[[Storage, Policy], Collection]
@@ -42,7 +42,7 @@ class GarbageCollector:
         sleep: Sleep = asyncio.sleep,
         collect: Collect = collect,
     ) -> None:
-        """``limit``: bytes of the storage."""
+        """``limit``: the maximum size of the storage, in bytes."""
         self._storage = storage
         self._leases = leases
         self._limit = limit
@@ -51,7 +51,10 @@ class GarbageCollector:
         self._full = asyncio.Event()
 
     def request_collection(self) -> None:
-        """Requests a collection because something did not fit. For the event loop's thread."""
+        """Requests a collection because something did not fit.
+
+        Call it only from the event loop's thread.
+        """
         self._full.set()
 
     @asynccontextmanager
@@ -105,7 +108,7 @@ class GarbageCollector:
             return Lease(LEASE, None)
 
     async def _wait(self) -> None:
-        """Waits an hour, or until something does not fit."""
+        """Waits for the rest of the hour, or until something does not fit."""
         waiting = [
             asyncio.ensure_future(self._sleep(PERIOD - RETRY_SECONDS)),
             asyncio.create_task(self._full.wait()),

@@ -1,9 +1,11 @@
 """Unions: which units share a layer if an image has more units than its layer budget allows.
 
-    pulls     1  2  3  4        glibc 40 is in all four pulls, perl 50 in 1, 2 and 3,
-    glibc     x  x  x  x        git 30 in 1 and 2
+    pulls     1  2  3  4        glibc (40 bytes) is in all four pulls, perl (50) in 1, 2 and 3,
+    glibc     x  x  x  x        git (30) in 1 and 2
     perl      x  x  x
     git       x  x              budget 2
+
+In this model, a client makes each pull with a probability of 1/2.
 
 A group is a set of units that share a layer; at first each unit has its own. The cost of joining
 two is the number of bytes that a client is then expected to download more than once
@@ -13,12 +15,11 @@ three layers, so each of the three joins saves two. So perl and glibc are joined
 layers.
 
 Each step joins the candidate pair (``pairs.py``) with the lowest cost per saved layer. A joined
-group has the candidates of both.
+group inherits the candidates of both.
 
-It ends when all pulls fit, or no candidate is left. It can be cheaper to leave some pulls over
-budget. Their surplus units then share the last layer, which a client downloads again in each such
-pull that it makes (half of them, in this model). So the cheapest state seen is returned, and
-``moves.py`` improves it.
+Joining ends when all pulls fit, or no candidate is left. It can be cheaper to leave some pulls over
+budget: each of them then puts its surplus units into a last layer of its own, which shares nothing
+with other pulls. So the cheapest state seen is returned, and ``moves.py`` improves it.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -40,7 +41,7 @@ def unite(
 ) -> list[Group]:
     """The groups, joined so that pulls need about ``budget`` layers.
 
-    ``candidates``: the groups' ``pairs``. ``pulls``: their number.
+    ``candidates``: pairs of indices into ``groups`` (``pairs.py``). ``pulls``: the number of pulls.
     """
     state = _State(groups, candidates, pulls, budget)
     every = max(1, len(groups) // MAX_STATES_CHECKED)
@@ -120,13 +121,14 @@ class _State:
         return lost + self.last_layers(), list(self.groups.values())
 
     def last_layers(self) -> float:
-        """Bytes of last layers, over every second pull."""
+        """Expected bytes of the last layers: their size times PULLED_SHARE."""
         over_budget, excess = self.over_budget, {}
         for pull in bits(over_budget):
             excess[pull] = self.count[pull] - self.budget + 1
         variants = (variant for group in self.groups.values() for variant in group.variants)
         total = 0
-        # The smallest groups of each pull; those of most pulls are among the first few.
+        # A pull that is n layers over budget puts its n + 1 smallest groups into the last layer.
+        # The smallest come first, so the loop usually ends early.
         for pulls, size in sorted(variants, key=itemgetter(1)):
             for pull in bits(pulls & over_budget):
                 total += size

@@ -38,7 +38,7 @@ def load(
     ``needs_source``: False for commands that only maintain the storage. ``needs_storage``: False
     for commands that can do without one; then path and bucket may be unset.
     """
-    given = _set(_read(file) if file else {}) | _set(environ)
+    given = _nonempty(_read(file) if file else {}) | _nonempty(environ)
     if needs_source:
         _require_one_source(given)
     cores = os.cpu_count() or 1
@@ -48,7 +48,8 @@ def load(
         # use the same file names, so in one directory each would remove files of the other.
         state /= "state"
     given["NIXERY_STATE_DIR"] = state
-    # Roots are useless when the process has ended, and /run is cleared with the unit.
+    # GC roots are useless once the process has ended; systemd removes the RuntimeDirectory when the
+    # unit stops.
     runtime = _first(environ.get("RUNTIME_DIRECTORY"))
     defaults = {
         "NIXERY_ROOTS_DIR": Path(runtime or state) / "roots",
@@ -77,7 +78,7 @@ def _check_level(kind: LayerCompression, level: int | None) -> None:
         )
 
 
-def _set(values: Mapping[str, Any]) -> dict[str, Any]:
+def _nonempty(values: Mapping[str, Any]) -> dict[str, Any]:
     """Treats an empty value as unset, like the Go server.
 
     Except NIXERY_GIT_ALLOWED_REFS: if empty, it is a mistake and must not select the default.
@@ -106,7 +107,7 @@ def _require_one_source(given: Mapping[str, Any]) -> None:
         found = " and ".join(chosen) if chosen else "none"
         raise ConfigurationError(
             f"set exactly one of {', '.join(SOURCES)} to choose where packages come from; "
-            f"set now: {found}"
+            f"currently set: {found}"
         )
 
 
@@ -136,7 +137,7 @@ def _state_directory(environ: Mapping[str, str]) -> Path:
 
 
 def _first(directories: str | None) -> str:
-    """The first of systemd's directories: one variable holds all of a unit."""
+    """The first of systemd's directories: the variable lists all of the unit, between colons."""
     return (directories or "").split(":")[0]
 
 

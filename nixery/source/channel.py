@@ -43,14 +43,14 @@ class ChannelSource:
         return f"{self._channel} of {self._remote.address.public}"
 
     async def resolve(self, tag: str) -> ResolvedSource:
-        public = self._remote.address.public
+        url = self._remote.address.public
         allowed = self._tags.allows(tag)
         if not allowed and not COMMIT.fullmatch(tag):
-            raise unknown(tag, public)
+            raise unknown(tag, url)
         commit = await self._commits.get_or_find(self._channel, self.commit)
         if not allowed and tag != commit:
-            raise unknown(tag, public)
-        return ResolvedSource(public, revision=commit, identity=commit)
+            raise unknown(tag, url)
+        return ResolvedSource(url, revision=commit, identity=commit)
 
     async def read(self, source: ResolvedSource) -> SourceTree:
         try:
@@ -70,6 +70,7 @@ class ChannelSource:
 
     def _missing(self) -> SourceUnavailable:
         return SourceUnavailable(
-            f"the package source {self._remote.address.public} has no {self._channel}",
+            f"the package source {self._remote.address.public} has no branch or commit "
+            f"{self._channel}",
             cause="missing",
         )

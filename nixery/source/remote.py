@@ -42,27 +42,29 @@ class Remote:
         self.git = Git(address, self.directory, environ)
         self._fetches_head = True
         self._listings: SingleFlight[Mapping[str, Ref]] = SingleFlight()
-        self._rounds: Counter[tuple[str, ...]] = Counter()
+        self._listings_started: Counter[tuple[str, ...]] = Counter()
         self._turn = asyncio.Semaphore(1)
         sweep(self.directory)
 
     async def refs(self, kinds: tuple[str, ...]) -> Mapping[str, Ref]:
-        """All refs of these kinds (see ``listing``), no older than the call.
+        """All refs of these kinds (see ``listing``), as they were at the time of the call or later.
 
-        Clients choose tags, possibly very many. Only one listing runs at a time, and the next one
-        answers all calls that arrived meanwhile. Raises SourceUnavailable.
+        Clients choose the tags and may ask for very many, so one listing runs at a time; calls that
+        arrive meanwhile share the next one. Raises SourceUnavailable.
         """
-        return await self._listings.run((kinds, self._rounds[kinds]), lambda _: self._list(kinds))
+        return await self._listings.run(
+            (kinds, self._listings_started[kinds]), lambda _: self._list(kinds)
+        )
 
     async def _list(self, kinds: tuple[str, ...]) -> Mapping[str, Ref]:
         async with self._turn:
-            self._rounds[kinds] += 1  # later calls may know of a newer ref
+            self._listings_started[kinds] += 1  # later calls may expect a newer ref
             return await self.listing(kinds)
 
     async def listing(self, kinds: tuple[str, ...], *names: str) -> dict[str, Ref]:
-        """The refs of these names, or all; ``kinds``: ``--heads``, ``--tags``, or empty for any.
+        """The refs with these names, or all if no name is given.
 
-        Raises SourceUnavailable.
+        ``kinds``: ``--heads``, ``--tags``, or empty for any. Raises SourceUnavailable.
         """
         # Git matches the end of a name, so callers compare the whole name.
         patterns = [pattern for name in names for pattern in (name, f"{name}^{{}}")]
@@ -79,7 +81,7 @@ class Remote:
         """The commit of HEAD, or None if the repository is empty.
 
         With ``git ls-remote HEAD`` the remote would list all refs: 50 MB of pull requests for
-        nixpkgs. A fetch asks for HEAD only, and gets one object of the commit.
+        nixpkgs. A fetch asks for HEAD only, and gets a single object, the commit.
 
         Raises SourceUnavailable.
         """
@@ -137,12 +139,12 @@ def init_for(commit: Commit) -> tuple[str, ...]:
 
 
 def has_other_format(messages: str) -> bool:
-    """Whether the repositories use different object formats, sha1 and sha256."""
+    """Whether the remote's object format, sha1 or sha256, differs from the local repository's."""
     return "mismatched algorithms" in messages or "with different hash" in messages
 
 
 def refuses_filters(messages: str) -> bool:
-    """Whether the fetch may succeed without a filter, or continued without one.
+    """Whether the fetch failed because of the filter, or the server ignored the filter.
 
     The server does not support filters, or forbids this one, or a tag points to a tree or a file,
     which the filter omits although it was requested.

@@ -18,7 +18,7 @@ def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Syncs a directory. A name in it is durable only then."""
+    """Syncs a directory: a new or renamed entry is durable only after this."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -49,8 +49,8 @@ def replace(source: Path, target: Path, *, aside: Path) -> None:
 def translated_errors() -> Iterator[None]:
     """Turns a full disk or exhausted quota into StorageFull, other errors into StorageUnavailable.
 
-    A disk may become read-only, vanish or break while the server runs. The system's message with
-    the file name is the cause, which clients do not see.
+    A disk may become read-only, vanish or break while the server runs. The OSError, whose
+    message names the file, is kept as ``__cause__``: clients do not see it.
     """
     try:
         yield

@@ -16,8 +16,8 @@ If all are used and another client connects, connections are closed in this orde
                the longest first
     busy       a request is being answered: never closed; the new connection is refused instead
 
-Files and bucket objects may use half of that, so that other requests are answered even if
-clients request many blobs and do not read them.
+Files and bucket objects may use only half of the descriptors that are not reserved, so that other
+requests are answered even if clients request many blobs and do not read them.
 """
 
 import resource
@@ -53,11 +53,11 @@ class Connection(Protocol):
         """Closes the connection at once."""
 
     def progress(self) -> object | None:
-        """Changes whenever the client receives a byte; None if nothing is unsent."""
+        """Changes whenever the client receives a byte; None if everything has been sent."""
 
 
 class Connections:
-    """The connections of one server. For its event loop's thread only."""
+    """The connections of one server. Call it only from its event loop's thread."""
 
     def __init__(
         self, limit: int, later: Later | None = None, clock: Callable[[], float] = time.monotonic
@@ -102,7 +102,7 @@ class Connections:
 
     @contextmanager
     def body(self) -> Iterator[None]:
-        """Context of a response that reads a file or a bucket.
+        """Reserves the descriptors of a response body that is read from a file or a bucket.
 
         Raises TooBusy if the limit is reached.
         """

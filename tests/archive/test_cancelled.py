@@ -15,7 +15,7 @@ from support.archive.store_trees import LARGE, make_store
 from nixery.archive import Uncompressed, Workers, pack
 from nixery.archive.compress import MIB
 from nixery.archive.hard_links import HardLinks
-from nixery.archive.listing import looking_below
+from nixery.archive.listing import child_lister
 from nixery.archive.pipeline import Pipeline
 from nixery.concurrency.threads import map_in_threads
 from nixery.storage.filesystem import FilesystemStorage
@@ -75,7 +75,7 @@ def hash_twins(root):
         pytest.param(lambda _: exchange(), id="a block"),
         pytest.param(lambda root: list(walk(root)), id="a directory"),
         pytest.param(
-            lambda root: list(looking_below(root, [TOP])(TOP)), id="a directory of a package"
+            lambda root: list(child_lister(root, [TOP])(TOP)), id="a directory of a package"
         ),
         pytest.param(hash_twins, id="a file that may have a twin"),
     ],

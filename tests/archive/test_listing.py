@@ -8,7 +8,7 @@ from support.archive.store_trees import make_store
 
 from nixery.archive import listing
 from nixery.archive.environment import Child
-from nixery.archive.listing import looking_below, resolve
+from nixery.archive.listing import child_lister, resolve
 from nixery.errors import StoreDamaged
 
 TREE = {
@@ -35,7 +35,7 @@ CLOSURE = [b"/nix/store/" + name for name in (b"a", b"b", b"c", b"d", b"gone")]
 
 
 def look(root, path):
-    return list(looking_below(root, CLOSURE)(path))
+    return list(child_lister(root, CLOSURE)(path))
 
 
 @pytest.fixture

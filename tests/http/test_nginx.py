@@ -27,8 +27,8 @@ PAGE = Path(nixery.__file__).parents[1] / "docs/nginx.md"
 needs_nginx = pytest.mark.skipif(nginx_server.PROGRAM is None, reason="nginx is not installed")
 
 
-def documented(backend, storage, prefix):
-    """The page's server, without TLS, and with the addresses of this test."""
+def documented_server(backend, storage, prefix):
+    """The server block of docs/nginx.md, without TLS, with the addresses of this test."""
     server = re.search(r"^```nginx\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)[1]
     server = re.sub(r" *ssl_certificate.*\n", "", server)
     for text, value in {
@@ -38,7 +38,7 @@ def documented(backend, storage, prefix):
         "/internal/layers/": f'"{prefix}layers/"',
     }.items():
         before = server
-        # In comments, the prefix may stay.
+        # The leading space skips occurrences in comments, where the original may stay.
         server = server.replace(f" {text}", f" {value}")
         assert server != before, f"{text} is not on the page"
     return server
@@ -67,7 +67,7 @@ def backend(storage, prefix):
 @pytest.fixture
 def client(backend, prefix, tmp_path):
     (tmp_path / "nginx").mkdir()
-    configuration = documented(backend, tmp_path / "store", prefix)
+    configuration = documented_server(backend, tmp_path / "store", prefix)
     with (
         running_nginx(configuration, tmp_path / "nginx") as nginx,
         httpx.Client(base_url=nginx.url) as client,
@@ -76,7 +76,7 @@ def client(backend, prefix, tmp_path):
 
 
 def test_answer(backend, prefix):
-    """Our own answer: all headers, and the address that nginx decodes, instead of the bytes."""
+    """Without nginx in front: all headers and a percent-encoded X-Accel-Redirect, but no body."""
     response = httpx.get(backend + PATH, headers={"Range": "bytes=0-1"})
     assert (response.status_code, response.content) == (200, b"")
     redirect = {"/internal/": "/internal/", "/by nginx/50%/": "/by%20nginx/50%25/"}[prefix]
@@ -85,7 +85,7 @@ def test_answer(backend, prefix):
 
 
 @pytest.mark.anyio
-async def test_other_kinds_of_files(client_of):
+async def test_content_that_is_not_a_local_file(client_of):
     """Nginx cannot send a file that is not on its disk."""
 
     class Elsewhere(MemoryStorage):
@@ -103,10 +103,10 @@ async def test_other_kinds_of_files(client_of):
 
 @needs_nginx
 def test_whole(client, backend):
-    """The bytes are nginx's, the headers are ours, and no trace of the way is left."""
+    """The bytes are nginx's, the headers are ours, and no trace of the redirect is left."""
     with capture_logs() as lines:
         response = client.get(PATH, headers={"X-Request-Id": "0123456789"})
-        ours = httpx.head(backend + PATH).headers  # the line of the first is written by then
+        ours = httpx.head(backend + PATH).headers  # by now, the first request has been logged
     assert (response.status_code, response.content == BLOB) == (200, True)
     assert lines[0]["bytes"] == 0
     for name in (
@@ -135,7 +135,7 @@ def test_whole(client, backend):
 )
 @pytest.mark.parametrize("if_range", [None, f'"{DIGEST}"'])
 def test_part(client, value, part, if_range):
-    """Nginx cuts out ranges, also if they depend on our ETag."""
+    """Nginx cuts out ranges, including those with If-Range and our ETag."""
     headers = {"Range": value} | ({"If-Range": if_range} if if_range else {})
     response = client.get(PATH, headers=headers)
     assert (response.status_code, response.content == BLOB[part]) == (206, True)
@@ -147,17 +147,17 @@ def test_part(client, value, part, if_range):
 @pytest.mark.parametrize(
     "headers",
     [{"Range": "bytes=0-1,4-5"}, {"Range": "bytes=0-1", "If-Range": '"another"'}],
-    ids=["several", "of another"],
+    ids=["multiple ranges", "other etag"],
 )
-def test_range_that_does_not_count(client, headers):
+def test_ignored_range(client, headers):
     """As without nginx: the whole blob."""
     response = client.get(PATH, headers=headers)
     assert (response.status_code, response.content == BLOB) == (200, True)
 
 
 @needs_nginx
-def test_what_we_answer(client):
-    """HEAD, a blob that is known, ranges behind the end, unknown blobs: nginx passes them on."""
+def test_answers_without_a_file(client):
+    """HEAD, a blob that the client has, ranges past the end, unknown blobs."""
     head = client.head(PATH)
     assert (head.status_code, head.headers["content-length"]) == (200, str(len(BLOB)))
     known = client.get(PATH, headers={"If-None-Match": f'"{DIGEST}"'})
@@ -185,12 +185,12 @@ def test_internal(client, prefix):
 
 @needs_nginx
 def test_nothing_is_logged_as_an_error(client, backend, caplog):
-    """Nginx closes the connection to us when it sends the file: no client that left."""
+    """Nginx closes the connection when it sends the file: that is not a client that left."""
     with capture_logs() as lines, caplog.at_level(logging.INFO):
         for _ in range(3):
             assert client.get(PATH, headers={"User-Agent": "watched"}).status_code == 200
-        assert httpx.get(f"{backend}/v2/").status_code == 200  # the lines are written by then
-    # Of the requests before and behind, the lines may fall in or not.
+        assert httpx.get(f"{backend}/v2/").status_code == 200  # by now, the lines are written
+    # Log lines of the requests before and after may or may not be captured.
     ours = [line for line in lines if line.get("user_agent") == "watched"]
     assert [line["log_level"] for line in ours] == ["info"] * 3
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []

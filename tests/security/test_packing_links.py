@@ -6,7 +6,7 @@ import pytest
 from support.registry import Registry, pull
 
 from nixery.archive import Uncompressed, pack_environment
-from nixery.archive.listing import looking_below
+from nixery.archive.listing import child_lister
 from nixery.errors import StoreDamaged
 from nixery.oci import Format
 from nixery.storage.memory import MemoryStorage
@@ -96,7 +96,7 @@ def test_a_directory_replaced_by_a_link_is_not_looked_into(root, tmp_path, repla
     place = root / "nix/store/one" / replaced
     place.rename(tmp_path / "elsewhere")
     place.symlink_to(tmp_path / "outside")
-    look = looking_below(os.fsencode(root), map(os.fsencode, PATHS))
+    look = child_lister(os.fsencode(root), map(os.fsencode, PATHS))
     with pytest.raises(StoreDamaged, match="/nix/store/one/share/x is no longer a directory"):
         list(look(b"/nix/store/one/share/x"))
 

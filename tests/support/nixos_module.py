@@ -21,7 +21,10 @@ class EvaluationFails(Exception):
 
 
 def evaluate(*modules: str, installed: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The results of configurations, see tests/module/evaluate.nix. Modules are Nix expressions."""
+    """Evaluates a configuration of these modules, which are Nix expressions.
+
+    tests/module/evaluate.nix has the members of the result. ``installed``: versions of programs.
+    """
     return nix_value(
         EVALUATE,
         modules=f"[ {' '.join(f'({module})' for module in modules)} ]",
@@ -34,7 +37,9 @@ def nix_value(file: Path, **arguments: str) -> Any:
     own = _nix_value(file, **arguments)
     if directory := os.environ.get("NIXPKGS_LIB"):
         theirs = _nix_value(file, **arguments, lib=f"import {Path(directory).resolve()}")
-        assert theirs == own, "nixpkgs' lib comes to something else"
+        assert theirs == own, (
+            "nixpkgs' lib and the evaluator of tests/module give different results"
+        )
     return own
 
 

@@ -21,7 +21,7 @@ from nixery.errors import ConfigurationError
 from nixery.storage.bucket import POOL_SIZE, Patience
 from nixery.storage.gcs.signing import Links, choose_links
 
-# The account's permissions depend on its roles in the IAM of bucket and project.
+# A broad scope: what the account may do is limited by its IAM roles.
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 
@@ -39,19 +39,20 @@ class OpenBucket:
     session: AuthorizedSession
     """The session of all requests to the bucket."""
     links: Links | None
+    """Makes the URLs that clients are redirected to; None: blobs are sent through the server."""
 
 
 def open_bucket(
     name: str, credentials_file: Path | None, *, public: bool, emulator: str, patience: Patience
 ) -> OpenBucket:
-    """Raises ConfigurationError. Makes only the requests that find credentials."""
+    """Raises ConfigurationError. Makes no requests, except those needed to find the credentials."""
     emulator = _address(emulator) if emulator else ""
     credentials = _credentials(credentials_file, anonymous=bool(emulator))
     adapter = Adapter(patience)
-    # Tokens and signatures come from other servers, with the same limits.
-    request = Request(limited(Session(), adapter))
+    # Requests for tokens and signatures go to other servers, with the same timeouts.
+    request = Request(with_timeouts(Session(), adapter))
     session = AuthorizedSession(credentials, auth_request=request)
-    limited(session, adapter)
+    with_timeouts(session, adapter)
     client = _Client(
         # Only calls about whole projects use the project, and none is made.
         project="none",
@@ -67,7 +68,7 @@ def open_bucket(
 
 
 def _address(emulator: str) -> str:
-    """Adds the scheme, which Google's library for Go, and so the Go server, does not need."""
+    """Adds a missing scheme: the Go server accepts an address without one."""
     bare = re.fullmatch(r"[^/:]+(:[0-9]+)?/?", emulator)
     address = f"http://{emulator}" if bare else emulator
     try:
@@ -102,17 +103,17 @@ def _credentials(file: Path | None, *, anonymous: bool) -> Credentials:
 
 
 class Adapter(HTTPAdapter):
-    """Applies the same limits to every request, also to those that libraries make."""
+    """Applies the same timeouts to every request, including those that libraries make."""
 
     def __init__(self, patience: Patience) -> None:
         super().__init__(pool_maxsize=POOL_SIZE)
-        self._limits = (patience.connect, patience.stall)
+        self._timeouts = (patience.connect, patience.stall)
 
     def send(self, request: PreparedRequest, *_: Any, **options: Any) -> Response:  # noqa: ANN401 - as in requests
-        return super().send(request, **{**options, "timeout": self._limits})
+        return super().send(request, **{**options, "timeout": self._timeouts})
 
 
-def limited(session: Session, adapter: HTTPAdapter) -> Session:
+def with_timeouts(session: Session, adapter: HTTPAdapter) -> Session:
     for scheme in ("http://", "https://"):
         session.mount(scheme, adapter)
     return session
