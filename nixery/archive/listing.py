@@ -135,11 +135,12 @@ class _Store:
         return None
 
     def _content(self, parts: Sequence[bytes]) -> bytes | None:
-        name = b"/".join(parts[2:])
-        descriptor = os.open(name, _FILE, dir_fd=self._descriptor)
+        status = self._status(parts[2:])
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return None
+        descriptor = os.open(b"/".join(parts[2:]), _FILE, dir_fd=self._descriptor)
         with os.fdopen(descriptor, "rb") as file:
-            is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            return file.read(MAX_FILE) if is_regular else None
+            return file.read(MAX_FILE)
 
     def children(self, directory: bytes) -> Iterator[Child]:
         parts = _parts(directory)
