@@ -26,9 +26,13 @@ server.serve_forever()
 
 @pytest.fixture(scope="module")
 def demo(nix_environment, demo_set, tmp_path_factory):
-    """Serves real programs, with a ``cacert`` that brings one file, as that of nixpkgs."""
+    """Serves real programs, with a ``cacert`` that brings one file, as that of nixpkgs.
+
+    In a few layers, because podman copies all files for each of them.
+    """
     directory = tmp_path_factory.mktemp("demo")
-    with serve(nix_environment, directory, NIXERY_PKGS_PATH=str(demo_set)) as served:
+    settings = {"NIXERY_PKGS_PATH": str(demo_set), "NIXERY_LAYER_BUDGET": "4"}
+    with serve(nix_environment, directory, **settings) as served:
         yield served
 
 

@@ -6,12 +6,12 @@ from select import select
 
 
 def ended(pid):
-    """Whether the process ends within a moment."""
+    """Whether the process ends within half a minute; a busy disk may delay it for seconds."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
-    readable, _, _ = select([process], [], [], 10)
+    readable, _, _ = select([process], [], [], 30)
     os.close(process)
     return bool(readable)
 
